@@ -1,0 +1,82 @@
+"""`python -m simulators`: both vendors in one process, until a signal or the end of standard input."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import orjson
+from pydantic import ValidationError
+
+from simulators import google, zoho
+from simulators.server import serve, until_end_of
+
+
+def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """The command line, parsed."""
+    parser = argparse.ArgumentParser(prog="simulators", description=__doc__)
+    parser.add_argument("--google-port", type=int, default=0, help="port of the Google simulator; 0 takes a free one")
+    parser.add_argument("--zoho-port", type=int, default=0, help="port of the Zoho simulator; 0 takes a free one")
+    parser.add_argument("--latency-scale", type=float, help="factor on the vendors' latencies; 0 answers at once")
+    parser.add_argument("--settings", help='JSON, or @FILE: {"google": {...}, "zoho": {...}}')
+    parser.add_argument("--exit-with-parent", action="store_true", help="stop when standard input ends")
+    return parser.parse_args(argv)
+
+
+def settings_of(options: argparse.Namespace) -> dict[str, dict[str, Any]]:
+    """The settings of each simulator. Raises ValueError with one clear line."""
+    text: str = options.settings or "{}"
+    if text.startswith("@"):
+        text = Path(text[1:]).read_text(encoding="utf-8")
+    given = orjson.loads(text)
+    if not isinstance(given, dict) or (unknown := set(given) - {"google", "zoho"}):
+        reason = f"--settings: an object with the keys google and zoho is needed, not {sorted(unknown)}"
+        raise ValueError(reason)
+    settings: dict[str, dict[str, Any]] = {"google": given.get("google", {}), "zoho": given.get("zoho", {})}
+    if options.latency_scale is not None:
+        for values in settings.values():
+            values["latency_scale"] = options.latency_scale
+    return settings
+
+
+async def run(options: argparse.Namespace, settings: dict[str, dict[str, Any]]) -> None:
+    """Serve until asked to stop."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    apps = {
+        "google": google.create_app(google.GoogleSettings.model_validate(settings["google"])),
+        "zoho": zoho.create_app(zoho.ZohoSettings.model_validate(settings["zoho"])),
+    }
+    ports = {"google": options.google_port, "zoho": options.zoho_port}
+    watcher = asyncio.create_task(until_end_of(sys.stdin, stop)) if options.exit_with_parent else None
+    try:
+        await serve(apps, ports, stop=stop)
+    finally:
+        if watcher is not None:
+            watcher.cancel()
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Start the simulators; 2 for a command line that cannot be followed, 1 for a taken port."""
+    options = arguments(argv)
+    try:
+        settings = settings_of(options)
+        asyncio.run(run(options, settings))
+    except (ValueError, ValidationError) as error:
+        sys.stderr.write(f"simulators: {error}\n")
+        return 2
+    except OSError as error:
+        sys.stderr.write(f"simulators: {error}\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
