@@ -1,0 +1,38 @@
+# Every target that a person types says what it does behind `##`; `make help` lists them.
+.DEFAULT_GOAL := help
+.PHONY: help run demo test test-fast lint types format lock migrate simulators set-up clean
+
+export LC_ALL := C.UTF-8
+export PYTHONUTF8 := 1
+python := .venv/bin/python
+
+help: ## Show this list
+	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+set-up:
+	@sh tools/setup.sh dev
+
+test: set-up ## Run every suite, against private PostgreSQL and RabbitMQ servers that it starts and stops
+	@$(python) -m tests.support.run $(ARGS)
+
+test-fast: set-up ## Run the tests that need no server
+	@$(python) -m pytest -n 2 -m "not (postgres or rabbitmq or process or browser)" $(ARGS)
+
+lint: set-up types ## Check style, types, directions of imports, dependencies and hygiene
+	@.venv/bin/ruff check
+	@.venv/bin/ruff format --check
+	@.venv/bin/lint-imports --no-logo
+	@$(python) tools/hygiene.py
+
+types: set-up ## Check the types alone
+	@.venv/bin/mypy
+
+format: set-up ## Put the code in its standard form
+	@.venv/bin/ruff check --fix
+	@.venv/bin/ruff format
+
+lock: set-up ## Resolve the dependencies anew and write the hashed locks (ARGS=--upgrade for newer versions)
+	@tools/lock.sh $(ARGS)
+
+clean: ## Delete the environment, caches and private servers of this folder
+	rm -rf .venv .cache .run .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,0 +1,1 @@
+"""The service that keeps connections, sync configurations and runs, and answers HTTP."""

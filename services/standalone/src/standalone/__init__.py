@@ -1,0 +1,1 @@
+"""Both services in one process, with private servers for what is not given."""

@@ -1,0 +1,1 @@
+"""The ports, carried out: vendors, PostgreSQL, RabbitMQ, memory."""

@@ -1,0 +1,1 @@
+"""The interfaces between the engine and the world: Protocols alone."""

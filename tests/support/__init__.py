@@ -1,0 +1,1 @@
+"""What several suites need: servers, fixtures, waiting."""
