@@ -1,0 +1,122 @@
+"""The pairing of a CRM record and a Google person, with what each side showed at the last agreement."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from contactsync.domain.contact import Side, Values
+from contactsync.domain.digests import EMPTY_DIGESTS, DigestSet
+from contactsync.domain.ids import LinkId, RowKey, RunId
+
+
+class PairState(StrEnum):
+    """The life of a pair (design: `docs/decisions.md`)."""
+
+    SINGLE = "single"
+    LINKED = "linked"
+    DORMANT = "dormant"
+    RELEASED = "released"
+    GONE = "gone"
+
+
+class Presence(StrEnum):
+    """What is known of one side's contact."""
+
+    UNKNOWN = "unknown"
+    """This side never had a contact in this pair."""
+    PRESENT = "present"
+    DELETED = "deleted"
+    """A deletion record said so."""
+    ABSENT = "absent"
+    """A complete listing did not show it."""
+
+
+class KeyKind(StrEnum):
+    """What a match key was made of."""
+
+    STRONG_EMAIL = "strong_email"
+    WEAK_EMAIL = "weak_email"
+    NAME_PHONE = "name_phone"
+
+
+@dataclass(frozen=True, slots=True)
+class MatchKey:
+    """A keyed digest (16 bytes) by which a contact can be found."""
+
+    kind: KeyKind
+    digest: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkSide:
+    """One side of a pair. Digests and keys are kept; `values` and `name` only for the run that read them."""
+
+    remote_id: str | None = None
+    presence: Presence = Presence.UNKNOWN
+    in_scope: bool = False
+    """In the group; in the view, or made by the sync and not yet seen in the view."""
+    seen_in_scope: bool = False
+    """A listing has shown it in scope (a record made by the sync leaves scope only after that)."""
+    revision: str = ""
+    """The newest version known, seen or written."""
+    written_revision: str = ""
+    """The version that our last confirmed write produced; a listing that shows it is an echo."""
+    written_at: datetime | None = None
+    modified_at: datetime | None = None
+    base: DigestSet = EMPTY_DIGESTS
+    seen: DigestSet = EMPTY_DIGESTS
+    confirmed: bool = True
+    """False while the base is what was sent (Zoho answers with id and times alone)."""
+    keys: tuple[MatchKey, ...] = ()
+    listing: int = 0
+    """Number of the last full listing of this configuration and side that showed it."""
+    observed_at: datetime | None = None
+    """When the reading began that showed `revision`."""
+    read_only: str | None = None
+    values: Values | None = None
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hold:
+    """Why a pair is not carried out until its reason changes or a person answers."""
+
+    reason: str
+    since: datetime
+    signature: bytes = b""
+    """Digest of what was refused (both sides' seen digests and the configuration's version)."""
+    tries: int = 0
+    retry_at: datetime | None = None
+    """None: only an answer or a change releases it."""
+    provider_message: str = ""
+    failed: bool = False
+    """True when the provider refused it (outcome `failed`), false when a rule or question holds it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Link:
+    """A pair as stored: a value, changed only by `dataclasses.replace`."""
+
+    link_id: LinkId
+    state: PairState
+    crm: LinkSide = LinkSide()
+    google: LinkSide = LinkSide()
+    pending_since: datetime | None = None
+    """Start of the run that first saw something to do; None when there is nothing."""
+    pending_order: datetime | None = None
+    """The source's modification time as it was then."""
+    hold: Hold | None = None
+    excluded: bool = False
+    diverged: frozenset[RowKey] = frozenset()
+    keep_apart: frozenset[str] = frozenset()
+    """Remote ids of the other side that a person declared to be somebody else."""
+    reason: str = ""
+    """Why the pair is in its state (`in_crm_outside_view`, `kept_after_deletion`, …)."""
+    taken_by: RunId | None = None
+    """The last run that settled it; a run never takes a pair twice."""
+
+    def side(self, side: Side) -> LinkSide:
+        """The given side of the pair."""
+        return self.crm if side is Side.CRM else self.google

@@ -1,0 +1,464 @@
+"""What the engine keeps, through five small ports: leases, runs, links, effects, outbox.
+
+`State.begin` opens one transaction that is fenced: it commits only while the lease's fencing number is still the
+current one of its Google account, and everything written in it becomes durable together. Rows of another
+organisation are invisible in it. No provider is called while a transaction is open.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Protocol
+from uuid import UUID
+
+from contactsync.domain.contact import Changes, Side, Values
+from contactsync.domain.ids import (
+    AccountKey,
+    ConfigId,
+    ConnectionId,
+    EffectId,
+    GroupId,
+    LinkId,
+    OrganisationId,
+    RunId,
+    UserId,
+    ViewId,
+)
+from contactsync.domain.link import Link, MatchKey
+from contactsync.domain.outcome import Outcome
+from contactsync.domain.policy import Policy
+from contactsync.messages.hint import RunHint
+from contactsync.ports.queue import Lane
+
+# --- leases ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to work on one Google account until an instant of the database clock.
+
+    `fence` grows with each acquisition. `bucket` is the account's quota state (`providers.quota`), stored with the lease.
+    """
+
+    account: AccountKey
+    holder: UUID
+    fence: int
+    until: datetime
+    bucket: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Busy:
+    """Somebody else holds the lease, at the latest until this instant."""
+
+    until: datetime
+
+
+class LeaseStore(Protocol):
+    """Leases by the database clock. Each worker also holds a session lock on its own id, so that the lease of a
+    dead holder may be taken at once while that of a frozen one is waited out."""
+
+    async def acquire(self, account: AccountKey, holder: UUID, ttl: timedelta) -> Lease | Busy:
+        """The lease with the next fence, if it is free, expired, or its holder is dead."""
+        ...
+
+    async def renew(self, lease: Lease, ttl: timedelta) -> Lease:
+        """The same fence with a later end. Raises LeaseLostError when the fence has moved on."""
+        ...
+
+    async def release(self, lease: Lease, bucket: Mapping[str, float]) -> None:
+        """Give the lease back and keep the quota bucket; nothing happens when it was lost."""
+        ...
+
+
+# --- runs -----------------------------------------------------------------------------------------------------------
+
+
+class RunState(StrEnum):
+    """States of a run."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    WAITING = "waiting"
+    NEEDS_APPROVAL = "needs_approval"
+    PLANNED = "planned"
+    SUCCEEDED = "succeeded"
+    PARTIAL = "partial"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def open(self) -> bool:
+        """Whether the run still occupies its configuration."""
+        return self in {RunState.QUEUED, RunState.RUNNING, RunState.WAITING}
+
+
+class RunMode(StrEnum):
+    """What a run does."""
+
+    SYNC = "sync"
+    FULL = "full"
+    APPROVED_DELETES = "approved_deletes"
+
+
+class Phase(StrEnum):
+    """Steps of a run, in order."""
+
+    OBSERVE = "observe"
+    SEARCH = "search"
+    APPLY = "apply"
+    DELETE = "delete"
+    FINISH = "finish"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listing:
+    """Progress of one side's reading in one run; stored with each page."""
+
+    full: bool
+    number: int
+    """Number of this listing for its configuration and side; links keep the last full one that showed them."""
+    started_at: datetime
+    step: str = "start"
+    """The engine's name for the part of the reading under way."""
+    page: str | None = None
+    done: bool = False
+    seen: int = 0
+    news: bool = False
+    """A later reading brought a state that no link holds yet."""
+    next_token: str | None = None
+    expected: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SyncState:
+    """What a configuration remembers between runs about its two listings."""
+
+    google_sync_token: str | None = None
+    google_full_at: datetime | None = None
+    """Start of the last complete full listing of the account (a sync token lives seven days from it)."""
+    google_listing: int = 0
+    google_count: int = 0
+    """Members of the group at the last complete full listing."""
+    crm_watermark: datetime | None = None
+    crm_full_at: datetime | None = None
+    crm_listing: int = 0
+    crm_count: int = 0
+    view_question: bool | None = None
+    """Whether the CRM answers COQL questions for a view; None: not asked yet."""
+    read_version: int = 0
+    """The configuration version for which both sides were last read in full."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunSettings:
+    """What a run works with, fixed when it began."""
+
+    organisation_id: OrganisationId
+    config_id: ConfigId
+    owner_id: UserId
+    crm_connection_id: ConnectionId
+    google_connection_id: ConnectionId
+    account: AccountKey
+    view_id: ViewId
+    group_id: GroupId
+    policy: Policy
+    region: str = ""
+    """ISO 3166 region for phone numbers without a country code."""
+    catch_up: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One execution and its progress: a value, changed by `dataclasses.replace` and saved in fenced transactions."""
+
+    run_id: RunId
+    settings: RunSettings
+    mode: RunMode
+    trigger: str
+    state: RunState
+    created_at: datetime
+    first: bool
+    limit: int
+    phase: Phase = Phase.OBSERVE
+    slice: int = 0
+    attempt: int = 0
+    started_at: datetime | None = None
+    taken: int = 0
+    counts: Mapping[str, int] = field(default_factory=dict)
+    """Outcome -> contacts, in the end; `writes.<side>.<kind>` and `calls.<provider>.<operation>` as it goes."""
+    listings: Mapping[Side, Listing] = field(default_factory=dict)
+    sync: SyncState = SyncState()
+    """The configuration's state as this run will leave it."""
+    wait_until: datetime | None = None
+    reason: str = ""
+    cancel_requested: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunContact:
+    """One contact's row in a run's report. `name` and `values` are stored encrypted, for 30 days."""
+
+    link_id: LinkId
+    outcome: Outcome
+    reason: str = ""
+    crm_id: str | None = None
+    google_id: str | None = None
+    name: str = ""
+    fields: Sequence[str] = ()
+    sides: Sequence[Side] = ()
+    """Sides that were written."""
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    provider_message: str = ""
+
+
+class RunStore(Protocol):
+    """Runs, inside a fenced transaction."""
+
+    async def save(self, run: Run) -> None:
+        """Store the run's progress (all but identity, settings and cancel mark)."""
+        ...
+
+    async def record(self, run_id: RunId, contacts: Sequence[RunContact]) -> None:
+        """Add or replace rows of the report, one for a pair."""
+        ...
+
+    async def tally(self, run_id: RunId) -> Mapping[Outcome, int]:
+        """Contacts in the report so far, by outcome."""
+        ...
+
+    async def cancelled(self, run_id: RunId) -> bool:
+        """Whether somebody asked the run to stop, or its configuration is no longer active."""
+        ...
+
+    async def finish(self, run: Run, *, next_due: datetime | None) -> None:
+        """Store the end of the run, the configuration's state and times; erase the run's values; when a request came
+        meanwhile, queue one further run with its hint."""
+        ...
+
+
+# --- links ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Outsider:
+    """A contact outside of the scope of which only id and match keys are kept."""
+
+    remote_id: str
+    keys: tuple[MatchKey, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PendingPosition:
+    """Place in the order of pending pairs: pending since, the source's modification time, link id."""
+
+    pending_since: datetime
+    pending_order: datetime
+    link_id: LinkId
+
+
+@dataclass(frozen=True, slots=True)
+class PairCounts:
+    """Pairs of one configuration."""
+
+    by_state: Mapping[str, int]
+    pending: int
+    held: int
+    in_scope: int
+    """Pairs with a side in scope."""
+
+
+class LinkStore(Protocol):
+    """Links of the run's organisation, Google account and configuration, inside a fenced transaction.
+
+    All methods are bulk: one or two statements for a page, never a statement for a row."""
+
+    async def by_remote(self, side: Side, remote_ids: Sequence[str]) -> Mapping[str, Link]:
+        """Links by the id of one side (also under names that a person had before)."""
+        ...
+
+    async def by_ids(self, link_ids: Sequence[LinkId]) -> Mapping[LinkId, Link]:
+        """Links by id."""
+        ...
+
+    async def by_keys(self, side: Side, keys: Sequence[MatchKey]) -> Sequence[Link]:
+        """Links whose given side has one of these keys, of any state but `gone`."""
+        ...
+
+    async def save(self, links: Sequence[Link]) -> None:
+        """Insert or replace these links with their scope in this configuration; values are sealed for the run."""
+        ...
+
+    async def remove(self, link_ids: Sequence[LinkId]) -> None:
+        """Delete links that were absorbed by another or have nothing left on either side."""
+        ...
+
+    async def pending(self, run_id: RunId, after: PendingPosition | None, limit: int) -> Sequence[Link]:
+        """Pairs with something to do that this run has not taken, in order, holds that are not due left out."""
+        ...
+
+    async def unseen(self, side: Side, listing: int, after: LinkId | None, limit: int) -> Sequence[Link]:
+        """Pairs in scope on that side which the full listing with this number did not show, by id."""
+        ...
+
+    async def counts(self, now: datetime) -> PairCounts:
+        """How many pairs stand where."""
+        ...
+
+    async def creatable(self, side: Side) -> int:
+        """Pending pairs that exist on the other side alone."""
+        ...
+
+    async def drop_values(self, run_id: RunId) -> None:
+        """Erase the values that this run stored."""
+        ...
+
+    async def save_outsiders(self, side: Side, listing: int, people: Sequence[Outsider]) -> None:
+        """Insert or replace outsiders of one side."""
+        ...
+
+    async def remove_outsiders(self, side: Side, remote_ids: Sequence[str]) -> None:
+        """Forget outsiders that are gone or came into scope."""
+        ...
+
+    async def drop_outsiders(self, side: Side, before_listing: int) -> None:
+        """Forget outsiders that the full listing with this number did not show."""
+        ...
+
+    async def outsiders(self, side: Side, keys: Sequence[MatchKey]) -> Sequence[Outsider]:
+        """Outsiders of one side that have one of these keys."""
+        ...
+
+    async def claim(self, digests: Mapping[LinkId, bytes], until: datetime) -> frozenset[LinkId]:
+        """Links whose e-mail digest is now claimed for a create in this organisation; the others must wait."""
+        ...
+
+
+# --- effects --------------------------------------------------------------------------------------------------------
+
+
+class EffectKind(StrEnum):
+    """What an effect does to one remote contact."""
+
+    CREATE = "create"
+    UPDATE = "update"
+    DELETE = "delete"
+    JOIN_GROUP = "join_group"
+
+
+class EffectState(StrEnum):
+    """Life of an effect."""
+
+    PLANNED = "planned"
+    """A delete that awaits approval."""
+    SENDING = "sending"
+    CONFIRMED = "confirmed"
+    REJECTED = "rejected"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Effect:
+    """One intended change to one remote contact: ledger, history and journal. Values are stored encrypted, 30 days."""
+
+    effect_id: EffectId
+    run_id: RunId
+    link_id: LinkId
+    side: Side
+    kind: EffectKind
+    batch: UUID
+    state: EffectState = EffectState.SENDING
+    remote_id: str | None = None
+    changes: Changes = field(default_factory=dict)
+    before: Values = field(default_factory=dict)
+    """Values that this effect overwrites or deletes, for restoring."""
+    after_base: bytes = b""
+    """The other side's digests at the decision, which become its base when the effect is confirmed."""
+    sent_at: datetime | None = None
+    attempt: int = 1
+    reason: str = ""
+    revision: str = ""
+
+
+class EffectStore(Protocol):
+    """The ledger, inside a fenced transaction."""
+
+    async def add(self, effects: Sequence[Effect]) -> None:
+        """Insert effects (a batch is one transition with one batch id)."""
+        ...
+
+    async def settle(self, effects: Sequence[Effect]) -> None:
+        """Store the state, remote id, revision, attempt and reason of effects that were added before."""
+        ...
+
+    async def unsettled(self) -> Sequence[Effect]:
+        """Effects of this configuration that are `sending` or `unknown`, oldest first, with their values."""
+        ...
+
+    async def planned(self, run_id: RunId) -> Sequence[Effect]:
+        """The deletes of a run that await approval."""
+        ...
+
+
+# --- outbox ---------------------------------------------------------------------------------------------------------
+
+
+class Outbox(Protocol):
+    """Hints to publish, written with the data that they speak of."""
+
+    async def add(self, lane: Lane, hint: RunHint, *, not_before: datetime | None = None) -> None:
+        """Add a row; the relay publishes it after the commit and not before the given instant."""
+        ...
+
+
+# --- together -------------------------------------------------------------------------------------------------------
+
+
+class Transaction(Protocol):
+    """The ports inside one fenced transaction."""
+
+    @property
+    def runs(self) -> RunStore: ...
+    @property
+    def links(self) -> LinkStore: ...
+    @property
+    def effects(self) -> EffectStore: ...
+    @property
+    def outbox(self) -> Outbox: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A slice that may be worked: the run with its attempt counted."""
+
+    run: Run
+    suspect: bool
+    """Began twice and never ended: work on it belongs to the lane that isolates it."""
+
+
+class State(Protocol):
+    """Everything durable that a worker needs."""
+
+    @property
+    def leases(self) -> LeaseStore: ...
+
+    async def account_of(self, hint: RunHint) -> AccountKey | None:
+        """The Google account that the hinted run works on; None when the slice is not due any more (ended,
+        cancelled, another slice number, waiting until later): the hint is then done with."""
+        ...
+
+    async def claim(self, hint: RunHint, lease: Lease, now: datetime) -> Claimed | None:
+        """Count the attempt of the slice and return the run, in one commit, before its work begins."""
+        ...
+
+    async def postpone(self, hint: RunHint, until: datetime, reason: str) -> None:
+        """Store a date to try the slice again (busy account, fair share), with its hint in the outbox."""
+        ...
+
+    def begin(self, lease: Lease, run: Run) -> AbstractAsyncContextManager[Transaction]:
+        """A fenced transaction for the run's organisation; raises LeaseLostError when the fence has moved on."""
+        ...
