@@ -16,6 +16,7 @@ from typing import Protocol
 from uuid import UUID
 
 from contactsync.domain.contact import Changes, Side, Values
+from contactsync.domain.effect import EffectKind
 from contactsync.domain.ids import (
     AccountKey,
     ConfigId,
@@ -339,15 +340,6 @@ class LinkStore(Protocol):
 
 
 # --- effects --------------------------------------------------------------------------------------------------------
-
-
-class EffectKind(StrEnum):
-    """What an effect does to one remote contact."""
-
-    CREATE = "create"
-    UPDATE = "update"
-    DELETE = "delete"
-    JOIN_GROUP = "join_group"
 
 
 class EffectState(StrEnum):
