@@ -1,0 +1,80 @@
+"""Starting and stopping a server that belongs to this process and ends with it."""
+
+import asyncio
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+_LOG_TAIL_LINES = 5
+
+
+class ServerUnavailableError(RuntimeError):
+    """No private server can be had here; the message is one line that says what to do."""
+
+
+class ServerStartError(RuntimeError):
+    """A private server ended while it was starting; the message ends with the last lines of its log."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServerCommand:
+    """A server program and how it is to be run.
+
+    `stop_signal` is the name of the signal that ends it in good order, after `grace_s` seconds it is killed.
+    Its output goes to `log`, which is overwritten.
+    """
+
+    arguments: Sequence[str]
+    environment: Mapping[str, str]
+    log: Path
+    stop_signal: str
+    grace_s: float
+
+
+class RunningServer:
+    """A server under supervision: alive until `stop`, or until this process ends in any way."""
+
+    def __init__(self, supervisor: asyncio.subprocess.Process, command: ServerCommand) -> None:
+        self._supervisor = supervisor
+        self._command = command
+
+    def check_alive(self) -> None:
+        """Raise ServerStartError when the server has ended by itself."""
+        if self._supervisor.returncode is not None:
+            code = self._supervisor.returncode
+            raise ServerStartError(f"{self._command.arguments[0]} ended with code {code}: {self._last_words()}")
+
+    async def stop(self) -> None:
+        """Return when the server and all that it started are gone."""
+        if self._supervisor.stdin is not None:
+            self._supervisor.stdin.close()
+        await self._supervisor.wait()
+
+    def _last_words(self) -> str:
+        lines = self._command.log.read_text(encoding="utf-8", errors="replace").splitlines()
+        return " | ".join(lines[-_LOG_TAIL_LINES:])
+
+
+@asynccontextmanager
+async def supervised(command: ServerCommand) -> AsyncIterator[RunningServer]:
+    """The server, started; stopped at the end, also when the end is a cancellation."""
+    supervisor_arguments = ["-m", "standalone.supervise", command.stop_signal, str(command.grace_s)]
+    with command.log.open("wb") as log:
+        supervisor = await asyncio.create_subprocess_exec(
+            sys.executable,
+            *supervisor_arguments,
+            *command.arguments,
+            env=dict(command.environment),
+            stdin=subprocess.PIPE,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,  # Ctrl-C reaches this process alone, which then stops the server in order
+        )
+    server = RunningServer(supervisor, command)
+    try:
+        yield server
+    finally:
+        await asyncio.shield(server.stop())
