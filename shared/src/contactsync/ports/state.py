@@ -195,6 +195,10 @@ class Run:
     listings: Mapping[Side, Listing] = field(default_factory=dict)
     sync: SyncState = SyncState()
     """The configuration's state as this run will leave it."""
+    search_page: str | None = None
+    """Place of the search for contacts that exist outside the scope."""
+    crm_clock_offset_s: float = 0.0
+    """The CRM's clock minus ours, from the `Date` of its last answer."""
     wait_until: datetime | None = None
     reason: str = ""
     cancel_requested: bool = False
@@ -306,6 +310,11 @@ class LinkStore(Protocol):
         """Pairs in scope on that side which the full listing with this number did not show, by id."""
         ...
 
+    async def standing(self, run_id: RunId) -> Mapping[Outcome, int]:
+        """Pairs of the configuration without a row in this run's report, by what they count as: with a hold `held`,
+        pending `waiting`, dormant or released `skipped`, all others but `gone` ones `unchanged`."""
+        ...
+
     async def counts(self, now: datetime) -> PairCounts:
         """How many pairs stand where."""
         ...
@@ -389,6 +398,10 @@ class EffectStore(Protocol):
 
     async def unsettled(self) -> Sequence[Effect]:
         """Effects of this configuration that are `sending` or `unknown`, oldest first, with their values."""
+        ...
+
+    async def begun(self, run_id: RunId) -> frozenset[LinkId]:
+        """Links with effects of this run that the run has not settled (`taken_by` is not this run): already counted."""
         ...
 
     async def planned(self, run_id: RunId) -> Sequence[Effect]:
