@@ -155,6 +155,7 @@ async def _started(
         command = ServerCommand(
             arguments=[*disguise.prefix, *_server_arguments(data_dir, programs, port, durable=durable)],
             environment=_environment(),
+            folder=data_dir,
             log=data_dir / "server.log",
             stop_signal="SIGINT",  # fast shutdown: sessions are ended, the data is written (PostgreSQL, 18.5)
             grace_s=_GRACE_S,

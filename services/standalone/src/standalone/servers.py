@@ -23,12 +23,13 @@ class ServerStartError(RuntimeError):
 class ServerCommand:
     """A server program and how it is to be run.
 
-    `stop_signal` is the name of the signal that ends it in good order, after `grace_s` seconds it is killed.
-    Its output goes to `log`, which is overwritten.
+    It starts in `folder`; its output goes to `log`, which is overwritten. `stop_signal` is the name of the signal that
+    ends it in good order; `grace_s` seconds later it is killed.
     """
 
     arguments: Sequence[str]
     environment: Mapping[str, str]
+    folder: Path
     log: Path
     stop_signal: str
     grace_s: float
@@ -67,6 +68,7 @@ async def supervised(command: ServerCommand) -> AsyncIterator[RunningServer]:
             sys.executable,
             *supervisor_arguments,
             *command.arguments,
+            cwd=command.folder,
             env=dict(command.environment),
             stdin=subprocess.PIPE,
             stdout=log,
