@@ -21,7 +21,11 @@
     ├── AccountFullError              hold creates on that side, go on with the rest
     ├── ProviderContractError         the provider answered what we cannot read: stop the slice, count it
     ├── LeaseLostError                drop the work without writing
-    └── PoisonMessageError            dead-letter the message with the reason
+    ├── PoisonMessageError            dead-letter the message with the reason
+    ├── SealBrokenError               a stored secret does not open: stop the slice, an operator looks
+    ├── StateInvariantError           a write would break a rule of the stored state: nothing was written
+    ├── UnknownRowError               this organisation has no such row
+    └── NotActiveError                the configuration is a draft, paused or deactivated
 
 Errors carry ids, reasons and request ids; never names, addresses or tokens. Callers switch on `disposition`.
 """
@@ -206,3 +210,27 @@ class PoisonMessageError(ContactSyncError):
 
     disposition = Disposition.DEAD_LETTER
     reason = "poison_message"
+
+
+class SealBrokenError(ContactSyncError):
+    """A sealed value was moved, altered, or belongs to a key that is erased or unknown."""
+
+    reason = "seal_broken"
+
+
+class StateInvariantError(ContactSyncError):
+    """A write would break a rule of the stored state (two pairs with one contact, a run that had ended)."""
+
+    reason = "state_invariant"
+
+
+class UnknownRowError(ContactSyncError):
+    """This organisation has no such row; nothing is said about others."""
+
+    reason = "unknown"
+
+
+class NotActiveError(ContactSyncError):
+    """The configuration is a draft, paused or deactivated."""
+
+    reason = "not_active"

@@ -132,7 +132,16 @@ class Listing:
     news: bool = False
     """A later reading brought a state that no link holds yet."""
     next_token: str | None = None
+    """Google: the sync token of the last page. CRM: the next watermark, RFC 3339."""
     expected: int | None = None
+    """Contacts in scope at the last complete full listing."""
+    why: str = ""
+    """Why it is a full one: `first`, `settings`, `daily`, `asked`, `token_expired`, `view_refused`."""
+
+    @property
+    def shrunk(self) -> bool:
+        """A full listing more than a fifth shorter than the last proves no delete."""
+        return self.full and self.expected is not None and self.seen * 5 < self.expected * 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

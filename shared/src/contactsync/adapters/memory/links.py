@@ -1,0 +1,303 @@
+"""Links, outsiders and claims in memory, as one configuration sees them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from contactsync.adapters.memory.tables import (
+    Claim,
+    Journal,
+    LinkRow,
+    OutsiderRow,
+    Realm,
+    ScopeRow,
+    SideMarks,
+    Tables,
+)
+from contactsync.domain.contact import Side
+from contactsync.domain.ids import LinkId, RunId
+from contactsync.domain.link import Link, LinkSide, MatchKey, PairState, Presence
+from contactsync.errors import StateInvariantError
+from contactsync.ports.clock import Clock
+from contactsync.ports.state import Outsider, PairCounts, PendingPosition, Run
+
+
+class MemoryLinks:
+    """`LinkStore` over dictionaries."""
+
+    def __init__(self, tables: Tables, journal: Journal, run: Run, clock: Clock) -> None:
+        self._tables = tables
+        self._journal = journal
+        self._run = run
+        self._clock = clock
+        self._organisation = run.settings.organisation_id
+        self._realm: Realm = (self._organisation, run.settings.account)
+        self._scopes = tables.scopes.setdefault(run.settings.config_id, {})
+
+    # --- reading ---
+
+    async def by_remote(self, side: Side, remote_ids: Sequence[str]) -> Mapping[str, Link]:
+        """Links by the id of one side (also under names that a person had before)."""
+        found: dict[str, Link] = {}
+        for remote_id in remote_ids:
+            link_id = self._owner(side, remote_id)
+            if link_id is not None:
+                found[remote_id] = self._load(link_id)
+        return found
+
+    def _owner(self, side: Side, remote_id: str) -> LinkId | None:
+        key = (self._realm, side, remote_id)
+        owner = self._tables.remotes.get(key)
+        if owner is None and side is Side.GOOGLE:
+            owner = self._tables.aliases.get((self._realm, remote_id))
+        return owner if owner is not None else self._tables.buried.get(key)
+
+    async def by_ids(self, link_ids: Sequence[LinkId]) -> Mapping[LinkId, Link]:
+        """Links by id."""
+        rows = self._tables.links
+        return {i: self._load(i) for i in link_ids if i in rows and rows[i].realm == self._realm}
+
+    async def by_keys(self, side: Side, keys: Sequence[MatchKey]) -> Sequence[Link]:
+        """Links whose given side has one of these keys, of any state but `gone`."""
+        hits: set[LinkId] = set()
+        for key in keys:
+            hits |= self._tables.keys.get((self._realm, side, key.digest), frozenset())
+        links = (self._load(link_id) for link_id in sorted(hits))
+        return [link for link in links if link.state is not PairState.GONE]
+
+    async def pending(self, run_id: RunId, after: PendingPosition | None, limit: int) -> Sequence[Link]:
+        """Pairs with something to do that this run has not taken, in order, holds that are not due left out."""
+        now = self._clock.now()
+        due = [
+            link
+            for link in self._pairs()
+            if link.pending_since is not None and link.taken_by != run_id and not _is_held(link, now)
+        ]
+        due.sort(key=_position)
+        if after is not None:
+            start = (after.pending_since, after.pending_order, after.link_id)
+            due = [link for link in due if _position(link) > start]
+        return due[:limit]
+
+    async def unseen(self, side: Side, listing: int, after: LinkId | None, limit: int) -> Sequence[Link]:
+        """Pairs in scope on that side which the full listing with this number did not show, by id."""
+        missing = [
+            link
+            for link in self._pairs()
+            if _is_in_scope(link, side)
+            and link.side(side).listing != listing
+            and (after is None or link.link_id > after)
+        ]
+        return sorted(missing, key=lambda link: link.link_id)[:limit]
+
+    async def counts(self, now: datetime) -> PairCounts:
+        """How many pairs stand where."""
+        pairs = list(self._pairs())
+        held = sum(_is_held(link, now) for link in pairs)
+        pending = sum(link.pending_since is not None and not _is_held(link, now) for link in pairs)
+        in_scope = sum(
+            link.state is not PairState.GONE and (link.crm.in_scope or link.google.in_scope) for link in pairs
+        )
+        by_state = Counter(link.state.value for link in pairs)
+        return PairCounts(by_state=dict(by_state), pending=pending, held=held, in_scope=in_scope)
+
+    async def creatable(self, side: Side) -> int:
+        """Pending pairs that exist on the other side alone."""
+        now = self._clock.now()
+        return sum(
+            link.pending_since is not None
+            and not _is_held(link, now)
+            and link.state not in {PairState.GONE, PairState.RELEASED}
+            and link.side(side).presence is not Presence.PRESENT
+            and link.side(side.other).presence is Presence.PRESENT
+            for link in self._pairs()
+        )
+
+    def _pairs(self) -> Iterator[Link]:
+        return (self._load(link_id) for link_id in self._scopes)
+
+    def _load(self, link_id: LinkId) -> Link:
+        link = self._tables.links[link_id].link
+        scope = self._scopes.get(link_id, ScopeRow())
+        dormant = scope.dormant and link.state is PairState.LINKED
+        return replace(
+            link,
+            state=PairState.DORMANT if dormant else link.state,
+            crm=_marked(link.crm, scope.crm),
+            google=_marked(link.google, scope.google),
+            pending_since=scope.pending_since,
+            pending_order=scope.pending_order,
+            taken_by=scope.taken_by,
+        )
+
+    # --- writing ---
+
+    async def save(self, links: Sequence[Link]) -> None:
+        """Insert or replace these links with their scope in this configuration; values are kept for the run."""
+        for link in links:
+            self._unindex(link.link_id)
+        for link in links:
+            self._save(link)
+
+    def _save(self, link: Link) -> None:
+        dormant = link.state is PairState.DORMANT
+        kept = replace(
+            link,
+            state=PairState.LINKED if dormant else link.state,
+            crm=_unmarked(link.crm),
+            google=_unmarked(link.google),
+            pending_since=None,
+            pending_order=None,
+            taken_by=None,
+        )
+        has_values = link.crm.values is not None or link.google.values is not None
+        row = LinkRow(self._realm, kept, self._run.run_id if has_values else None)
+        self._index(row)
+        self._remember_former_name(kept)
+        self._journal.put(self._tables.links, link.link_id, row)
+        scope = ScopeRow(
+            crm=_marks(link.crm),
+            google=_marks(link.google),
+            dormant=dormant,
+            pending_since=link.pending_since,
+            pending_order=link.pending_order or link.pending_since,
+            taken_by=link.taken_by,
+        )
+        self._journal.put(self._scopes, link.link_id, scope)
+
+    def _remember_former_name(self, link: Link) -> None:
+        """A person who is present under another id was renamed; one who was deleted in between was made anew."""
+        old = self._tables.links.get(link.link_id)
+        if old is None or old.link.google.remote_id in {None, link.google.remote_id}:
+            return
+        present = Presence.PRESENT
+        if old.link.google.remote_id and old.link.google.presence is present and link.google.presence is present:
+            self._journal.put(self._tables.aliases, (self._realm, old.link.google.remote_id), link.link_id)
+
+    def _index(self, row: LinkRow) -> None:
+        for side in Side:
+            part = row.link.side(side)
+            if part.remote_id is not None:
+                self._index_remote(row, side, part.remote_id)
+            for key in part.keys:
+                place = (self._realm, side, key.digest)
+                holders = self._tables.keys.get(place, frozenset())
+                self._journal.put(self._tables.keys, place, holders | {row.link.link_id})
+
+    def _index_remote(self, row: LinkRow, side: Side, remote_id: str) -> None:
+        place = (self._realm, side, remote_id)
+        if row.link.state is PairState.GONE:
+            self._journal.put(self._tables.buried, place, row.link.link_id)
+            return
+        if place in self._tables.remotes:
+            raise StateInvariantError(
+                "two pairs with one contact",
+                details={"side": side.value, "links": [str(self._tables.remotes[place]), str(row.link.link_id)]},
+            )
+        self._journal.put(self._tables.remotes, place, row.link.link_id)
+
+    def _unindex(self, link_id: LinkId) -> None:
+        row = self._tables.links.get(link_id)
+        if row is None:
+            return
+        if row.realm != self._realm:
+            raise StateInvariantError("the link belongs to somebody else", details={"link": str(link_id)})
+        for side in Side:
+            part = row.link.side(side)
+            if part.remote_id is not None:
+                gone = row.link.state is PairState.GONE
+                table = self._tables.buried if gone else self._tables.remotes
+                self._journal.drop(table, (self._realm, side, part.remote_id))
+            for key in part.keys:
+                place = (self._realm, side, key.digest)
+                self._journal.put(self._tables.keys, place, self._tables.keys.get(place, frozenset()) - {link_id})
+
+    async def remove(self, link_ids: Sequence[LinkId]) -> None:
+        """Delete links that were absorbed by another or have nothing left on either side."""
+        for link_id in link_ids:
+            if link_id in self._tables.links:
+                self._unindex(link_id)
+                self._journal.drop(self._tables.links, link_id)
+                for scopes in self._tables.scopes.values():
+                    self._journal.drop(scopes, link_id)
+                for place in [p for p, owner in self._tables.aliases.items() if owner == link_id]:
+                    self._journal.drop(self._tables.aliases, place)
+
+    async def drop_values(self, run_id: RunId) -> None:
+        """Erase the values that this run stored."""
+        for link_id, row in list(self._tables.links.items()):
+            if row.values_run == run_id:
+                crm = replace(row.link.crm, values=None, name="")
+                google = replace(row.link.google, values=None, name="")
+                bare = LinkRow(row.realm, replace(row.link, crm=crm, google=google), None)
+                self._journal.put(self._tables.links, link_id, bare)
+
+    # --- outsiders and claims ---
+
+    def _outsiders(self, side: Side) -> dict[str, OutsiderRow]:
+        return self._tables.outsiders.setdefault((self._run.settings.config_id, side), {})
+
+    async def save_outsiders(self, side: Side, listing: int, people: Sequence[Outsider]) -> None:
+        """Insert or replace outsiders of one side."""
+        for person in people:
+            self._journal.put(self._outsiders(side), person.remote_id, OutsiderRow(person, listing))
+
+    async def remove_outsiders(self, side: Side, remote_ids: Sequence[str]) -> None:
+        """Forget outsiders that are gone or came into scope."""
+        for remote_id in remote_ids:
+            self._journal.drop(self._outsiders(side), remote_id)
+
+    async def drop_outsiders(self, side: Side, before_listing: int) -> None:
+        """Forget outsiders that the full listing with this number did not show."""
+        for remote_id, row in list(self._outsiders(side).items()):
+            if row.listing < before_listing:
+                self._journal.drop(self._outsiders(side), remote_id)
+
+    async def outsiders(self, side: Side, keys: Sequence[MatchKey]) -> Sequence[Outsider]:
+        """Outsiders of one side that have one of these keys, by remote id."""
+        wanted = {key.digest for key in keys}
+        people = (row.person for row in self._outsiders(side).values())
+        hits = [person for person in people if any(key.digest in wanted for key in person.keys)]
+        return sorted(hits, key=lambda person: person.remote_id)
+
+    async def claim(self, digests: Mapping[LinkId, bytes], until: datetime) -> frozenset[LinkId]:
+        """Links whose e-mail digest is now claimed for a create in this organisation; the others must wait."""
+        now = self._clock.now()
+        claimed: set[LinkId] = set()
+        for link_id, digest in digests.items():
+            place = (self._organisation, digest)
+            held = self._tables.claims.get(place)
+            if held is None or held.link_id == link_id or held.until <= now:
+                self._journal.put(self._tables.claims, place, Claim(link_id, until))
+                claimed.add(link_id)
+        return frozenset(claimed)
+
+
+def _marks(side: LinkSide) -> SideMarks:
+    return SideMarks(in_scope=side.in_scope, seen_in_scope=side.seen_in_scope, listing=side.listing)
+
+
+def _marked(side: LinkSide, marks: SideMarks) -> LinkSide:
+    return replace(side, in_scope=marks.in_scope, seen_in_scope=marks.seen_in_scope, listing=marks.listing)
+
+
+def _unmarked(side: LinkSide) -> LinkSide:
+    return _marked(side, SideMarks())
+
+
+def _is_held(link: Link, now: datetime) -> bool:
+    return link.hold is not None and (link.hold.retry_at is None or link.hold.retry_at > now)
+
+
+def _is_in_scope(link: Link, side: Side) -> bool:
+    part = link.side(side)
+    return link.state is not PairState.GONE and part.in_scope and part.presence is Presence.PRESENT
+
+
+def _position(link: Link) -> tuple[datetime, datetime, LinkId]:
+    if link.pending_since is None or link.pending_order is None:
+        raise StateInvariantError("not pending", details={"link": str(link.link_id)})
+    return (link.pending_since, link.pending_order, link.link_id)

@@ -1,0 +1,101 @@
+"""How runs come to be and stay alive: asking for them, publishing their hints, reviving what got stuck.
+
+These are the ports of config-api; the worker's own are in `contactsync.ports.state`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Protocol
+from uuid import UUID
+
+from contactsync.domain.ids import ConfigId, OrganisationId, RunId
+from contactsync.ports.queue import OutboundHint
+from contactsync.ports.state import RunMode
+
+SUSPECT_AFTER = 2
+"""Begins of one slice without an end, after which its run belongs to the lane that isolates it."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunLimits:
+    """Contacts that a run takes at most."""
+
+    initial: int = 10_000
+    """Shared by a first run and its repeats after a failure or cancel."""
+    incremental: int = 500
+
+
+class Coalesced(StrEnum):
+    """What became of a request that met an open run."""
+
+    JOINED = "joined"
+    """The open run has not begun to read: it will see everything that the request is about."""
+    QUEUED_NEXT = "queued_next"
+    """One further run follows when the open one ends."""
+
+
+@dataclass(frozen=True, slots=True)
+class Requested:
+    """The answer to a request: the new run, or the open one that it met."""
+
+    run_id: RunId
+    created: bool
+    coalesced: Coalesced | None = None
+
+
+class RunRequests(Protocol):
+    """Asking for runs; run and hint are written together."""
+
+    async def request(
+        self, organisation_id: OrganisationId, config_id: ConfigId, mode: RunMode, trigger: str, now: datetime
+    ) -> Requested:
+        """A run of this configuration, or the open one that stands for it.
+
+        A configuration has at most one open run. Synchronising requests join it while it has not begun to read (a
+        full one makes it full); later ones set one mark, and its end queues one further run. A request to carry out
+        approved deletes joins nothing but the same request. Raises UnknownRowError for a configuration that this
+        organisation does not have, NotActiveError for one that is not active."""
+        ...
+
+    async def cancel(self, organisation_id: OrganisationId, run_id: RunId, now: datetime) -> bool:
+        """Ask an open run to stop; False when it had ended.
+
+        One that never began is cancelled at once; one that waits is hinted again, so that a worker ends it."""
+        ...
+
+
+class OutboxRelayStore(Protocol):
+    """The relay's view of the outbox, across organisations: hints and times, nothing else."""
+
+    async def take(self, limit: int) -> Sequence[OutboundHint]:
+        """Hints that are due and that no other relay has taken in the last half minute, oldest first."""
+        ...
+
+    async def mark_published(self, message_ids: Sequence[UUID]) -> None:
+        """These were confirmed by the broker; the others come again when their half minute is over."""
+        ...
+
+    async def next_due(self) -> datetime | None:
+        """When the next unpublished hint may be taken; None when there is none."""
+        ...
+
+    async def purge(self, older_than: timedelta) -> int:
+        """Delete hints that were published longer ago than that; how many."""
+        ...
+
+
+class RunSweeper(Protocol):
+    """What a periodic task of config-api does across organisations, with ids and times alone."""
+
+    async def start_due(self, now: datetime, limit: int) -> int:
+        """Ask for a run of each active configuration whose time has come; how many were due."""
+        ...
+
+    async def revive(self, now: datetime, idle: timedelta, limit: int) -> int:
+        """New hints for open runs that nobody works on: waiting longer than they meant to, or without progress for
+        `idle` and without a living lease; how many."""
+        ...
