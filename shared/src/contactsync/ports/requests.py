@@ -20,6 +20,10 @@ SUSPECT_AFTER = 2
 """Begins of one slice without an end, after which its run belongs to the lane that isolates it."""
 
 
+TAKEN_FOR = timedelta(seconds=30)
+"""How long a relay has hints to itself before another may take them."""
+
+
 @dataclass(frozen=True, slots=True)
 class RunLimits:
     """Contacts that a run takes at most."""
@@ -27,6 +31,41 @@ class RunLimits:
     initial: int = 10_000
     """Shared by a first run and its repeats after a failure or cancel."""
     incremental: int = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a request asks for. `trigger` says who asked: `schedule`, `user`, `webhook`, `approval:<run id>`."""
+
+    mode: RunMode
+    trigger: str
+
+
+def joins(open_run: Wish, wish: Wish) -> bool:
+    """Whether a run that has not begun answers the wish as well."""
+    if RunMode.APPROVED_DELETES in {open_run.mode, wish.mode}:
+        return open_run == wish
+    return True
+
+
+def with_wish(waiting: Sequence[Wish], wish: Wish) -> tuple[Wish, ...]:
+    """The wishes that wait for the end of a run, one more included: the next run first.
+
+    Approved deletes go first, each its own run; all others become one, full when one of them is.
+    """
+    if wish.mode is RunMode.APPROVED_DELETES:
+        return tuple(dict.fromkeys((*_approved(waiting), wish))) + _ordinary(waiting)
+    ordinary = _ordinary(waiting) or (wish,)
+    mode = RunMode.FULL if RunMode.FULL in {wish.mode, ordinary[0].mode} else ordinary[0].mode
+    return (*_approved(waiting), Wish(mode, ordinary[0].trigger))
+
+
+def _approved(wishes: Sequence[Wish]) -> tuple[Wish, ...]:
+    return tuple(wish for wish in wishes if wish.mode is RunMode.APPROVED_DELETES)
+
+
+def _ordinary(wishes: Sequence[Wish]) -> tuple[Wish, ...]:
+    return tuple(wish for wish in wishes if wish.mode is not RunMode.APPROVED_DELETES)
 
 
 class Coalesced(StrEnum):
@@ -58,13 +97,15 @@ class RunRequests(Protocol):
         A configuration has at most one open run. Synchronising requests join it while it has not begun to read (a
         full one makes it full); later ones set one mark, and its end queues one further run. A request to carry out
         approved deletes joins nothing but the same request. Raises UnknownRowError for a configuration that this
-        organisation does not have, NotActiveError for one that is not active."""
+        organisation does not have, NotActiveError for one that is not active.
+        """
         ...
 
     async def cancel(self, organisation_id: OrganisationId, run_id: RunId, now: datetime) -> bool:
         """Ask an open run to stop; False when it had ended.
 
-        One that never began is cancelled at once; one that waits is hinted again, so that a worker ends it."""
+        One that never began is cancelled at once; one that waits is hinted again, so that a worker ends it.
+        """
         ...
 
 
@@ -96,6 +137,9 @@ class RunSweeper(Protocol):
         ...
 
     async def revive(self, now: datetime, idle: timedelta, limit: int) -> int:
-        """New hints for open runs that nobody works on: waiting longer than they meant to, or without progress for
-        `idle` and without a living lease; how many."""
+        """New hints for open runs that nobody works on; how many.
+
+        Such a run has made no progress for `idle`, its waiting date is past by as much, and its account has no
+        living lease.
+        """
         ...

@@ -153,7 +153,7 @@ class MemoryLinks:
             pending_order=None,
             taken_by=None,
         )
-        has_values = link.crm.values is not None or link.google.values is not None
+        has_values = any(part.values is not None or part.name for part in (link.crm, link.google))
         row = LinkRow(self._realm, kept, self._run.run_id if has_values else None)
         self._index(row)
         self._remember_former_name(kept)
@@ -253,7 +253,7 @@ class MemoryLinks:
     async def drop_outsiders(self, side: Side, before_listing: int) -> None:
         """Forget outsiders that the full listing with this number did not show."""
         for remote_id, row in list(self._outsiders(side).items()):
-            if row.listing < before_listing:
+            if row.listing != before_listing:
                 self._journal.drop(self._outsiders(side), remote_id)
 
     async def outsiders(self, side: Side, keys: Sequence[MatchKey]) -> Sequence[Outsider]:

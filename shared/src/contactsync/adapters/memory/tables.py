@@ -12,7 +12,8 @@ from contactsync.domain.contact import Side
 from contactsync.domain.ids import AccountKey, ConfigId, EffectId, LinkId, OrganisationId, RunId
 from contactsync.domain.link import Link
 from contactsync.ports.queue import OutboundHint
-from contactsync.ports.state import Effect, Outsider, Run, RunContact, RunMode, RunSettings, SyncState
+from contactsync.ports.requests import Wish
+from contactsync.ports.state import Effect, Outsider, Run, RunContact, RunSettings, SyncState
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
@@ -42,7 +43,7 @@ class ConfigRow:
     """A run has ended succeeded or partial (or with deletes that await approval)."""
     first_taken: int = 0
     """Contacts that first runs took which then failed or were cancelled."""
-    sync: SyncState = SyncState()
+    sync: SyncState = field(default_factory=SyncState)
     last_sync_at: datetime | None = None
     last_attempt_at: datetime | None = None
     last_reason: str = ""
@@ -50,19 +51,12 @@ class ConfigRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
-    """A request that came too late to join an open run."""
-
-    mode: RunMode
-    trigger: str
-
-
-@dataclass(frozen=True, slots=True)
 class RunRow:
     """A run with what the engine does not see of it."""
 
     run: Run
-    marks: tuple[Mark, ...] = ()
+    waiting: tuple[Wish, ...] = ()
+    """Wishes that came too late to join the run."""
     updated_at: datetime | None = None
     finished_at: datetime | None = None
 

@@ -1,0 +1,227 @@
+"""Runs, the ledger and the outbox in memory."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from uuid import UUID
+
+from contactsync.adapters.memory.links import MemoryLinks
+from contactsync.adapters.memory.tables import ConfigRow, Journal, OutboxRow, RunRow, Tables
+from contactsync.domain.ids import ConfigId, LinkId, RunId
+from contactsync.domain.outcome import Outcome
+from contactsync.errors import StateInvariantError
+from contactsync.messages.hint import RunHint
+from contactsync.ports.clock import Clock
+from contactsync.ports.queue import Lane, OutboundHint
+from contactsync.ports.requests import SUSPECT_AFTER, RunLimits, Wish
+from contactsync.ports.state import Effect, EffectState, Run, RunContact, RunState
+
+NewId = Callable[[], UUID]
+
+COUNTED = frozenset({RunState.SUCCEEDED, RunState.PARTIAL, RunState.NEEDS_APPROVAL})
+"""Ends that move `last_sync_at` and after which a configuration's runs are not first any more."""
+
+
+class MemoryOutbox:
+    """`Outbox` over a dictionary."""
+
+    def __init__(self, tables: Tables, journal: Journal, clock: Clock, new_id: NewId) -> None:
+        self._tables = tables
+        self._journal = journal
+        self._clock = clock
+        self._new_id = new_id
+
+    async def add(self, lane: Lane, hint: RunHint, *, not_before: datetime | None = None) -> None:
+        """Add a row; the relay publishes it after the commit and not before the given instant."""
+        self.put(lane, hint, not_before)
+
+    def put(self, lane: Lane, hint: RunHint, not_before: datetime | None) -> None:
+        """The same, for callers that are not coroutines."""
+        now = self._clock.now()
+        row = OutboxRow(OutboundHint(self._new_id(), lane, hint), created_at=now, not_before=not_before or now)
+        self._journal.put(self._tables.outbox, row.hint.message_id, row)
+
+
+class RunFactory:
+    """Makes runs with their first hint; shared by requests and by the end of a run."""
+
+    def __init__(
+        self, tables: Tables, journal: Journal, outbox: MemoryOutbox, limits: RunLimits, new_id: NewId
+    ) -> None:
+        self._tables = tables
+        self._journal = journal
+        self._outbox = outbox
+        self._limits = limits
+        self._new_id = new_id
+
+    def limit(self, config: ConfigRow) -> int:
+        """Contacts that the configuration's next run may take."""
+        if config.first_done:
+            return self._limits.incremental
+        return max(0, self._limits.initial - config.first_taken)
+
+    def create(self, config: ConfigRow, wishes: Sequence[Wish], now: datetime) -> RunId:
+        """A queued run for the first wish, with its hint; the other wishes wait for its end."""
+        wish, *waiting = wishes
+        run = Run(
+            run_id=RunId(self._new_id()),
+            settings=config.settings,
+            mode=wish.mode,
+            trigger=wish.trigger,
+            state=RunState.QUEUED,
+            created_at=now,
+            first=not config.first_done,
+            limit=self.limit(config),
+            sync=config.sync,
+        )
+        self._journal.put(self._tables.runs, run.run_id, RunRow(run, waiting=tuple(waiting), updated_at=now))
+        self._outbox.put(lane_of(run), hint_of(run), None)
+        return run.run_id
+
+
+def lane_of(run: Run) -> Lane:
+    """The lane of a run's next hint."""
+    if run.attempt >= SUSPECT_AFTER:
+        return Lane.SUSPECT
+    return Lane.INITIAL if run.first else Lane.INCREMENTAL
+
+
+def hint_of(run: Run) -> RunHint:
+    """The hint of a run's present slice."""
+    settings = run.settings
+    return RunHint(
+        run=run.run_id, slice=run.slice, organisation=settings.organisation_id, configuration=settings.config_id
+    )
+
+
+class MemoryRuns:
+    """`RunStore` over dictionaries."""
+
+    def __init__(self, tables: Tables, journal: Journal, links: MemoryLinks, factory: RunFactory, clock: Clock) -> None:
+        self._tables = tables
+        self._journal = journal
+        self._links = links
+        self._factory = factory
+        self._clock = clock
+
+    async def save(self, run: Run) -> None:
+        """Store the run's progress (all but identity, settings and cancel mark)."""
+        self._store(run)
+
+    def _store(self, run: Run) -> RunRow:
+        row = self._tables.runs.get(run.run_id)
+        if row is None or not row.run.state.open:
+            raise StateInvariantError("the run has ended", details={"run": str(run.run_id)})
+        old = row.run
+        kept = replace(
+            run,
+            settings=old.settings,
+            mode=old.mode,
+            trigger=old.trigger,
+            created_at=old.created_at,
+            first=old.first,
+            limit=old.limit,
+            attempt=old.attempt if run.slice == old.slice else 0,
+            cancel_requested=old.cancel_requested,
+        )
+        row = replace(row, run=kept, updated_at=self._clock.now())
+        self._journal.put(self._tables.runs, run.run_id, row)
+        return row
+
+    async def record(self, run_id: RunId, contacts: Sequence[RunContact]) -> None:
+        """Add or replace rows of the report, one for a pair."""
+        report = self._tables.run_contacts.setdefault(run_id, {})
+        for contact in contacts:
+            self._journal.put(report, contact.link_id, contact)
+
+    async def tally(self, run_id: RunId) -> Mapping[Outcome, int]:
+        """Contacts in the report so far, by outcome."""
+        report: Mapping[LinkId, RunContact] = self._tables.run_contacts.get(run_id, {})
+        return dict(Counter(contact.outcome for contact in report.values()))
+
+    async def cancelled(self, run_id: RunId) -> bool:
+        """Whether somebody asked the run to stop, or its configuration is no longer active."""
+        run = self._tables.runs[run_id].run
+        return run.cancel_requested or not self._tables.configs[run.settings.config_id].active
+
+    async def finish(self, run: Run, *, next_due: datetime | None) -> None:
+        """Store the end of the run and the configuration's state; queue one further run when it was asked for."""
+        if run.state.open:
+            raise StateInvariantError("the run has not ended", details={"run": str(run.run_id)})
+        now = self._clock.now()
+        row = self._store(run)
+        self._journal.put(self._tables.runs, run.run_id, replace(row, finished_at=now))
+        config_id = run.settings.config_id
+        config = self._ended(self._tables.configs[config_id], row.run, now, next_due)
+        self._journal.put(self._tables.configs, config_id, config)
+        await self._links.drop_values(run.run_id)
+        if row.waiting and config.active:
+            self._factory.create(config, row.waiting, now)
+
+    def _ended(self, config: ConfigRow, run: Run, now: datetime, next_due: datetime | None) -> ConfigRow:
+        counted = run.state in COUNTED
+        failed_first = run.first and not counted
+        return replace(
+            config,
+            sync=run.sync,
+            first_done=config.first_done or counted,
+            first_taken=config.first_taken + (run.taken if failed_first else 0),
+            last_sync_at=now if counted else config.last_sync_at,
+            last_attempt_at=now,
+            last_reason=run.reason,
+            next_due=next_due,
+        )
+
+
+class MemoryEffects:
+    """`EffectStore` over a dictionary."""
+
+    def __init__(self, tables: Tables, journal: Journal, config_id: ConfigId) -> None:
+        self._tables = tables
+        self._journal = journal
+        self._config_id = config_id
+
+    async def add(self, effects: Sequence[Effect]) -> None:
+        """Insert effects (a batch is one transition with one batch id)."""
+        for effect in effects:
+            if effect.effect_id in self._tables.effects:
+                raise StateInvariantError("the effect exists", details={"effect": str(effect.effect_id)})
+            self._journal.put(self._tables.effects, effect.effect_id, effect)
+
+    async def settle(self, effects: Sequence[Effect]) -> None:
+        """Store the state, remote id, revision, attempt and reason of effects that were added before."""
+        for effect in effects:
+            old = self._tables.effects.get(effect.effect_id)
+            if old is None:
+                raise StateInvariantError("no such effect", details={"effect": str(effect.effect_id)})
+            settled = replace(
+                old,
+                state=effect.state,
+                remote_id=effect.remote_id,
+                revision=effect.revision,
+                attempt=effect.attempt,
+                reason=effect.reason,
+                sent_at=effect.sent_at,
+            )
+            self._journal.put(self._tables.effects, effect.effect_id, settled)
+
+    async def unsettled(self) -> Sequence[Effect]:
+        """Effects of this configuration that are `sending` or `unknown`, oldest first, with their values."""
+        open_states = {EffectState.SENDING, EffectState.UNKNOWN}
+        return [effect for effect in self._own() if effect.state in open_states]
+
+    async def planned(self, run_id: RunId) -> Sequence[Effect]:
+        """The deletes of a run that await approval."""
+        return [e for e in self._own() if e.run_id == run_id and e.state is EffectState.PLANNED]
+
+    def _own(self) -> Sequence[Effect]:
+        """This configuration's effects; dictionaries keep the order of insertion."""
+        runs = self._tables.runs
+        return [
+            effect
+            for effect in self._tables.effects.values()
+            if runs[effect.run_id].run.settings.config_id == self._config_id
+        ]

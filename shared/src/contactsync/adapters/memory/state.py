@@ -1,0 +1,192 @@
+"""The whole state in memory, for the simulation and the fast tests alone. It passes the contract of the real one."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime
+from uuid import uuid4
+
+from contactsync.adapters.memory.leases import MemoryLeases
+from contactsync.adapters.memory.links import MemoryLinks
+from contactsync.adapters.memory.requests import MemoryRelayStore, MemoryRequests, MemorySweeper
+from contactsync.adapters.memory.runs import (
+    MemoryEffects,
+    MemoryOutbox,
+    MemoryRuns,
+    NewId,
+    RunFactory,
+    hint_of,
+    lane_of,
+)
+from contactsync.adapters.memory.tables import ConfigRow, Journal, RunRow, Tables
+from contactsync.domain.ids import AccountKey, ConfigId, RunId
+from contactsync.errors import StateInvariantError
+from contactsync.messages.hint import RunHint
+from contactsync.ports.clock import Clock
+from contactsync.ports.requests import SUSPECT_AFTER, RunLimits
+from contactsync.ports.state import Claimed, Lease, Run, RunContact, RunSettings, RunState
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryTransaction:
+    """The ports inside one transaction."""
+
+    runs: MemoryRuns
+    links: MemoryLinks
+    effects: MemoryEffects
+    outbox: MemoryOutbox
+
+
+class MemoryState:
+    """`State` over dictionaries; `requests`, `relay` and `sweeper` are what config-api uses.
+
+    Transactions are carried out one after another; one that fails, or whose lease has gone when it ends, leaves
+    no trace. They do not nest.
+    """
+
+    def __init__(self, clock: Clock, *, limits: RunLimits | None = None, new_id: NewId = uuid4) -> None:
+        self._clock = clock
+        self._limits = limits or RunLimits()
+        self._new_id = new_id
+        self._tables = Tables()
+        self._lock = asyncio.Lock()
+        self._owner: asyncio.Task[object] | None = None
+        self._leases = MemoryLeases(self._tables, clock)
+        self.requests = MemoryRequests(self._tables, self._alone, self._factory, self._outbox)
+        self.relay = MemoryRelayStore(self._tables, clock, self._alone)
+        self.sweeper = MemorySweeper(self._tables, self.requests, self._alone, self._outbox)
+
+    @property
+    def leases(self) -> MemoryLeases:
+        """The leases of Google accounts."""
+        return self._leases
+
+    # --- configurations, which config-api keeps in PostgreSQL ---
+
+    def put_configuration(
+        self, settings: RunSettings, *, active: bool = True, next_due: datetime | None = None
+    ) -> None:
+        """Insert a configuration or replace its settings, status and due time."""
+        known = self._tables.configs.get(settings.config_id, ConfigRow(settings, self._clock.now()))
+        self._tables.configs[settings.config_id] = replace(known, settings=settings, active=active, next_due=next_due)
+
+    def configuration(self, config_id: ConfigId) -> ConfigRow:
+        """A configuration with its times and sync state."""
+        return self._tables.configs[config_id]
+
+    def run(self, run_id: RunId) -> Run:
+        """A run as it stands."""
+        return self._tables.runs[run_id].run
+
+    def runs_of(self, config_id: ConfigId) -> list[Run]:
+        """Runs of a configuration, oldest first."""
+        return [row.run for row in self._tables.runs.values() if row.run.settings.config_id == config_id]
+
+    def report(self, run_id: RunId) -> list[RunContact]:
+        """The report of a run."""
+        return list(self._tables.run_contacts.get(run_id, {}).values())
+
+    @property
+    def tables(self) -> Tables:
+        """All rows, for invariant checks of a simulation; to be read alone."""
+        return self._tables
+
+    # --- the port ---
+
+    async def account_of(self, hint: RunHint) -> AccountKey | None:
+        """The Google account that the hinted run works on; None when the slice is not due any more."""
+        async with self._alone():
+            row = self._due(hint, self._clock.now())
+            return None if row is None else self._settings(row.run).account
+
+    async def claim(self, hint: RunHint, lease: Lease, now: datetime) -> Claimed | None:
+        """Count the attempt of the slice and return the run, in one commit, before its work begins."""
+        async with self._alone():
+            self._leases.check(lease)
+            row = self._due(hint, now)
+            if row is None or self._settings(row.run).account != lease.account:
+                return None
+            suspect = row.run.attempt >= SUSPECT_AFTER
+            run = self._begun(row.run, now)
+            self._tables.runs[run.run_id] = replace(row, run=run, updated_at=now)
+            return Claimed(run, suspect)
+
+    def _begun(self, run: Run, now: datetime) -> Run:
+        """The run with its attempt counted; its settings are fixed when it begins."""
+        run = replace(run, state=RunState.RUNNING, attempt=run.attempt + 1, wait_until=None)
+        if run.started_at is not None:
+            return run
+        config = self._tables.configs[run.settings.config_id]
+        return replace(
+            run,
+            started_at=now,
+            settings=config.settings,
+            sync=config.sync,
+            first=not config.first_done,
+            limit=self._factory(Journal()).limit(config),
+        )
+
+    def _settings(self, run: Run) -> RunSettings:
+        if run.started_at is not None:
+            return run.settings
+        return self._tables.configs[run.settings.config_id].settings
+
+    def _due(self, hint: RunHint, now: datetime) -> RunRow | None:
+        row = self._tables.runs.get(RunId(hint.run))
+        if row is None:
+            return None
+        run = row.run
+        if (run.settings.organisation_id, run.settings.config_id) != (hint.organisation, hint.configuration):
+            return None
+        early = run.wait_until is not None and run.wait_until > now
+        return row if run.state.open and run.slice == hint.slice and not early else None
+
+    async def postpone(self, hint: RunHint, until: datetime, reason: str) -> None:
+        """Store a date to try the slice again (busy account, fair share), with its hint in the outbox."""
+        async with self._alone() as journal:
+            row = self._due(hint, self._clock.now())
+            if row is None:
+                return
+            if row.run.state is not RunState.RUNNING:  # a slice under way is not put off by a second hint of it
+                run = replace(row.run, state=RunState.WAITING, wait_until=until, reason=reason)
+                journal.put(self._tables.runs, run.run_id, replace(row, run=run))
+            self._outbox(journal).put(lane_of(row.run), hint_of(row.run), until)
+
+    @asynccontextmanager
+    async def begin(self, lease: Lease, run: Run) -> AsyncIterator[MemoryTransaction]:
+        """A fenced transaction; raises LeaseLostError when the fence has moved on, at its start or at its end."""
+        async with self._alone() as journal:
+            self._leases.check(lease)
+            links = MemoryLinks(self._tables, journal, run, self._clock)
+            runs = MemoryRuns(self._tables, journal, links, self._factory(journal), self._clock)
+            effects = MemoryEffects(self._tables, journal, run.settings.config_id)
+            yield MemoryTransaction(runs, links, effects, self._outbox(journal))
+            self._leases.check(lease)
+
+    # --- together ---
+
+    def _outbox(self, journal: Journal) -> MemoryOutbox:
+        return MemoryOutbox(self._tables, journal, self._clock, self._new_id)
+
+    def _factory(self, journal: Journal) -> RunFactory:
+        return RunFactory(self._tables, journal, self._outbox(journal), self._limits, self._new_id)
+
+    @asynccontextmanager
+    async def _alone(self) -> AsyncIterator[Journal]:
+        task = asyncio.current_task()
+        if task is not None and task is self._owner:
+            raise StateInvariantError("transactions do not nest")
+        journal = Journal()
+        async with self._lock:
+            self._owner = task
+            committed = False
+            try:
+                yield journal
+                committed = True
+            finally:
+                self._owner = None
+                if not committed:
+                    journal.rollback()
