@@ -4,7 +4,7 @@ import asyncio
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,14 +23,14 @@ class ServerStartError(RuntimeError):
 class ServerCommand:
     """A server program and how it is to be run.
 
-    It starts in `folder`; its output goes to `log`, which is overwritten. `stop_signal` is the name of the signal that
-    ends it in good order; `grace_s` seconds later it is killed.
+    It starts in `folder`. Its output goes to `log`, which is overwritten, or without one to where ours goes.
+    `stop_signal` is the name of the signal that ends it in good order; `grace_s` seconds later it is killed.
     """
 
     arguments: Sequence[str]
     environment: Mapping[str, str]
     folder: Path
-    log: Path
+    log: Path | None
     stop_signal: str
     grace_s: float
 
@@ -48,6 +48,10 @@ class RunningServer:
             code = self._supervisor.returncode
             raise ServerStartError(f"{self._command.arguments[0]} ended with code {code}: {self._last_words()}")
 
+    async def wait(self) -> int:
+        """The exit code of the server, when it ends by itself or is stopped."""
+        return await self._supervisor.wait()
+
     async def stop(self) -> None:
         """Return when the server and all that it started are gone."""
         if self._supervisor.stdin is not None:
@@ -55,6 +59,8 @@ class RunningServer:
         await self._supervisor.wait()
 
     def _last_words(self) -> str:
+        if self._command.log is None:
+            return "see above"
         lines = self._command.log.read_text(encoding="utf-8", errors="replace").splitlines()
         return " | ".join(lines[-_LOG_TAIL_LINES:])
 
@@ -63,7 +69,8 @@ class RunningServer:
 async def supervised(command: ServerCommand) -> AsyncIterator[RunningServer]:
     """The server, started; stopped at the end, also when the end is a cancellation."""
     supervisor_arguments = ["-m", "standalone.supervise", command.stop_signal, str(command.grace_s)]
-    with command.log.open("wb") as log:
+    with ExitStack() as files:
+        log = files.enter_context(command.log.open("wb")) if command.log else None
         supervisor = await asyncio.create_subprocess_exec(
             sys.executable,
             *supervisor_arguments,
@@ -72,7 +79,7 @@ async def supervised(command: ServerCommand) -> AsyncIterator[RunningServer]:
             env=dict(command.environment),
             stdin=subprocess.PIPE,
             stdout=log,
-            stderr=subprocess.STDOUT,
+            stderr=subprocess.STDOUT if log else None,
             start_new_session=True,  # Ctrl-C reaches this process alone, which then stops the server in order
         )
     server = RunningServer(supervisor, command)

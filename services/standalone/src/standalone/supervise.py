@@ -53,12 +53,22 @@ def _wake_on_signals() -> int:
 def _wait_for_end(server: subprocess.Popen[bytes], wake: int) -> None:
     """Return when the server has ended, standard input has closed, or SIGTERM or SIGINT has come."""
     owner = sys.stdin.fileno()
-    while server.poll() is None:
+    while not _has_ended(server):
         ready, _, _ = select.select([owner, wake], [], [])
         if owner in ready and not os.read(owner, 1):
             return
         if wake in ready and any(number != signal.SIGCHLD for number in os.read(wake, 64)):
             return
+
+
+def _has_ended(server: subprocess.Popen[bytes]) -> bool:
+    """Whether the server has ended; adopted processes that have are reaped on the way."""
+    flags = os.WEXITED | os.WNOHANG | os.WNOWAIT
+    while (ended := os.waitid(os.P_ALL, 0, flags)) is not None:
+        if ended.si_pid == server.pid:
+            return True
+        os.waitpid(ended.si_pid, 0)
+    return False
 
 
 def _stop(server: subprocess.Popen[bytes], stop_signal: signal.Signals, grace_s: float) -> int:
