@@ -99,6 +99,10 @@ class RequestLog:
         """Writes that began while another write of the same account was under way."""
         return self._parallel_mutations
 
+    def mutations_in_flight(self, account: str | None) -> int:
+        """Writes of the account that are under way."""
+        return self._mutations_in_flight[account]
+
     def begin(self, method: str, path: str, call: Call) -> Entry:
         """Note that a request has arrived."""
         account = call.account
