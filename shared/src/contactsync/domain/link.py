@@ -51,7 +51,7 @@ class MatchKey:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LinkSide:
-    """One side of a pair. Digests and keys are kept; `values` and `name` only for the run that read them."""
+    """One side of a pair. Digests and keys are kept; `values`, `name` and `emails` only for the run that read them."""
 
     remote_id: str | None = None
     presence: Presence = Presence.UNKNOWN
@@ -77,6 +77,8 @@ class LinkSide:
     read_only: str | None = None
     values: Values | None = None
     name: str = ""
+    emails: tuple[str, ...] = ()
+    """All e-mail addresses as typed; like `values` and `name` sealed, and erased at the end of the run."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

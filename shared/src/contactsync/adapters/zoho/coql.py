@@ -6,6 +6,7 @@ a single quote inside single quotes is doubled.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,6 +17,7 @@ from contactsync.adapters.zoho.instants import header_instant
 MAX_VALUES: Final = 50
 """Values of one `in` that every version takes."""
 MAX_ROWS: Final = 2000
+_UNASKABLE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _CREDITS_BY_ROWS: Final = ((200, 1), (1000, 2), (2000, 3))
 
 
@@ -51,8 +53,8 @@ def quoted(text: str) -> str:
 
 
 def askable(text: str) -> bool:
-    """Whether a field of the CRM can hold `text` at all, so that asking for it makes sense."""
-    return bool(text.strip()) and text.isprintable()
+    """Whether a one-line field of the CRM can hold `text` at all, so that asking for it makes sense."""
+    return bool(text.strip()) and _UNASKABLE.search(text) is None
 
 
 def among(field: str, values: Sequence[str]) -> str:

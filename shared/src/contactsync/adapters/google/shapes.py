@@ -1,0 +1,163 @@
+"""How each person field that can be mapped looks in the API's JSON.
+
+Source: People API v1, discovery document, schema `Person`; which keys are output only is said there key by key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from contactsync.errors import MappingError
+
+_METADATA: Final = "metadata"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shape:
+    """One person field.
+
+    `value` is the key that holds the text of a field without parts. `selector` is the key by which a path chooses
+    among several entries (`phone_numbers[mobile]`: `type`). `derived` names, for a part that changes, keys beside it
+    that Google computes from it unless they are sent, so that they must not be.
+    """
+
+    json_name: str
+    value: str = ""
+    selector: str = ""
+    singleton: bool = False
+    output_only: frozenset[str] = frozenset()
+    derived: Mapping[str, tuple[str, ...]] | None = None
+    fixed: Mapping[str, str] | None = None
+    """Keys that a new entry gets beside its values."""
+    aliases: Mapping[str, str] | None = None
+    """Parts of a path whose JSON key is not their camel case."""
+    unlimited: bool = False
+    """Whether Google's limit of 1,024 characters a field does not hold here (notes)."""
+
+    def key_of(self, part: str) -> str:
+        """The JSON key of a path's part. Raises MappingError for a field that needs a part and has none."""
+        if not part:
+            if not self.value:
+                raise MappingError(f"{self.json_name} needs a part", details={"field": self.json_name})
+            return self.value
+        return (self.aliases or {}).get(part) or _camel(part)
+
+    def derived_from(self, key: str) -> tuple[str, ...]:
+        """Keys that must not be sent once `key` has changed."""
+        derived = self.derived or {}
+        return (*derived.get(key, ()), *derived.get("*", ()))
+
+    def cleaned(self, entry: Mapping[str, Any]) -> dict[str, Any]:
+        """`entry` as it may be sent back: without what Google alone writes, in the order it was read."""
+        kept = {key: value for key, value in entry.items() if key != _METADATA and key not in self.output_only}
+        if entry.get(_METADATA, {}).get("sourcePrimary"):
+            kept[_METADATA] = {"sourcePrimary": True}
+        return kept
+
+    def is_blank(self, entry: Mapping[str, Any]) -> bool:
+        """Whether nothing is left of a cleaned entry but its label."""
+        label = {_METADATA, self.selector, "type", *(self.fixed or {})}
+        return all(key in label or not value for key, value in entry.items())
+
+
+def _camel(name: str) -> str:
+    head, *tail = name.split("_")
+    return head + "".join(word.capitalize() for word in tail)
+
+
+_FORMATTED: Final = frozenset({"formattedType"})
+
+SHAPES: Final[Mapping[str, Shape]] = {
+    "names": Shape(
+        json_name="names",
+        singleton=True,
+        output_only=frozenset({"displayName", "displayNameLastFirst"}),
+        derived={"*": ("unstructuredName",)},
+    ),
+    "nicknames": Shape(json_name="nicknames", value="value", selector="type"),
+    "email_addresses": Shape(json_name="emailAddresses", value="value", selector="type", output_only=_FORMATTED),
+    "phone_numbers": Shape(
+        json_name="phoneNumbers",
+        value="value",
+        selector="type",
+        output_only=frozenset({"canonicalForm", "formattedType"}),
+    ),
+    "addresses": Shape(
+        json_name="addresses",
+        selector="type",
+        output_only=_FORMATTED,
+        derived={"*": ("formattedValue",), "country": ("countryCode",)},
+        aliases={"street": "streetAddress", "extended": "extendedAddress", "code": "postalCode"},
+    ),
+    "organizations": Shape(json_name="organizations", selector="type", output_only=_FORMATTED),
+    "birthdays": Shape(json_name="birthdays", value="date", singleton=True, derived={"*": ("text",)}),
+    "biographies": Shape(
+        json_name="biographies",
+        value="value",
+        singleton=True,
+        fixed={"contentType": "TEXT_PLAIN"},
+        unlimited=True,
+    ),
+    "genders": Shape(json_name="genders", value="value", singleton=True, output_only=frozenset({"formattedValue"})),
+    "events": Shape(json_name="events", value="date", selector="type", output_only=_FORMATTED),
+    "urls": Shape(json_name="urls", value="value", selector="type", output_only=_FORMATTED),
+    "relations": Shape(json_name="relations", value="person", selector="type", output_only=_FORMATTED),
+    "im_clients": Shape(
+        json_name="imClients",
+        value="username",
+        selector="protocol",
+        output_only=frozenset({"formattedType", "formattedProtocol"}),
+    ),
+    "sip_addresses": Shape(json_name="sipAddresses", value="value", selector="type", output_only=_FORMATTED),
+    "external_ids": Shape(json_name="externalIds", value="value", selector="type", output_only=_FORMATTED),
+    "occupations": Shape(json_name="occupations", value="value"),
+    "interests": Shape(json_name="interests", value="value"),
+    "locations": Shape(json_name="locations", value="value", selector="type"),
+    "user_defined": Shape(json_name="userDefined", value="value", selector="key"),
+}
+"""Person fields by their name in a mapping path."""
+
+SHAPES_BY_JSON: Final[Mapping[str, Shape]] = {shape.json_name: shape for shape in SHAPES.values()}
+
+
+def date_text(value: Mapping[str, Any] | None) -> str:
+    """A `google.type.Date` as `YYYY-MM-DD`, `--MM-DD`, `YYYY-MM` or `YYYY`; empty for anything else."""
+    if not value:
+        return ""
+    year, month, day = (int(value.get(key) or 0) for key in ("year", "month", "day"))
+    if month and day:
+        return f"{year:04d}-{month:02d}-{day:02d}" if year else f"--{month:02d}-{day:02d}"
+    if year and not day:
+        return f"{year:04d}-{month:02d}" if month else f"{year:04d}"
+    return ""
+
+
+def date_value(text: str) -> dict[str, int]:
+    """`text`, in one of the forms of `date_text`, as a `google.type.Date`. Raises MappingError."""
+    body = text.removeprefix("--")
+    parts = body.split("-")
+    keys = ("month", "day") if text.startswith("--") else ("year", "month", "day")[: len(parts)]
+    widths = tuple(4 if key == "year" else 2 for key in keys)
+    if len(parts) != len(keys) or tuple(map(len, parts)) != widths or not all(_is_number(part) for part in parts):
+        raise MappingError("not a date that Google can hold", details={"why": "form"})
+    date = dict(zip(keys, map(int, parts), strict=True))
+    _check_date(date)
+    return date
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdecimal()
+
+
+_LONGEST_MONTH: Final = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
+
+
+def _check_date(date: Mapping[str, int]) -> None:
+    month, year = date.get("month", 1), date.get("year", 4)
+    leap = year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
+    longest = _LONGEST_MONTH[month - 1] if 1 <= month <= 12 else 0  # noqa: PLR2004  months of the year
+    last = 28 if month == 2 and not leap else longest  # noqa: PLR2004  February
+    if not (1 <= date.get("day", 1) <= last and year >= 1):
+        raise MappingError("no such day", details={"why": "calendar"})

@@ -1,0 +1,341 @@
+"""The CRM's contacts, as the engine sees them: `contactsync.ports.directory.CrmDirectory` over the REST API v8."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final, TypeVar
+
+from contactsync.adapters.http import Answer, HttpEdge
+from contactsync.adapters.zoho import companies as accounts
+from contactsync.adapters.zoho import coql, protocol, refusals, writes
+from contactsync.adapters.zoho.api import ZohoApi
+from contactsync.adapters.zoho.codec import RecordCodec, full_name
+from contactsync.adapters.zoho.coql import MAX_ROWS, MAX_VALUES, Query
+from contactsync.adapters.zoho.instants import parse_instant
+from contactsync.adapters.zoho.protocol import BATCH, ApiRequest, Listing
+from contactsync.adapters.zoho.writes import Draft
+from contactsync.domain.contact import Observation
+from contactsync.domain.ids import ConnectionId, LinkId, RecordId, ViewId
+from contactsync.domain.mapping import Mapping as FieldMapping
+from contactsync.errors import ContactSyncError, OutcomeUnknownError
+from contactsync.ports.directory import (
+    CallGate,
+    CreateRequest,
+    Deletion,
+    DeletionPage,
+    RecordAddress,
+    RecordPage,
+    RecordUpdate,
+    WriteOutcome,
+)
+from contactsync.ports.vault import TokenSource
+
+Item = TypeVar("Item")
+_ADDRESS: Final = ("id", "Email", "Secondary_Email", "First_Name", "Last_Name", "Created_Time")
+_FEW_ROWS: Final = 200
+
+
+class ZohoContacts:
+    """A `CrmDirectory` for one connection and one mapping; holds one page at a time.
+
+    `automation` lets the organisation's workflows run on our writes. No request is repeated here, but for a refused
+    access token and for records of which the CRM could not hold a field; `edge` belongs to whoever built it.
+    """
+
+    def __init__(
+        self,
+        edge: HttpEdge,
+        tokens: TokenSource,
+        connection_id: ConnectionId,
+        mapping: FieldMapping,
+        gate: CallGate,
+        *,
+        automation: bool = False,
+    ) -> None:
+        self._api = ZohoApi(edge, tokens, connection_id, gate)
+        self._codec = RecordCodec(mapping)
+        self._automation = automation
+
+    @property
+    def credits_remaining(self) -> int | None:
+        """The organisation's daily credits left, as last told; None before half of them is used."""
+        return self._api.credits_remaining
+
+    # --- reading ----------------------------------------------------------------------------------------------------
+
+    async def view_page(self, view: ViewId, page: str | None) -> RecordPage:
+        """A page of the list view, 3 credits. See `CrmDirectory`."""
+        return await self._page(protocol.list_view(view, self._codec.fields, page), in_scope=True)
+
+    async def changed_page(self, since: datetime, page: str | None) -> RecordPage:
+        """A page of the module's changes, 1 credit. `since` must be the same for all pages of one listing."""
+        return await self._page(protocol.list_changed(since, self._codec.fields, page), in_scope=None)
+
+    async def deleted_page(self, since: datetime, page: str | None) -> DeletionPage:
+        """A page of the deleted list, 2 credits; `page` is a number, since the CRM gives no token here."""
+        number = int(page) if page is not None else 1
+        answer = await self._api.get(protocol.list_deleted(since, number))
+        listing = protocol.read_listing(answer)
+        try:
+            deletions = [Deletion(RecordId(row["id"]), parse_instant(row["deleted_time"])) for row in listing.rows]
+        except (KeyError, TypeError, ValueError) as error:
+            raise answer.unreadable("a deletion without id or time") from error
+        return DeletionPage(deletions, str(number + 1) if listing.more else None)
+
+    async def members_since(self, view: ViewId, since: datetime) -> frozenset[RecordId] | None:
+        """Ids of the view's records modified since; None when this CRM does not answer questions about a view."""
+        members: list[RecordId] = []
+        after: RecordId | None = None
+        while True:
+            changed = coql.modified_from(since)
+            condition = changed if after is None else coql.both(changed, coql.after_id(after))
+            query = Query(("id",), coql.in_view(view), condition, rows=MAX_ROWS)
+            answer = await self._api.ask(protocol.ask(query))
+            if refusals.is_unanswerable_query(answer):
+                return None
+            refusals.refuse(answer)
+            listing = protocol.read_listing(answer)
+            members += [RecordId(protocol.need_text(answer, row, "id")) for row in listing.rows]
+            if not listing.more:
+                return frozenset(members)
+            after = _next_after(answer, members, after)
+
+    async def read(self, ids: Sequence[RecordId]) -> Sequence[Observation]:
+        """The records with these ids, 1 credit for each 100."""
+        found: list[Observation] = []
+        for batch in _chunks(list(dict.fromkeys(ids)), BATCH):
+            answer = await self._api.get(protocol.list_ids(batch, self._codec.fields))
+            found += self._decoded(answer, protocol.read_listing(answer), in_scope=None)
+        return found
+
+    async def find_addresses(self, addresses: Sequence[str]) -> Sequence[RecordAddress]:
+        """Records anywhere in the module with one of these e-mail addresses, 1 credit for each 50."""
+        found: dict[RecordId, RecordAddress] = {}
+        for some in _chunks(_askable(addresses), MAX_VALUES):
+            condition = coql.either(coql.among("Email", some), coql.among("Secondary_Email", some))
+            async for answer, rows in self._rows(_ADDRESS, "Contacts", condition):
+                found |= {one.record_id: one for one in _addresses(answer, rows)}
+        return list(found.values())
+
+    async def addresses_page(self, after: RecordId | None) -> tuple[Sequence[RecordAddress], RecordId | None]:
+        """2,000 records of the module by ascending id, 3 credits."""
+        condition = "id is not null" if after is None else coql.after_id(after)
+        answer = await self._api.get(protocol.ask(Query(_ADDRESS, "Contacts", condition, rows=MAX_ROWS)))
+        listing = protocol.read_listing(answer)
+        page = _addresses(answer, listing.rows)
+        return page, _next_after(answer, [one.record_id for one in page], after) if listing.more else None
+
+    async def find_last_names(self, names: Sequence[str]) -> Sequence[Observation]:
+        """Records with one of these last names: ids by COQL, 1 credit for each 50 names, then read by id.
+
+        COQL shows lookups by id alone, so that reading by id is what shows the mapped fields as everywhere else.
+        """
+        ids: dict[RecordId, None] = {}
+        for some in _chunks(_askable(names), MAX_VALUES):
+            async for answer, rows in self._rows(("id",), "Contacts", coql.among("Last_Name", some)):
+                ids |= dict.fromkeys(RecordId(protocol.need_text(answer, row, "id")) for row in rows)
+        return await self.read(list(ids)[:MAX_ROWS])
+
+    async def companies(self, names: Sequence[str]) -> Mapping[str, str]:
+        """Account ids by name, 1 credit for each 50; none for a user who may not see accounts."""
+        rows: list[Mapping[str, Any]] = []
+        for some in accounts.questions(names):
+            try:
+                async for answer, found in self._rows(
+                    ("id", "Account_Name"), "Accounts", coql.among("Account_Name", some)
+                ):
+                    rows += _with_ids(answer, found)
+            except _HiddenModuleError:
+                return {}
+        return accounts.found(names, rows)
+
+    async def view_exists(self, view: ViewId) -> bool:
+        """Whether the view can still be asked for; a control call."""
+        answer = await self._api.ask(protocol.show_view(view))
+        if protocol.is_empty(answer) or refusals.is_unknown_view(answer):
+            return False
+        refusals.refuse(answer)
+        return bool(protocol.read_listing(answer, "custom_views").rows)
+
+    # --- writing ----------------------------------------------------------------------------------------------------
+
+    async def create_companies(self, names: Sequence[str]) -> Mapping[str, str]:
+        """Account ids by name, 1 credit for each 10; a name whose account exists already gets that one.
+
+        Names that the CRM refuses, and all of them for a user who may not create accounts, are absent.
+        """
+        made: dict[str, str] = {}
+        by_fold = {accounts.folded(name): name for name in reversed(names) if accounts.folded(name)}
+        for batch in _chunks(list(by_fold.values()), BATCH):
+            records = [{"Account_Name": " ".join(name.split())} for name in batch]
+            answer = await self._api.ask(protocol.insert("Accounts", records, automation=self._automation))
+            items = protocol.read_items(answer, len(batch))
+            if items is None:
+                if refusals.is_missing_right(answer):
+                    break
+                raise refusals.call_error(answer)
+            made |= {name: found for name, item in zip(batch, items, strict=True) if (found := _account_id(item))}
+        known = {accounts.folded(name): found for name, found in made.items()}
+        return {name: known[accounts.folded(name)] for name in names if accounts.folded(name) in known}
+
+    async def create(
+        self, requests: Sequence[CreateRequest], *, companies: Mapping[str, str]
+    ) -> Sequence[WriteOutcome]:
+        """One outcome a request, in order; 1 credit for each 10."""
+        drafts = [writes.draft(self._codec, one.link_id, None, one.values, companies) for one in requests]
+        return await self._write(drafts, unmodified_since=None)
+
+    async def update(
+        self, requests: Sequence[RecordUpdate], *, unmodified_since: datetime, companies: Mapping[str, str]
+    ) -> Sequence[WriteOutcome]:
+        """One outcome a request, in order; 1 credit for each 10. Only the fields that changed are sent."""
+        drafts = [writes.draft(self._codec, one.link_id, one.record_id, one.changes, companies) for one in requests]
+        return await self._write(drafts, unmodified_since=unmodified_since)
+
+    async def delete(self, requests: Sequence[tuple[LinkId, RecordId]]) -> Sequence[WriteOutcome]:
+        """One outcome a request, in order; the records go into the CRM's recycle bin."""
+        _check_size(requests)
+        if not requests:
+            return []
+        ids = [record_id for _, record_id in requests]
+        answer = await self._api.ask(protocol.delete(ids, automation=self._automation))
+        return writes.delete_outcomes(answer, requests)
+
+    async def _write(self, drafts: Sequence[Draft], *, unmodified_since: datetime | None) -> Sequence[WriteOutcome]:
+        """Send the drafts, then once more those of which a field did not fit."""
+        _check_size(drafts)
+        outcomes: dict[LinkId, WriteOutcome] = {
+            one.link_id: refused for one in drafts if (refused := writes.nothing_to_send(one)) is not None
+        }
+        sent = [one for one in drafts if one.link_id not in outcomes]
+        again: list[Draft] = []
+        if sent:
+            answer = await self._send(sent, unmodified_since)
+            for one, result in zip(sent, writes.results_of(answer, sent), strict=True):
+                outcomes[one.link_id] = writes.outcome_of(answer, one, result)
+                second = writes.second_attempt(one, result, self._codec)
+                again += [] if second is None else [second]
+        outcomes |= await self._write_again(again, unmodified_since)
+        return [outcomes[one.link_id] for one in drafts]
+
+    async def _write_again(
+        self, drafts: Sequence[Draft], unmodified_since: datetime | None
+    ) -> Mapping[LinkId, WriteOutcome]:
+        """The outcomes of the second attempt; none when it was not carried out, so that the first refusals stand.
+
+        What the first call confirmed must not be lost to a lease or quota that ran out before the second one. Only
+        a second create without an answer has to be told: those records may exist.
+        """
+        if not drafts:
+            return {}
+        try:
+            answer = await self._send(drafts, unmodified_since)
+            results = writes.results_of(answer, drafts)
+        except OutcomeUnknownError:
+            if unmodified_since is None:
+                raise
+            return {one.link_id: writes.unsettled(one) for one in drafts}
+        except ContactSyncError:
+            return {}
+        return {
+            one.link_id: writes.outcome_of(answer, one, result) for one, result in zip(drafts, results, strict=True)
+        }
+
+    async def _send(self, drafts: Sequence[Draft], unmodified_since: datetime | None) -> Answer:
+        records = [one.payload for one in drafts]
+        if unmodified_since is None:
+            request = protocol.insert("Contacts", records, automation=self._automation)
+        else:
+            request = protocol.update(records, unmodified_since=unmodified_since, automation=self._automation)
+        return await self._api.ask(request)
+
+    # --- common -----------------------------------------------------------------------------------------------------
+
+    async def _page(self, request: ApiRequest, *, in_scope: bool | None) -> RecordPage:
+        answer = await self._api.ask(request)
+        if not answer.is_success and not protocol.is_empty(answer):
+            raise refusals.listing_error(answer)
+        listing = protocol.read_listing(answer)
+        if listing.more and listing.next_token is None:
+            raise answer.unreadable("more records without a page token")
+        records = self._decoded(answer, listing, in_scope=in_scope)
+        return RecordPage(records, listing.next_token if listing.more else None, protocol.server_time(answer))
+
+    def _decoded(self, answer: Answer, listing: Listing, *, in_scope: bool | None) -> list[Observation]:
+        decode = self._codec.decode
+        try:
+            return [decode(row, in_scope=in_scope) for row in listing.rows]
+        except (KeyError, TypeError, ValueError) as error:
+            raise answer.unreadable("a record without id or Modified_Time") from error
+
+    async def _rows(
+        self, select: tuple[str, ...], source: str, condition: str
+    ) -> AsyncIterator[tuple[Answer, Sequence[Mapping[str, Any]]]]:
+        """The rows of a query, 200 a call. Raises _HiddenModuleError for a module that the user may not see."""
+        offset = 0
+        while True:
+            query = Query(select, source, condition, rows=_FEW_ROWS, offset=offset)
+            answer = await self._api.ask(protocol.ask(query))
+            if source != "Contacts" and refusals.is_missing_right(answer):
+                raise _HiddenModuleError
+            refusals.refuse(answer)
+            listing = protocol.read_listing(answer)
+            yield answer, listing.rows
+            if not listing.more:
+                return
+            offset += _FEW_ROWS
+
+
+class _HiddenModuleError(Exception):
+    """The user's profile does not show the module."""
+
+
+def _addresses(answer: Answer, rows: Iterable[Mapping[str, Any]]) -> list[RecordAddress]:
+    try:
+        return [
+            RecordAddress(
+                RecordId(protocol.need_text(answer, row, "id")),
+                row.get("Email") or "",
+                row.get("Secondary_Email") or "",
+                full_name(row),
+                parse_instant(row["Created_Time"]),
+            )
+            for row in rows
+        ]
+    except (KeyError, TypeError, ValueError) as error:
+        raise answer.unreadable("a record without Created_Time") from error
+
+
+def _with_ids(answer: Answer, rows: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
+    for row in rows:
+        protocol.need_text(answer, row, "id")
+    return rows
+
+
+def _next_after(answer: Answer, ids: Sequence[RecordId], after: RecordId | None) -> RecordId:
+    """The last id of a page, which must move on. Raises ProviderContractError when it does not."""
+    if not ids or ids[-1] == after:
+        raise answer.unreadable("more records, but none after the last")
+    return ids[-1]
+
+
+def _account_id(item: Mapping[str, Any]) -> str | None:
+    """The account that an insert made, or the one that holds the unique name already."""
+    if item.get("status") != "success":
+        return refusals.item_problem(item).duplicate_of
+    details = item.get("details")
+    return str(details["id"]) if isinstance(details, dict) and "id" in details else None
+
+
+def _askable(texts: Sequence[str]) -> list[str]:
+    return [text for text in dict.fromkeys(one.strip() for one in texts) if coql.askable(text)]
+
+
+def _check_size(batch: Sequence[object]) -> None:
+    if len(batch) > BATCH:
+        raise ValueError(f"at most {BATCH} records a call, not {len(batch)}")
+
+
+def _chunks(items: Sequence[Item], size: int) -> list[Sequence[Item]]:
+    return [items[start : start + size] for start in range(0, len(items), size)]

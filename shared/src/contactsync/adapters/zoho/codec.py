@@ -1,0 +1,213 @@
+"""Records of the CRM to mapped values and back. Compiled once for a mapping, since a first run decodes 10,000 of them.
+
+A value is kept as typed; a lookup is shown by its name, several choices are joined by `;`. What the CRM cannot hold
+is left out with a reason, never cut and never altered. Source: Zoho CRM API v8, "Insert records" (values by data type).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from functools import lru_cache
+from itertools import chain
+from typing import Any, Final
+
+from contactsync.adapters.zoho.instants import parse_instant, revision_of
+from contactsync.adapters.zoho.protocol import MAX_FIELDS
+from contactsync.domain.catalogue import ValueKind
+from contactsync.domain.contact import Changes, Identity, Observation
+from contactsync.domain.ids import RowKey
+from contactsync.domain.mapping import Mapping as FieldMapping
+from contactsync.domain.mapping import MappingRow
+
+VALUE_DOES_NOT_FIT: Final = "value_does_not_fit"
+COMPANY_NOT_IN_CRM: Final = "company_not_in_crm"
+NO_CHOICE: Final = "-None-"
+"""What an empty picklist shows."""
+
+# Beside at most 45 mapped fields: together no more than the CRM lists at once.
+_NEEDED: Final = ("Modified_Time", "First_Name", "Last_Name", "Secondary_Email", "Locked__s")
+_PHONES: Final = ("Phone", "Mobile", "Home_Phone", "Other_Phone")
+"""By which a contact without e-mail is recognised, as far as the 50 fields reach; an assistant's phone is not his own."""
+_NOT_HIS_OWN: Final = frozenset({"Asst_Phone", "Fax"})
+_WHOLE: Final = re.compile(r"[+-]?\d{1,9}")
+_LONG: Final = re.compile(r"[+-]?\d{10,18}")
+_TRUE: Final = frozenset({"true", "yes", "1"})
+_FALSE: Final = frozenset({"false", "no", "0"})
+
+Json = Any
+Encoder = Callable[[str], Json]
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """What is sent for one contact, and the mapped fields that are not, each with its reason code."""
+
+    fields: Mapping[str, Json]
+    left_out: Mapping[RowKey, str]
+
+
+class RecordCodec:
+    """Translates between records and the values of one mapping."""
+
+    def __init__(self, mapping: FieldMapping) -> None:
+        self._rows: dict[RowKey, MappingRow] = {row.key: row for row in mapping.rows}
+        self._key_of_field = {row.crm_field: row.key for row in mapping.rows}
+        special = {ValueKind.PICKLIST: _choice_text, ValueKind.DATETIME: _instant_text}
+        self._plain = tuple((row.crm_field, row.key) for row in mapping.rows if row.kind not in special)
+        self._special = tuple((row.crm_field, row.key, special[row.kind]) for row in mapping.rows if row.kind in special)
+        names = tuple(dict.fromkeys(chain(self._key_of_field, _NEEDED, _PHONES)))[:MAX_FIELDS]
+        self._phones = _phone_fields(mapping.rows, names)
+        self.fields: Final = ",".join(names)
+        """The `fields` parameter of every listing."""
+
+    def decode(self, record: Mapping[str, Json], *, in_scope: bool | None) -> Observation:
+        """The record as an observation. Raises KeyError, TypeError or ValueError for one without id or times."""
+        modified_at, revision = _instant(record["Modified_Time"])
+        values: dict[RowKey, str] = {}
+        get = record.get
+        for name, key in self._plain:
+            value = get(name)
+            if value is None:
+                continue
+            text = value if value.__class__ is str else text_of(value)
+            if text:
+                values[key] = text
+        for name, key, read in self._special:
+            text = read(get(name))
+            if text:
+                values[key] = text
+        return Observation(
+            remote_id=_record_id(record["id"]),
+            revision=revision,
+            modified_at=modified_at,
+            values=values,
+            identity=self._identity(record),
+            in_scope=in_scope,
+            read_only="locked" if get("Locked__s") is True else None,
+        )
+
+    def encode(self, changes: Changes, companies: Mapping[str, str]) -> Encoded:
+        """The record fields for `changes`; None empties. `companies` holds account ids by name.
+
+        A key that is no row of the mapping names its CRM field before the `=` (values for new records).
+        """
+        fields: dict[str, Json] = {}
+        left_out: dict[RowKey, str] = {}
+        for key, text in changes.items():
+            row = self._rows.get(key)
+            name = row.crm_field if row is not None else key.partition("=")[0]
+            if text is None:
+                fields[name] = None
+            elif row is not None and row.kind is ValueKind.COMPANY:
+                if text in companies:
+                    fields[name] = {"id": companies[text]}
+                else:
+                    left_out[key] = COMPANY_NOT_IN_CRM
+            else:
+                try:
+                    fields[name] = _ENCODERS.get(row.kind, str)(text) if row is not None else text
+                except ValueError:
+                    left_out[key] = VALUE_DOES_NOT_FIT
+        return Encoded(fields, left_out)
+
+    def key_of(self, crm_field: str) -> RowKey:
+        """The row of a CRM field; for one outside the mapping, the key that names it alone."""
+        return self._key_of_field.get(crm_field, RowKey(f"{crm_field}="))
+
+    def _identity(self, record: Mapping[str, Json]) -> Identity:
+        email, secondary = record.get("Email"), record.get("Secondary_Email")
+        return Identity(
+            name=full_name(record),
+            strong_emails=(email,) if email else (),
+            weak_emails=(secondary,) if secondary else (),
+            phones=tuple([phone for name in self._phones if (phone := record.get(name))]),
+        )
+
+
+def full_name(record: Mapping[str, Json]) -> str:
+    """Given and family name, as far as there are any."""
+    given, family = record.get("First_Name"), record.get("Last_Name")
+    return f"{given} {family}" if given and family else given or family or ""
+
+
+def text_of(value: Json) -> str:
+    """A JSON value of a field as text; empty for one that holds nothing to show."""
+    match value:
+        case str():
+            return value
+        case bool():
+            return "true" if value else "false"
+        case int():
+            return str(value)
+        case float():
+            return str(int(value)) if value.is_integer() else repr(value)
+        case {"name": str(name)}:
+            return name
+        case list():
+            return ";".join(text for one in value if (text := text_of(one)))
+        case _:
+            return ""
+
+
+def _phone_fields(rows: Sequence[MappingRow], asked: Sequence[str]) -> tuple[str, ...]:
+    mapped = {row.crm_field for row in rows if row.kind is ValueKind.PHONE} - _NOT_HIS_OWN
+    return tuple(name for name in asked if name in _PHONES or name in mapped)
+
+
+def _record_id(value: Json) -> str:
+    if not isinstance(value, str) or not value:
+        raise TypeError("an id is a text")
+    return value
+
+
+@lru_cache(maxsize=4096)
+def _instant(text: str) -> tuple[datetime, str]:
+    moment = parse_instant(text)
+    return moment, revision_of(moment)
+
+
+def _choice_text(value: Json) -> str:
+    return "" if value is None or value == NO_CHOICE else text_of(value)
+
+
+def _instant_text(value: Json) -> str:
+    return "" if value is None else _instant(value)[1]
+
+
+def _as_boolean(text: str) -> bool:
+    folded = text.strip().casefold()
+    if folded in _TRUE or folded in _FALSE:
+        return folded in _TRUE
+    raise ValueError("neither true nor false")
+
+
+def _as_number(text: str) -> Json:
+    """Whole numbers of up to nine digits and decimals as numbers; longer ones travel as text ("bigint")."""
+    stripped = text.strip()
+    if _WHOLE.fullmatch(stripped):
+        return int(stripped)
+    if _LONG.fullmatch(stripped):
+        return stripped
+    number = float(stripped)
+    if number != number or number in {float("inf"), float("-inf")}:  # noqa: PLR0124  NaN alone differs from itself
+        raise ValueError("no number")
+    return number
+
+
+def _as_date(text: str) -> str:
+    """A day with its year; the CRM knows no other."""
+    return date.fromisoformat(text).isoformat()
+
+
+def _as_choices(text: str) -> list[str]:
+    return [one for part in text.split(";") if (one := part.strip())]
+
+
+_ENCODERS: Final[Mapping[ValueKind, Encoder]] = {
+    ValueKind.BOOLEAN: _as_boolean,
+    ValueKind.NUMBER: _as_number,
+    ValueKind.DATE: _as_date,
+}

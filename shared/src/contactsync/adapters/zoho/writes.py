@@ -1,0 +1,153 @@
+"""Batches of records to write: what is sent for each, and what the answer means for each. No I/O.
+
+A record of which the CRM cannot hold one field is sent once more without it, all such records of a batch in one
+further call; values are never cut.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from contactsync.adapters.http import Answer
+from contactsync.adapters.zoho.codec import VALUE_DOES_NOT_FIT, RecordCodec
+from contactsync.adapters.zoho.instants import parse_instant, revision_of
+from contactsync.adapters.zoho.protocol import need_text, read_items
+from contactsync.adapters.zoho.refusals import ItemProblem, call_error, is_stale_call, item_problem
+from contactsync.domain.contact import Changes
+from contactsync.domain.ids import LinkId, RecordId, RowKey
+from contactsync.errors import MappingError, RecordRejectedError
+from contactsync.ports.directory import Refused, WriteOutcome, Written
+
+_ALREADY_MODIFIED: Final = ItemProblem(
+    code="ALREADY_MODIFIED",
+    error=RecordRejectedError("changed since it was read", reason="revision_conflict"),
+    stale=True,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """One record as it will be sent; `record_id` None for a new one."""
+
+    link_id: LinkId
+    record_id: RecordId | None
+    fields: Mapping[str, Any]
+    left_out: Mapping[RowKey, str]
+
+    @property
+    def payload(self) -> Mapping[str, Any]:
+        """The object for `data[]`."""
+        return self.fields if self.record_id is None else {"id": self.record_id, **self.fields}
+
+    def without(self, names: Sequence[str], codec: RecordCodec) -> Draft:
+        """The same record without these fields, which are noted as left out."""
+        kept = {name: value for name, value in self.fields.items() if name not in names}
+        noted = {codec.key_of(name): VALUE_DOES_NOT_FIT for name in names}
+        return replace(self, fields=kept, left_out={**self.left_out, **noted})
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmed:
+    """What the CRM says of a record that it wrote."""
+
+    record_id: str
+    modified_time: str
+
+
+ItemResult = Confirmed | ItemProblem
+
+
+def draft(
+    codec: RecordCodec, link_id: LinkId, record_id: RecordId | None, changes: Changes, companies: Mapping[str, str]
+) -> Draft:
+    """The record to send for `changes`; a new record carries no empty fields."""
+    encoded = codec.encode(changes, companies)
+    fields = encoded.fields
+    if record_id is None:
+        fields = {name: value for name, value in fields.items() if value is not None}
+    return Draft(link_id, record_id, fields, encoded.left_out)
+
+
+def results_of(answer: Answer, drafts: Sequence[Draft]) -> Sequence[ItemResult]:
+    """What became of each record of an insert or update, in order.
+
+    Raises the error of a call that was refused as a whole, OutcomeUnknownError for an answer that leaves it open.
+    """
+    items = read_items(answer, len(drafts))
+    if items is None:
+        if is_stale_call(answer):
+            return [_ALREADY_MODIFIED] * len(drafts)
+        raise call_error(answer)
+    return [_result(answer, item, one) for item, one in zip(items, drafts, strict=True)]
+
+
+def _result(answer: Answer, item: Mapping[str, Any], sent: Draft) -> ItemResult:
+    if item.get("status") != "success":
+        return item_problem(item)
+    details = item.get("details")
+    if not isinstance(details, dict):
+        raise answer.unreadable("a success without details")
+    record_id = need_text(answer, details, "id")
+    if sent.record_id is not None and record_id != sent.record_id:
+        raise answer.unreadable("outcomes in another order than the records")
+    return Confirmed(record_id, need_text(answer, details, "Modified_Time"))
+
+
+def second_attempt(sent: Draft, result: ItemResult, codec: RecordCodec) -> Draft | None:
+    """The record without what the CRM could not hold; None when that would not help or leave nothing to say."""
+    if not isinstance(result, ItemProblem) or not result.fields:
+        return None
+    names = [name for name in result.fields if name in sent.fields]
+    # Without its mandatory name a new record would only be refused for lacking it.
+    if not names or (sent.record_id is None and "Last_Name" in names):
+        return None
+    retried = sent.without(names, codec)
+    return retried if retried.fields else None
+
+
+def nothing_to_send(sent: Draft) -> Refused | None:
+    """The outcome of a record of which every field was left out; None when something is to be sent."""
+    if sent.fields:
+        return None
+    reason = next(iter(sent.left_out.values()), VALUE_DOES_NOT_FIT)
+    return Refused(sent.link_id, MappingError("no value that the CRM can hold", reason=reason))
+
+
+def outcome_of(answer: Answer, sent: Draft, result: ItemResult) -> WriteOutcome:
+    """The port's outcome. Raises OutcomeUnknownError when the time of a written record cannot be read."""
+    if isinstance(result, ItemProblem):
+        return Refused(
+            sent.link_id, result.error, gone=result.gone, stale=result.stale, duplicate_of=result.duplicate_of
+        )
+    try:
+        modified_at = parse_instant(result.modified_time)
+    except ValueError as error:
+        raise answer.unreadable("Modified_Time is no instant") from error
+    return Written(
+        sent.link_id, result.record_id, revision_of(modified_at), modified_at, left_out=dict(sent.left_out)
+    )
+
+
+def unsettled(sent: Draft) -> Refused:
+    """The outcome of an update that got no answer: whether it was applied shows when the record is read again."""
+    return Refused(sent.link_id, _ALREADY_MODIFIED.error, stale=True)
+
+
+def delete_outcomes(answer: Answer, requests: Sequence[tuple[LinkId, RecordId]]) -> Sequence[WriteOutcome]:
+    """What became of each record of a delete; one that was gone already counts as deleted.
+
+    Raises as `results_of` does.
+    """
+    items = read_items(answer, len(requests))
+    if items is None:
+        raise call_error(answer)
+    moment = answer.server_time or answer.received_at
+    outcomes: list[WriteOutcome] = []
+    for item, (link_id, record_id) in zip(items, requests, strict=True):
+        if item.get("status") == "success" or item.get("code") == "INVALID_DATA":
+            outcomes.append(Written(link_id, record_id, "", moment))
+        else:
+            outcomes.append(Refused(link_id, item_problem(item).error))
+    return outcomes

@@ -1,0 +1,300 @@
+"""Which CRM field belongs to which field of a Google person: rows, their paths, and the whole mapping.
+
+A row is named by both its fields (`Mobile=phone_numbers[mobile]`), so a row whose field is changed is another row and
+has no base. The row that identifies contacts (`Email` with `email_addresses[work]`) belongs to every mapping.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from collections.abc import Mapping as MappingABC
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import lru_cache
+from hashlib import blake2b
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final, Self
+
+from contactsync.domain.catalogue import (
+    STANDARD_CRM_FIELDS,
+    CrmField,
+    GoogleField,
+    ValueKind,
+    google_field,
+)
+from contactsync.domain.contact import Side
+from contactsync.domain.ids import RowKey
+from contactsync.errors import Disposition, MappingError
+
+if TYPE_CHECKING:
+    # `policy` holds a mapping; the direction it adds is needed here by its one method alone.
+    from contactsync.domain.policy import Direction
+
+MAX_ROWS: Final = 45
+"""With `id` and what else a listing must ask for, the CRM takes 50 fields in a call (Zoho CRM API v8, "Get records")."""
+MATCH_CRM_FIELD: Final = "Email"
+MATCH_GOOGLE_FIELD: Final = "email_addresses[work]"
+LAST_NAME: Final = "Last_Name"
+
+_PATH: Final = re.compile(r"([a-z_]+)(?:\[(.*)\])?(?:\.([a-z_]+))?", re.DOTALL)
+_CRM_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_$]{0,99}")
+_MAX_TYPE_LENGTH: Final = 100
+
+
+class RowDirection(StrEnum):
+    """A row narrowed to one direction."""
+
+    CRM_TO_GOOGLE = "crm_to_google"
+    GOOGLE_TO_CRM = "google_to_crm"
+
+
+@dataclass(frozen=True, slots=True)
+class MappingProblem:
+    """What is wrong with a row (counted from 0; None: with the whole), as a stable code and a sentence."""
+
+    row: int | None
+    code: str
+    message: str
+
+
+class InvalidMappingError(MappingError):
+    """A mapping cannot be used; `problems` lists every reason."""
+
+    disposition = Disposition.FAIL_RUN
+    reason = "invalid_mapping"
+
+    def __init__(self, problems: Iterable[MappingProblem]):
+        self.problems = tuple(problems)
+        super().__init__(
+            "; ".join(_located(problem) for problem in self.problems),
+            details={"problems": [{"row": p.row, "code": p.code, "message": p.message} for p in self.problems]},
+        )
+
+
+def _located(problem: MappingProblem) -> str:
+    return problem.message if problem.row is None else f"row {problem.row}: {problem.message}"
+
+
+@dataclass(frozen=True, slots=True)
+class GooglePath:
+    """A place in a Google person: `names.given_name`, `phone_numbers[mobile]`, `addresses[work].city`, `birthdays`.
+
+    `type` is the entry's type as Google names it (`workFax`), the protocol of `im_clients`, the key of `user_defined`.
+    """
+
+    field: str
+    type: str | None = None
+    part: str | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """The path written as `text`. Raises ValueError, saying what is wrong with it."""
+        return cls(*_parse_path(text))
+
+    def __str__(self) -> str:
+        typed = "" if self.type is None else f"[{self.type}]"
+        return f"{self.field}{typed}" + (f".{self.part}" if self.part else "")
+
+    @property
+    def catalogued(self) -> GoogleField:
+        """The catalogue's entry for this path."""
+        found = google_field(self.field, self.part)
+        if found is None:
+            raise ValueError(f"{self} is no Google field that can be mapped")
+        return found
+
+
+@lru_cache(maxsize=1024)
+def _parse_path(text: str) -> tuple[str, str | None, str | None]:
+    match = _PATH.fullmatch(text)
+    if match is None:
+        raise ValueError(f"{text!r} is no path like names.given_name or phone_numbers[mobile]")
+    name, kind, part = match.groups()
+    known = google_field(name, part)
+    if known is None:
+        raise ValueError(f"{text!r} is no Google field that can be mapped")
+    if known.types is None and kind is not None:
+        raise ValueError(f"{name} has no types")
+    if known.types is not None and (kind is None or not kind.strip() or len(kind) > _MAX_TYPE_LENGTH):
+        raise ValueError(f"{name} needs a type in brackets, of up to {_MAX_TYPE_LENGTH} characters")
+    return name, kind, part
+
+
+def google_kind(path: GooglePath) -> ValueKind:
+    """What kind of value Google holds at this path."""
+    return path.catalogued.kind
+
+
+def row_kind(crm: ValueKind, google: ValueKind) -> ValueKind | None:
+    """The kind by which values of a row are compared; None when the two fields do not go together.
+
+    The stricter kind wins: a fax number is text to the CRM and a phone number to Google.
+    """
+    if crm is google:
+        return crm
+    if google in {ValueKind.TEXT, ValueKind.MULTILINE}:
+        return google if crm is ValueKind.TEXT else crm
+    return google if crm in {ValueKind.TEXT, ValueKind.MULTILINE} else None
+
+
+@lru_cache(maxsize=4096)
+def row_hash(key: RowKey) -> bytes:
+    """The four bytes by which a row is named inside a digest set."""
+    return blake2b(key.encode(), digest_size=4).digest()
+
+
+@dataclass(frozen=True, slots=True)
+class MappingRow:
+    """One pair of fields.
+
+    `kind` is how values are compared, `crm_kind` what the CRM's own field holds (a fax number is text there).
+    A `direction` narrows the row; fields that the CRM does not let be written flow to Google alone.
+    """
+
+    crm_field: str
+    google_field: GooglePath
+    direction: RowDirection | None = None
+    kind: ValueKind = ValueKind.TEXT
+    crm_max_length: int | None = None
+    crm_writable: bool = True
+    picklist: tuple[str, ...] = ()
+    crm_kind: ValueKind | None = None
+    crm_mandatory: bool = False
+    key: RowKey = field(init=False, compare=False)
+    hash: bytes = field(init=False, compare=False, repr=False)
+    open_to_crm: bool = field(init=False, compare=False, repr=False)
+    """Whether the row itself lets values into the CRM."""
+    open_to_google: bool = field(init=False, compare=False, repr=False)
+    google_max_length: int = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        key = RowKey(f"{self.crm_field}={self.google_field}")
+        object.__setattr__(self, "key", key)
+        object.__setattr__(self, "hash", row_hash(key))
+        to_crm = self.direction is not RowDirection.CRM_TO_GOOGLE and self.crm_writable
+        object.__setattr__(self, "open_to_crm", to_crm)
+        object.__setattr__(self, "open_to_google", self.direction is not RowDirection.GOOGLE_TO_CRM)
+        object.__setattr__(self, "google_max_length", self.google_field.catalogued.max_length)
+
+    @classmethod
+    def of(cls, crm: CrmField, google: GooglePath, direction: RowDirection | None = None) -> Self:
+        """The row for a CRM field as its metadata describes it. Raises ValueError when the two do not go together."""
+        kind = row_kind(crm.kind, google_kind(google))
+        if kind is None:
+            raise ValueError(f"{crm.api_name} ({crm.kind}) cannot be kept in {google} ({google_kind(google)})")
+        return cls(
+            crm_field=crm.api_name,
+            google_field=google,
+            direction=direction,
+            kind=kind,
+            crm_max_length=crm.max_length,
+            crm_writable=crm.writable,
+            picklist=crm.picklist,
+            crm_kind=crm.kind,
+            crm_mandatory=crm.mandatory or crm.api_name == LAST_NAME,
+        )
+
+    def flows_to(self, side: Side, direction: Direction) -> bool:
+        """Whether values of this row may be written to `side` in a configuration of this direction."""
+        return direction.writes(side) and (self.open_to_crm if side is Side.CRM else self.open_to_google)
+
+    def to_json(self) -> dict[str, object]:
+        """The row as JSON, with what is known of the CRM's field."""
+        return {
+            "crm_field": self.crm_field,
+            "google_field": str(self.google_field),
+            "direction": self.direction and self.direction.value,
+            "kind": self.kind.value,
+            "crm_max_length": self.crm_max_length,
+            "crm_writable": self.crm_writable,
+            "picklist": list(self.picklist),
+            "crm_kind": self.crm_kind and self.crm_kind.value,
+            "crm_mandatory": self.crm_mandatory,
+        }
+
+
+class Mapping:
+    """All rows of a configuration, in their order. Immutable; equal when the rows are.
+
+    Raises InvalidMappingError, listing every problem, for more than 45 rows, a CRM or Google field used twice, or a
+    missing match pair.
+    """
+
+    __slots__ = ("_by_crm", "_by_google", "_by_hash", "_by_key", "_hash", "rows")
+
+    rows: tuple[MappingRow, ...]
+
+    def __init__(self, rows: Iterable[MappingRow]):
+        self.rows = tuple(rows)
+        problems = list(_problems(self.rows))
+        if problems:
+            raise InvalidMappingError(problems)
+        self._by_key: MappingABC[RowKey, MappingRow] = MappingProxyType({row.key: row for row in self.rows})
+        self._by_hash = {row.hash: row for row in self.rows}
+        self._by_crm = {row.crm_field: row for row in self.rows}
+        self._by_google = {str(row.google_field): row for row in self.rows}
+        self._hash = hash(self.rows)
+
+    def __iter__(self) -> Iterator[MappingRow]:
+        return iter(self.rows)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __eq__(self, other: object) -> bool:
+        return self is other or (isinstance(other, Mapping) and self.rows == other.rows)
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __repr__(self) -> str:
+        return f"Mapping({len(self.rows)} rows)"
+
+    @property
+    def by_key(self) -> MappingABC[RowKey, MappingRow]:
+        """Rows by key."""
+        return self._by_key
+
+    def by_hash(self, row_hash: bytes) -> MappingRow | None:
+        """The row with this hash, if the mapping has it."""
+        return self._by_hash.get(row_hash)
+
+    def by_crm(self, api_name: str) -> MappingRow | None:
+        """The row of a CRM field, if it is mapped."""
+        return self._by_crm.get(api_name)
+
+    def by_google(self, path: str) -> MappingRow | None:
+        """The row of a Google path written as text, if it is mapped."""
+        return self._by_google.get(path)
+
+    def to_json(self) -> list[dict[str, object]]:
+        """The rows as JSON, complete enough for `from_json`."""
+        return [row.to_json() for row in self.rows]
+
+    @classmethod
+    def from_json(cls, rows: Iterable[MappingABC[str, object]]) -> Mapping:
+        """The mapping that `to_json` wrote. Raises InvalidMappingError."""
+        return cls(_collect(rows, _row_from_json))
+
+    @classmethod
+    def build(cls, rows: Iterable[MappingABC[str, object]], fields: MappingABC[str, CrmField]) -> Mapping:
+        """A mapping as a person wrote it: `crm_field`, `google_field`, perhaps `direction`, for these CRM fields.
+
+        The two rows that every contact needs, the match pair and the last name, are added where their fields are
+        free. Raises InvalidMappingError.
+        """
+
+        def named(row: MappingABC[str, object]) -> MappingRow:
+            crm = fields.get(str(row.get("crm_field", "")))
+            if crm is None:
+                raise ValueError(f"the CRM has no field {row.get('crm_field')!r}")
+            return MappingRow.of(crm, GooglePath.parse(str(row.get("google_field", ""))), _direction(row))
+
+        return cls(_with_needed(_collect(rows, named), fields))
+
+
+def _collect[_Row](  # type: ignore[syntax]
+    rows: Iterable[MappingABC[str, object]], read: object
+) -> list[MappingRow]:
+    raise NotImplementedError
