@@ -1,16 +1,14 @@
 """Where PostgreSQL's own programs are on this machine, and how they can be run by whoever we are."""
 
-import asyncio
 import importlib.util
 import os
 import re
 import shutil
-import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from standalone.servers import ServerUnavailableError
+from standalone.servers import ServerUnavailableError, output_of
 
 _NOBODY = 65534
 _SYSTEM_BINARIES = Path("/usr/lib/postgresql")
@@ -102,7 +100,7 @@ def _folders(environ: Mapping[str, str]) -> Iterator[Path]:
 async def _major_version(folder: Path) -> int | None:
     if not all(os.access(folder / name, os.X_OK) for name in _NEEDED):
         return None
-    code, output = await _run([str(folder / "postgres"), "--version"])
+    code, output = await output_of([str(folder / "postgres"), "--version"])
     return _number(output) if code == 0 else None
 
 
@@ -112,16 +110,4 @@ def _number(text: str) -> int:
 
 
 async def _succeeds(command: Sequence[str]) -> bool:
-    return (await _run(command))[0] == 0
-
-
-async def _run(command: Sequence[str]) -> tuple[int, str]:
-    """Exit code and output; 127, as in a shell, when there is no such program or it cannot be executed here."""
-    try:
-        process = await asyncio.create_subprocess_exec(
-            *command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-        )
-    except OSError:
-        return 127, ""
-    output, _ = await process.communicate()
-    return process.returncode or 0, output.decode(errors="replace")
+    return (await output_of(command))[0] == 0

@@ -65,6 +65,18 @@ class RunningServer:
         return " | ".join(lines[-_LOG_TAIL_LINES:])
 
 
+async def output_of(command: Sequence[str], environment: Mapping[str, str] | None = None) -> tuple[int, str]:
+    """Exit code and standard output of a short command; 127, as in a shell, when it cannot be executed here."""
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        )
+    except OSError:
+        return 127, ""
+    output, _ = await process.communicate()
+    return process.returncode or 0, output.decode(errors="replace")
+
+
 @asynccontextmanager
 async def supervised(command: ServerCommand) -> AsyncIterator[RunningServer]:
     """The server, started; stopped at the end, also when the end is a cancellation."""
