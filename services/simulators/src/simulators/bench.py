@@ -33,8 +33,8 @@ class Bench(Generic[Settings]):
     ) -> None:
         self.settings = settings
         self.clock = clock or SimClock()
-        self.rng = Random(settings.seed)  # noqa: S311  repeatable by design; no secret is drawn from it
-        self.faults = FaultPlan(answers, Random(settings.seed), sleep)  # noqa: S311  repeatable by design
+        self.rng = Random(settings.seed)  # repeatable; no secret is drawn from it
+        self.faults = FaultPlan(answers, Random(settings.seed), sleep)
         self.log = RequestLog(self.clock)
         self._sleep = sleep
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 class SimClock:
     """Aware UTC instants that run with real time, jump on demand and can be held still.
 
-    Expiry, trash, quotas and update times of the simulators all ask this clock, so a test crosses seven days in no time.
+    Expiry, trash, quotas and update times of the simulators all ask this clock: a test crosses seven days in no time.
     """
 
     def __init__(self, now: datetime | None = None) -> None:

@@ -28,6 +28,7 @@ import orjson
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
+from starlette.types import Receive, Scope, Send
 
 Item = TypeVar("Item")
 Action = Literal["status", "rate_limit", "cut_before", "cut_after", "truncate", "html200", "slow", "short_listing"]
@@ -148,9 +149,7 @@ class FaultPlan:
             return None
         return self._instead(fault, operation)
 
-    async def after(
-        self, operation: str, request: Request, response: Response, account: str | None = None
-    ) -> Response:
+    async def after(self, operation: str, request: Request, response: Response, account: str | None = None) -> Response:
         """`response`, or what a fault makes of it once the call was carried out. Raises ConnectionCutError."""
         fault = await self._next(_AFTER, operation, account, delays=False)
         if fault is None:
@@ -210,7 +209,7 @@ class TruncatedResponse(Response):
         self.raw_headers = whole.raw_headers
         self._request = request
 
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:  # noqa: ANN401  the ASGI signature
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the half, then close."""
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
         half = bytes(self.body)[: len(self.body) // 2]
@@ -222,14 +221,14 @@ class TruncatedResponse(Response):
 class NoResponse(Response):
     """Closes the connection without a byte."""
 
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:  # noqa: ANN401  the ASGI signature
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Drop the transport and wait until it is gone."""
         del send
         scope["extensions"]["simulators.connection"]["abort"]()
         await wait_for_disconnect(receive)
 
 
-async def wait_for_disconnect(receive: Callable[[], Awaitable[Any]]) -> None:
+async def wait_for_disconnect(receive: Receive) -> None:
     """Return once the server has noticed that the client is gone."""
     while (await receive())["type"] != "http.disconnect":
         pass

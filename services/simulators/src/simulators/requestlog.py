@@ -114,10 +114,19 @@ class RequestLog:
             self._mutations_in_flight[account] += 1
             self._parallel_mutations += parallel
         entry = Entry(
-            number=self._number, at=self._clock.now(), method=method, path=path, operation=call.operation,
-            account=account, mutation=call.mutation, units=dict(call.units), items=call.items,
-            in_flight=self._in_flight[account], parallel_mutation=parallel, started=time.perf_counter(),
-        )  # fmt: skip  one request in five lines
+            number=self._number,
+            at=self._clock.now(),
+            method=method,
+            path=path,
+            operation=call.operation,
+            account=account,
+            mutation=call.mutation,
+            units=dict(call.units),
+            items=call.items,
+            in_flight=self._in_flight[account],
+            parallel_mutation=parallel,
+            started=time.perf_counter(),
+        )
         self._entries.append(entry)
         return entry
 

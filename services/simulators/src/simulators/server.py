@@ -29,7 +29,7 @@ class CuttableProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """Start a request whose scope carries `abort` (at once) and `close` (after what was written)."""
         super().on_message_begin()
-        ends = {"abort": self.transport.abort, "close": self.transport.close}
+        ends: dict[object, object] = {"abort": self.transport.abort, "close": self.transport.close}
         self.scope["extensions"] = {"simulators.connection": ends}
 
 
@@ -40,7 +40,9 @@ async def running(app: ASGIApp, port: int = 0) -> AsyncIterator[str]:
     Port 0 takes a free one. Leaving closes the connections and cancels what is still being answered.
     Raises OSError when the port is taken.
     """
-    config = Config(app, http=CuttableProtocol, lifespan="off", ws="none", log_config=None, access_log=False, proxy_headers=False)
+    config = Config(
+        app, http=CuttableProtocol, lifespan="off", ws="none", log_config=None, access_log=False, proxy_headers=False
+    )
     config.load()
     state = ServerState()
 
@@ -64,8 +66,7 @@ async def _drop(state: ServerState) -> None:
     for task in tasks:
         task.cancel("simulator stopping")
     await asyncio.gather(*tasks, return_exceptions=True)
-    # Aborted transports report their end in the next turns of the loop.
-    while state.connections:
+    while state.connections:  # noqa: ASYNC110  an aborted transport reports its end in the next turns of the loop
         await asyncio.sleep(0)
 
 
@@ -77,7 +78,7 @@ def _bound(port: int) -> socket.socket:
     except OSError:
         listener.close()
         raise
-    listener.setblocking(False)  # noqa: FBT003  the standard library's signature
+    listener.setblocking(False)  # noqa: FBT003  the signature of the standard library
     return listener
 
 

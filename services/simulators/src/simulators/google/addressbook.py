@@ -1,8 +1,8 @@
 """One Google account: contacts, trash, groups, and every way in which they change.
 
-The rules of the API (masks, etags, limits) are in `reads`, `writes` and `groups`; here every change is allowed, gets its etag,
-time and running number, and reaches the listings when its delay is over. The control interface changes contacts
-through the same methods, as a user would in the web page.
+The rules of the API (masks, etags, limits) are in `reads`, `writes` and `groups`; here every change is allowed, gets
+its etag, time and running number, and reaches the listings when its delay is over. The control interface changes
+contacts through the same methods, as a user would in the web page.
 """
 
 from __future__ import annotations
@@ -81,9 +81,7 @@ class AddressBook:
         self.search_snapshot: list[Version] = []
         self._numbers: dict[str, int] = {}
         self._changes = 0
-        self.groups: dict[str, Group] = {
-            name: Group(name, title, system=True) for name, title in SYSTEM_GROUPS.items()
-        }
+        self.groups: dict[str, Group] = {name: Group(name, title, system=True) for name, title in SYSTEM_GROUPS.items()}
 
     # Contacts
 
@@ -140,7 +138,7 @@ class AddressBook:
         return self.change(old, groups=groups)
 
     def rename(self, old: Version) -> Version:
-        """Give a contact another resource name, as when it becomes linked with a profile; the old one still finds it."""
+        """Give a contact another resource name, as when it gets linked with a profile; the old one still finds it."""
         name = f"people/c{self.new_number()}"
         self._numbers[name] = old.number
         former = (*old.previous_names, old.resource_name)
@@ -168,8 +166,8 @@ class AddressBook:
     def expire_trash(self) -> None:
         """Remove for good what has been in the trash long enough."""
         horizon = self._now() - timedelta(seconds=self._bench.settings.trash_s)
-        while self.trash and (oldest := next(iter(self.trash))) is not None and self.trash[oldest][0] <= horizon:
-            del self.trash[oldest]
+        for number in [number for number, (deleted_at, _) in self.trash.items() if deleted_at <= horizon]:
+            del self.trash[number]
 
     # Groups
 

@@ -27,9 +27,11 @@ fieldset {{ border: 1px solid #999; margin: 1rem 0 }} button {{ font: inherit; p
 """
 
 
-def consent_page(ticket: str, client_id: str, owners: Iterable[Owner], chosen: str | None, scopes: Iterable[str]) -> str:
+def consent_page(
+    ticket: str, client_id: str, owners: Iterable[Owner], chosen: str | None, scopes: Iterable[str]
+) -> str:
     """The form; `ticket` stands for the request, `chosen` is the sub of the account that is preselected."""
-    accounts = "\n".join(_account(owner, owner.sub == chosen) for owner in owners)
+    accounts = "\n".join(_account(owner, checked=owner.sub == chosen) for owner in owners)
     boxes = "\n".join(_scope(scope) for scope in scopes if scope not in SIGN_IN_SCOPES)
     return _PAGE.format(
         content=f"""<p><b>{escape(client_id)}</b> wants to access your Google Account.</p>
@@ -52,7 +54,7 @@ def error_page(error: str, reason: str) -> str:
     return _PAGE.format(content=f"<h2>Access blocked: {escape(error)}</h2><p>{escape(reason)}</p>")
 
 
-def _account(owner: Owner, checked: bool) -> str:  # noqa: FBT001  one attribute of one row
+def _account(owner: Owner, *, checked: bool) -> str:
     mark = " checked" if checked else ""
     return (
         f'<label><input type="radio" name="account" value="{escape(owner.sub)}"{mark} required>'

@@ -105,7 +105,8 @@ class GoogleControl:
 
     def routes(self) -> list[Route]:
         """Routes to mount at `/control` beside the common ones."""
-        account, person, group = "/accounts/{account}", "/accounts/{account}/people/{person}", "/accounts/{account}/groups"
+        account = "/accounts/{account}"
+        person, group = account + "/people/{person}", account + "/groups"
         table: list[tuple[str, str, Callable[[Request], Awaitable[Response]]]] = [
             ("GET", "/accounts", self.list_accounts),
             ("POST", "/accounts", self.add_account),

@@ -128,9 +128,7 @@ def bad_mask_path(name: str, path: str) -> ApiError:
 
 def etag_missing() -> ApiError:
     """400 for an update without etag."""
-    return invalid(
-        "Request must set person.etag or person.metadata.sources.etag for the source that is being updated."
-    )
+    return invalid("Request must set person.etag or person.metadata.sources.etag for the source that is being updated.")
 
 
 def etag_stale(which: str) -> ApiError:

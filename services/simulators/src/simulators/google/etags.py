@@ -1,7 +1,7 @@
 """Etags of contacts: the source's and the person's.
 
-The source etag names a version of the contact. The person's etag also holds what was asked for, so it differs from mask to
-mask while the contact stays the same; each of them is accepted on a write. Its layout, a small protobuf message,
+The source etag names a version of the contact. The person's etag also holds what was asked for, so it differs from mask
+to mask while the contact stays the same; each of them is accepted on a write. Its layout, a small protobuf message,
 follows published samples.
 """
 

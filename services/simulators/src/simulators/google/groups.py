@@ -159,7 +159,7 @@ def delete_group(sim: GoogleSimulator, book: AddressBook, request: ApiRequest) -
 
 
 def modify_members(sim: GoogleSimulator, book: AddressBook, request: ApiRequest) -> Json:
-    """contactGroups.members.modify: contacts that are not there, or would lose their last group, are listed in a 200."""
+    """contactGroups.members.modify: contacts not there, or about to lose their last group, are listed in a 200."""
     del sim
     group = book.usable_group(f"contactGroups/{request.path['id']}")
     if group is None:

@@ -51,9 +51,7 @@ class Method:
         return self.operation in BODIES
 
 
-def _method(  # noqa: PLR0913  a row of the table below
-    operation: str, http: str, path: str, handler: Handler, units: dict[str, int], query: str = ""
-) -> Method:
+def _method(operation: str, http: str, path: str, handler: Handler, units: dict[str, int], query: str = "") -> Method:
     pattern = re.compile("/v1/" + path.replace("{id}", "(?P<id>[^/:]+)"))
     scopes = READ_SCOPES if http == "GET" else WRITE_SCOPES
     if operation in {"people.get", "people.getBatchGet"}:
@@ -63,37 +61,75 @@ def _method(  # noqa: PLR0913  a row of the table below
 
 _PAGING = "pageSize pageToken syncToken"
 METHODS: tuple[Method, ...] = (
-    _method("people.connections.list", "GET", "people/{id}/connections", reads.list_connections, quota.READ,
-            f"{_READ_PERSON} {_PAGING} requestSyncToken sortOrder"),
-    _method("people.getBatchGet", "GET", "people:batchGet", reads.batch_get, quota.READ,
-            f"{_READ_PERSON} resourceNames"),
-    _method("people.searchContacts", "GET", "people:searchContacts", reads.search_contacts, quota.READ,
-            "query readMask pageSize sources"),
+    _method(
+        "people.connections.list",
+        "GET",
+        "people/{id}/connections",
+        reads.list_connections,
+        quota.READ,
+        f"{_READ_PERSON} {_PAGING} requestSyncToken sortOrder",
+    ),
+    _method(
+        "people.getBatchGet", "GET", "people:batchGet", reads.batch_get, quota.READ, f"{_READ_PERSON} resourceNames"
+    ),
+    _method(
+        "people.searchContacts",
+        "GET",
+        "people:searchContacts",
+        reads.search_contacts,
+        quota.READ,
+        "query readMask pageSize sources",
+    ),
     _method("people.get", "GET", "people/{id}", reads.get_person, quota.READ, _READ_PERSON),
-    _method("people.createContact", "POST", "people:createContact", writes.create_contact, quota.WRITE,
-            "personFields sources"),
-    _method("people.updateContact", "PATCH", "people/{id}:updateContact", writes.update_contact, quota.WRITE,
-            "updatePersonFields personFields sources"),
+    _method(
+        "people.createContact",
+        "POST",
+        "people:createContact",
+        writes.create_contact,
+        quota.WRITE,
+        "personFields sources",
+    ),
+    _method(
+        "people.updateContact",
+        "PATCH",
+        "people/{id}:updateContact",
+        writes.update_contact,
+        quota.WRITE,
+        "updatePersonFields personFields sources",
+    ),
     _method("people.deleteContact", "DELETE", "people/{id}:deleteContact", writes.delete_contact, quota.DELETE),
-    _method("people.batchCreateContacts", "POST", "people:batchCreateContacts", writes.batch_create,
-            quota.BATCH_WRITE),
-    _method("people.batchUpdateContacts", "POST", "people:batchUpdateContacts", writes.batch_update,
-            quota.BATCH_WRITE),
-    _method("people.batchDeleteContacts", "POST", "people:batchDeleteContacts", writes.batch_delete,
-            quota.BATCH_DELETE),
-    _method("contactGroups.list", "GET", "contactGroups", groups.list_groups, quota.GROUP_READ,
-            f"{_PAGING} groupFields"),
-    _method("contactGroups.batchGet", "GET", "contactGroups:batchGet", groups.batch_get_groups, quota.GROUP_READ,
-            "resourceNames maxMembers groupFields"),
-    _method("contactGroups.get", "GET", "contactGroups/{id}", groups.get_group, quota.GROUP_READ,
-            "maxMembers groupFields"),
+    _method("people.batchCreateContacts", "POST", "people:batchCreateContacts", writes.batch_create, quota.BATCH_WRITE),
+    _method("people.batchUpdateContacts", "POST", "people:batchUpdateContacts", writes.batch_update, quota.BATCH_WRITE),
+    _method(
+        "people.batchDeleteContacts", "POST", "people:batchDeleteContacts", writes.batch_delete, quota.BATCH_DELETE
+    ),
+    _method(
+        "contactGroups.list", "GET", "contactGroups", groups.list_groups, quota.GROUP_READ, f"{_PAGING} groupFields"
+    ),
+    _method(
+        "contactGroups.batchGet",
+        "GET",
+        "contactGroups:batchGet",
+        groups.batch_get_groups,
+        quota.GROUP_READ,
+        "resourceNames maxMembers groupFields",
+    ),
+    _method(
+        "contactGroups.get", "GET", "contactGroups/{id}", groups.get_group, quota.GROUP_READ, "maxMembers groupFields"
+    ),
     _method("contactGroups.create", "POST", "contactGroups", groups.create_group, quota.GROUP_WRITE),
     _method("contactGroups.update", "PUT", "contactGroups/{id}", groups.update_group, quota.GROUP_WRITE),
-    _method("contactGroups.delete", "DELETE", "contactGroups/{id}", groups.delete_group, quota.GROUP_WRITE,
-            "deleteContacts"),
-    _method("contactGroups.members.modify", "POST", "contactGroups/{id}/members:modify", groups.modify_members,
-            quota.GROUP_WRITE),
-)  # fmt: skip  a table
+    _method(
+        "contactGroups.delete", "DELETE", "contactGroups/{id}", groups.delete_group, quota.GROUP_WRITE, "deleteContacts"
+    ),
+    _method(
+        "contactGroups.members.modify",
+        "POST",
+        "contactGroups/{id}/members:modify",
+        groups.modify_members,
+        quota.GROUP_WRITE,
+    ),
+)
 
 NOT_OFFERED = re.compile(
     r"/v1/(otherContacts.*|people:(listDirectoryPeople|searchDirectoryPeople)"

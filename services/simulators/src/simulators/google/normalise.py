@@ -1,14 +1,16 @@
 """From what a client or a user writes to what Google stores and shows.
 
-Computed keys (displayName, formattedType, canonicalForm, ...) are made here, once for each write; output-only keys in the
-input are ignored, as are empty values. Sources: People API v1, schema texts; responses published by client authors.
+Computed keys (displayName, formattedType, canonicalForm, ...) are made here, once for each write; output-only keys in
+the input are ignored, as are empty values. Sources: People API v1, schema texts; responses published by client authors.
 """
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
+from typing import Any
 
 import phonenumbers
 
@@ -23,17 +25,63 @@ _OUTPUT_ONLY = frozenset(
     {"metadata", "displayName", "displayNameLastFirst", "formattedType", "formattedProtocol", "canonicalForm"}
 )
 _LABELS = {
-    "homeFax": "Home Fax", "workFax": "Work Fax", "otherFax": "Other Fax", "workMobile": "Work Mobile",
-    "workPager": "Work Pager", "googleVoice": "Google Voice", "homePage": "Home Page", "loginId": "Login ID",
-    "domesticPartner": "Domestic Partner", "referredBy": "Referred By", "ftp": "FTP",
-    "appInstallPage": "App Install Page", "aim": "AIM", "msn": "MSN", "qq": "QQ", "icq": "ICQ",
-    "googleTalk": "Google Talk", "netMeeting": "NetMeeting",
-}  # fmt: skip  a table
+    "homeFax": "Home Fax",
+    "workFax": "Work Fax",
+    "otherFax": "Other Fax",
+    "workMobile": "Work Mobile",
+    "workPager": "Work Pager",
+    "googleVoice": "Google Voice",
+    "homePage": "Home Page",
+    "loginId": "Login ID",
+    "domesticPartner": "Domestic Partner",
+    "referredBy": "Referred By",
+    "ftp": "FTP",
+    "appInstallPage": "App Install Page",
+    "aim": "AIM",
+    "msn": "MSN",
+    "qq": "QQ",
+    "icq": "ICQ",
+    "googleTalk": "Google Talk",
+    "netMeeting": "NetMeeting",
+}
 _KNOWN_TYPES = frozenset(
-    "home work other mobile pager main blog profile reservations school anniversary spouse child mother father parent"
-    " brother sister friend relative manager assistant partner account customer network organization yahoo skype"
-    " jabber male female unspecified".split()
+    [
+        "home",
+        "work",
+        "other",
+        "mobile",
+        "pager",
+        "main",
+        "blog",
+        "profile",
+        "reservations",
+        "school",
+        "anniversary",
+        "spouse",
+        "child",
+        "mother",
+        "father",
+        "parent",
+        "brother",
+        "sister",
+        "friend",
+        "relative",
+        "manager",
+        "assistant",
+        "partner",
+        "account",
+        "customer",
+        "network",
+        "organization",
+        "yahoo",
+        "skype",
+        "jabber",
+        "male",
+        "female",
+        "unspecified",
+    ]
 )
+_LEAP_YEAR = 2000
 _E164 = re.compile(r"\+[0-9][0-9 ().\-/]{6,24}")
 
 
@@ -105,19 +153,18 @@ def _attach_metadata(name: str, entries: list[Json], source_id: str) -> None:
 
 def _date(value: Mapping[str, object]) -> Json:
     """A whole date, month and day, year and month, or a year. Raises ApiError 400 for anything else."""
-    date = {part: number for part in ("year", "month", "day") if (number := value.get(part))}
-    year, month, day = (int(str(date.get(part, 0))) for part in ("year", "month", "day"))
-    whole = month and 1 <= day <= _days(year, month)
-    partial = not day and year and 0 <= month <= 12  # noqa: PLR2004  months of a year
-    if date and not (0 <= year <= 9999 and (whole or partial)):  # noqa: PLR2004  google.type.Date
-        raise errors.invalid(f"Invalid date: year {year}, month {month}, day {day}.")
+    date: dict[str, Any] = {part: number for part in ("year", "month", "day") if (number := value.get(part))}
+    if date and ("year" in date or {"month", "day"} <= date.keys()) and ("month" in date or "day" not in date):
+        try:
+            # Missing parts are filled in; a leap year lets 29 February stand without a year.
+            dt.date(date.get("year", _LEAP_YEAR), date.get("month", 1), date.get("day", 1))
+        except ValueError:
+            pass
+        else:
+            return date
+    if date:
+        raise errors.invalid(f"Invalid date: {date}.")
     return date
-
-
-def _days(year: int, month: int) -> int:
-    if month == 2:  # noqa: PLR2004  February
-        return 29 if not year or (year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)) else 28
-    return {4: 30, 6: 30, 9: 30, 11: 30}.get(month, 31 if 1 <= month <= 12 else 0)  # noqa: PLR2004  months
 
 
 def label(kind: str) -> str:
@@ -179,12 +226,13 @@ def _address(entry: Json, region: str) -> None:
         return
     city_line = _joined(entry.get("postalCode", ""), entry.get("city", ""))
     if entry.get("countryCode") in {"US", "CA", "AU"}:
-        city_line = _joined(", ".join(filter(None, (entry.get("city", ""), entry.get("region", "")))),
-                            entry.get("postalCode", ""))  # fmt: skip  one expression
+        city_line = _joined(
+            ", ".join(filter(None, (entry.get("city", ""), entry.get("region", "")))), entry.get("postalCode", "")
+        )
     elif "region" in entry:
         city_line = "\n".join(filter(None, (city_line, entry["region"])))
-    lines = (entry.get("streetAddress"), entry.get("extendedAddress"), entry.get("poBox"), city_line,
-             entry.get("country") or entry.get("countryCode"))  # fmt: skip  the lines of an address
+    country = entry.get("country") or entry.get("countryCode")
+    lines = (entry.get("streetAddress"), entry.get("extendedAddress"), entry.get("poBox"), city_line, country)
     entry["formattedValue"] = "\n".join(line for line in lines if line)
 
 

@@ -1,6 +1,7 @@
 """The OAuth and OpenID endpoints: authorize, token, revoke, tokeninfo, userinfo, discovery, keys.
 
-Sources: RFC 6749, RFC 7009, RFC 7636; OpenID Connect Core and Discovery; Google, "OAuth 2.0 for Web Server Applications".
+Sources: RFC 6749, RFC 7009, RFC 7636; OpenID Connect Core and Discovery; Google, "Using OAuth 2.0 for Web Server
+Applications".
 """
 
 from __future__ import annotations
@@ -209,8 +210,13 @@ class OAuthEndpoints:
         now = int(self._sim.bench.clock.now().timestamp())
         client = issued.access.client_id
         claims: dict[str, Any] = {
-            "iss": issuer, "azp": client, "aud": client, "sub": owner.sub, "iat": now, "exp": now + _ID_TOKEN_S,
-        }  # fmt: skip  one set of claims
+            "iss": issuer,
+            "azp": client,
+            "aud": client,
+            "sub": owner.sub,
+            "iat": now,
+            "exp": now + _ID_TOKEN_S,
+        }
         claims |= _identity(owner, issued.access)
         if issued.nonce is not None:
             claims["nonce"] = issued.nonce
@@ -238,10 +244,14 @@ class OAuthEndpoints:
         book = self._sim.books[token.sub]
         left = (token.expires_at - self._sim.bench.clock.now()).total_seconds()
         body = {
-            "azp": token.client_id, "aud": token.client_id, "scope": " ".join(sorted(token.scopes)),
-            "exp": str(int(token.expires_at.timestamp())), "expires_in": str(int(left)), "access_type": "offline",
+            "azp": token.client_id,
+            "aud": token.client_id,
+            "scope": " ".join(sorted(token.scopes)),
+            "exp": str(int(token.expires_at.timestamp())),
+            "expires_in": str(int(left)),
+            "access_type": "offline",
             "sub": token.sub,
-        }  # fmt: skip  one answer
+        }
         return _json(body | {name: str(value).lower() for name, value in _identity(book.owner, token).items()})
 
     async def userinfo(self, request: Request) -> Response:

@@ -86,6 +86,4 @@ def exhausted(metric: str, project: str, *, daily: bool = False) -> ApiError:
         "service": "people.googleapis.com",
         "consumer": f"projects/{project}",
     }
-    return ApiError(
-        Code.RESOURCE_EXHAUSTED, text, [error_info("RATE_LIMIT_EXCEEDED", "googleapis.com", metadata)]
-    )
+    return ApiError(Code.RESOURCE_EXHAUSTED, text, [error_info("RATE_LIMIT_EXCEEDED", "googleapis.com", metadata)])

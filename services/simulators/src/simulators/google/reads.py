@@ -115,9 +115,7 @@ def _delta(sim: GoogleSimulator, book: AddressBook, token: SyncToken) -> Sequenc
     return changed
 
 
-def read_sync_token(
-    sim: GoogleSimulator, book: AddressBook, kind: str, text: str, fingerprint: str
-) -> SyncToken:
+def read_sync_token(sim: GoogleSimulator, book: AddressBook, kind: str, text: str, fingerprint: str) -> SyncToken:
     """The sync token behind `text`. Raises ApiError: malformed, of another listing, or expired."""
     token = sim.mint.read_sync_token(kind, book.owner.sub, text)
     if token is None or token.fingerprint != fingerprint:

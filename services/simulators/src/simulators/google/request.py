@@ -12,7 +12,17 @@ from simulators.google import errors
 from simulators.google.schema import READ_SOURCES, Json, check_body
 
 STANDARD_QUERY = frozenset(
-    "alt prettyPrint quotaUser key access_token oauth_token uploadType upload_protocol $.xgafv".split()
+    [
+        "alt",
+        "prettyPrint",
+        "quotaUser",
+        "key",
+        "access_token",
+        "oauth_token",
+        "uploadType",
+        "upload_protocol",
+        "$.xgafv",
+    ]
 )
 """Parameters of every method; `fields` and `callback` are refused, as the simulator does not carry them out."""
 _FORM_TYPE = "application/x-www-form-urlencoded"

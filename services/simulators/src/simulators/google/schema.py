@@ -16,14 +16,37 @@ Spec = Any
 """What a JSON value must be: a type, a tuple of enum values, `[Spec]` for a list, `{name: Spec}` for a message."""
 
 _DATE: Spec = {"year": int, "month": int, "day": int}
-_SOURCE_TYPES = ("SOURCE_TYPE_UNSPECIFIED", "ACCOUNT", "PROFILE", "DOMAIN_PROFILE", "CONTACT", "OTHER_CONTACT",
-                 "DOMAIN_CONTACT")  # fmt: skip  two lines of one list
-_SOURCE: Spec = {"type": _SOURCE_TYPES, "id": str, "etag": str, "updateTime": str,
-                 "profileMetadata": {"objectType": str, "userTypes": [str]}}  # fmt: skip  one message
+_SOURCE_TYPES = (
+    "SOURCE_TYPE_UNSPECIFIED",
+    "ACCOUNT",
+    "PROFILE",
+    "DOMAIN_PROFILE",
+    "CONTACT",
+    "OTHER_CONTACT",
+    "DOMAIN_CONTACT",
+)
+_SOURCE: Spec = {
+    "type": _SOURCE_TYPES,
+    "id": str,
+    "etag": str,
+    "updateTime": str,
+    "profileMetadata": {"objectType": str, "userTypes": [str]},
+}
 _FIELD_METADATA: Spec = {"primary": bool, "sourcePrimary": bool, "verified": bool, "source": _SOURCE}
-_KEYWORDS = ("TYPE_UNSPECIFIED", "OUTLOOK_BILLING_INFORMATION", "OUTLOOK_DIRECTORY_SERVER", "OUTLOOK_KEYWORD",
-             "OUTLOOK_MILEAGE", "OUTLOOK_PRIORITY", "OUTLOOK_SENSITIVITY", "OUTLOOK_SUBJECT", "OUTLOOK_USER",
-             "HOME", "WORK", "OTHER")  # fmt: skip  one list
+_KEYWORDS = (
+    "TYPE_UNSPECIFIED",
+    "OUTLOOK_BILLING_INFORMATION",
+    "OUTLOOK_DIRECTORY_SERVER",
+    "OUTLOOK_KEYWORD",
+    "OUTLOOK_MILEAGE",
+    "OUTLOOK_PRIORITY",
+    "OUTLOOK_SENSITIVITY",
+    "OUTLOOK_SUBJECT",
+    "OUTLOOK_USER",
+    "HOME",
+    "WORK",
+    "OTHER",
+)
 _NICKNAMES = ("DEFAULT", "MAIDEN_NAME", "INITIALS", "GPLUS", "OTHER_NAME", "ALTERNATE_NAME", "SHORT_NAME")
 _CONTENT_TYPES = ("CONTENT_TYPE_UNSPECIFIED", "TEXT_PLAIN", "TEXT_HTML")
 
@@ -31,9 +54,37 @@ SINGLETONS = frozenset({"names", "biographies", "birthdays", "genders"})
 """Fields of which a contact holds one entry at most."""
 
 READABLE = frozenset(
-    "addresses ageRanges biographies birthdays calendarUrls clientData coverPhotos emailAddresses events externalIds"
-    " genders imClients interests locales locations memberships metadata miscKeywords names nicknames occupations"
-    " organizations phoneNumbers photos relations sipAddresses skills urls userDefined".split()
+    [
+        "addresses",
+        "ageRanges",
+        "biographies",
+        "birthdays",
+        "calendarUrls",
+        "clientData",
+        "coverPhotos",
+        "emailAddresses",
+        "events",
+        "externalIds",
+        "genders",
+        "imClients",
+        "interests",
+        "locales",
+        "locations",
+        "memberships",
+        "metadata",
+        "miscKeywords",
+        "names",
+        "nicknames",
+        "occupations",
+        "organizations",
+        "phoneNumbers",
+        "photos",
+        "relations",
+        "sipAddresses",
+        "skills",
+        "urls",
+        "userDefined",
+    ]
 )
 """Paths of personFields and readMask."""
 
@@ -53,7 +104,7 @@ READ_SOURCES = (
 
 
 def _message(texts: str, **others: Spec) -> Spec:
-    return {name: str for name in texts.split()} | others | {"metadata": _FIELD_METADATA}
+    return dict.fromkeys(texts.split(), str) | others | {"metadata": _FIELD_METADATA}
 
 
 _VALUE = _message("value")
@@ -133,9 +184,16 @@ PERSON: Spec = {
 }
 
 _GROUP: Spec = {
-    "resourceName": str, "etag": str, "metadata": {"updateTime": str, "deleted": bool}, "groupType": str, "name": str,
-    "formattedName": str, "memberCount": int, "memberResourceNames": [str], "clientData": [{"key": str, "value": str}],
-}  # fmt: skip  one message
+    "resourceName": str,
+    "etag": str,
+    "metadata": {"updateTime": str, "deleted": bool},
+    "groupType": str,
+    "name": str,
+    "formattedName": str,
+    "memberCount": int,
+    "memberResourceNames": [str],
+    "clientData": [{"key": str, "value": str}],
+}
 _BATCH: Spec = {"readMask": str, "sources": [READ_SOURCES]}
 
 BODIES: dict[str, Spec] = {

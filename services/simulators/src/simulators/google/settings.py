@@ -62,7 +62,7 @@ class GoogleSettings(SimulatorSettings):
     sync_token_lifetime_s: float = Field(default=_WEEK_S, gt=0)
     sync_token_sliding: bool = False
     """Count the lifetime from the last delta instead of from the full sync."""
-    expired_sync_token: Literal["failed_precondition", "invalid_argument", "gone"] = "failed_precondition"
+    expired_sync_token: Literal["failed_precondition", "invalid_argument", "gone"] = "failed_precondition"  # noqa: S105  a kind of answer
     created_then_deleted: Literal["tombstone", "hide"] = "tombstone"
 
     # Shapes on which reports differ.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from random import Random
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from starlette.responses import Response
 
@@ -116,7 +116,7 @@ def people_json(versions: Iterable[Version]) -> list[Json]:
 class GoogleAnswers:
     """How Google words the faults of a plan."""
 
-    _BY_STATUS = {
+    _BY_STATUS: ClassVar = {
         400: (Code.INVALID_ARGUMENT, "Request contains an invalid argument."),
         401: (Code.UNAUTHENTICATED, "Request had invalid authentication credentials."),
         403: (Code.PERMISSION_DENIED, "The caller does not have permission."),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from simulators.google import errors
 from simulators.google.addressbook import MY_CONTACTS, OPEN_SYSTEM_GROUPS, AddressBook
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 MAX_BATCH_WRITE = 200
 MAX_BATCH_DELETE = 500
 _EVERYTHING = tuple(sorted(READABLE))
+Item = TypeVar("Item")
 _DETAILS = "type.googleapis.com/google.people.v1."
 
 
@@ -111,7 +112,7 @@ def batch_delete(sim: GoogleSimulator, book: AddressBook, request: ApiRequest) -
     return {}
 
 
-def _counted(items: Sequence[Json] | None, most: int) -> list[Json]:
+def _counted(items: Sequence[Item] | None, most: int) -> list[Item]:
     if not items or len(items) > most:
         raise errors.invalid(f"The request must name between 1 and {most} contacts.")
     return list(items)
@@ -199,9 +200,12 @@ def _check_etag(person: Mapping[str, object], old: Version) -> None:
     if person.get("etag"):
         given.append(("person.etag", person["etag"]))
     metadata = person.get("metadata")
-    for source in (metadata.get("sources") or ()) if isinstance(metadata, dict) else ():
-        if source.get("type") == "CONTACT" and source.get("etag"):
-            given.append(("person.metadata.sources.etag", source["etag"]))
+    sources = (metadata.get("sources") or ()) if isinstance(metadata, dict) else ()
+    given += [
+        ("person.metadata.sources.etag", source["etag"])
+        for source in sources
+        if source.get("type") == "CONTACT" and source.get("etag")
+    ]
     if not given:
         raise errors.etag_missing()
     for path, etag in given:
