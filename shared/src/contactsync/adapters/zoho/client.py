@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, TypeVar
 
+import structlog
+
 from contactsync.adapters.http import Answer, HttpEdge
 from contactsync.adapters.zoho import companies as accounts
 from contactsync.adapters.zoho import coql, protocol, refusals, writes
@@ -30,6 +32,8 @@ from contactsync.ports.directory import (
     WriteOutcome,
 )
 from contactsync.ports.vault import TokenSource
+
+log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
 
 Item = TypeVar("Item")
 _ADDRESS: Final = ("id", "Email", "Secondary_Email", "First_Name", "Last_Name", "Created_Time")
@@ -236,7 +240,8 @@ class ZohoContacts:
             if unmodified_since is None:
                 raise
             return {one.link_id: writes.unsettled(one) for one in drafts}
-        except ContactSyncError:
+        except ContactSyncError as error:
+            log.warning("zoho.second_attempt.skipped", reason=error.reason, records=len(drafts))
             return {}
         return {
             one.link_id: writes.outcome_of(answer, one, result) for one, result in zip(drafts, results, strict=True)

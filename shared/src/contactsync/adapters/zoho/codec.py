@@ -14,7 +14,7 @@ from functools import lru_cache
 from itertools import chain
 from typing import Any, Final
 
-from contactsync.adapters.zoho.instants import parse_instant, revision_of
+from contactsync.adapters.zoho.instants import header_instant, parse_instant, revision_of
 from contactsync.adapters.zoho.protocol import MAX_FIELDS
 from contactsync.domain.catalogue import ValueKind
 from contactsync.domain.contact import Changes, Identity, Observation
@@ -30,14 +30,16 @@ NO_CHOICE: Final = "-None-"
 # Beside at most 45 mapped fields: together no more than the CRM lists at once.
 _NEEDED: Final = ("Modified_Time", "First_Name", "Last_Name", "Secondary_Email", "Locked__s")
 _PHONES: Final = ("Phone", "Mobile", "Home_Phone", "Other_Phone")
-"""By which a contact without e-mail is recognised, as far as the 50 fields reach; an assistant's phone is not his own."""
+"""By which a contact without e-mail is recognised, as far as the 50 fields reach."""
 _NOT_HIS_OWN: Final = frozenset({"Asst_Phone", "Fax"})
+"""Numbers that several people share."""
 _WHOLE: Final = re.compile(r"[+-]?\d{1,9}")
 _LONG: Final = re.compile(r"[+-]?\d{10,18}")
 _TRUE: Final = frozenset({"true", "yes", "1"})
 _FALSE: Final = frozenset({"false", "no", "0"})
 
 Json = Any
+Decoder = Callable[[Json], str]
 Encoder = Callable[[str], Json]
 
 
@@ -46,7 +48,7 @@ class Encoded:
     """What is sent for one contact, and the mapped fields that are not, each with its reason code."""
 
     fields: Mapping[str, Json]
-    left_out: Mapping[RowKey, str]
+    left_out: Mapping[str, str]
 
 
 class RecordCodec:
@@ -55,9 +57,9 @@ class RecordCodec:
     def __init__(self, mapping: FieldMapping) -> None:
         self._rows: dict[RowKey, MappingRow] = {row.key: row for row in mapping.rows}
         self._key_of_field = {row.crm_field: row.key for row in mapping.rows}
-        special = {ValueKind.PICKLIST: _choice_text, ValueKind.DATETIME: _instant_text}
-        self._plain = tuple((row.crm_field, row.key) for row in mapping.rows if row.kind not in special)
-        self._special = tuple((row.crm_field, row.key, special[row.kind]) for row in mapping.rows if row.kind in special)
+        readers = [(row.crm_field, row.key, _DECODERS.get(crm_kind(row))) for row in mapping.rows]
+        self._plain = tuple([(name, key) for name, key, read in readers if read is None])
+        self._special = tuple([(name, key, read) for name, key, read in readers if read is not None])
         names = tuple(dict.fromkeys(chain(self._key_of_field, _NEEDED, _PHONES)))[:MAX_FIELDS]
         self._phones = _phone_fields(mapping.rows, names)
         self.fields: Final = ",".join(names)
@@ -95,22 +97,22 @@ class RecordCodec:
         A key that is no row of the mapping names its CRM field before the `=` (values for new records).
         """
         fields: dict[str, Json] = {}
-        left_out: dict[RowKey, str] = {}
+        left_out: dict[str, str] = {}
         for key, text in changes.items():
             row = self._rows.get(key)
             name = row.crm_field if row is not None else key.partition("=")[0]
+            kind = crm_kind(row) if row is not None else ValueKind.TEXT
             if text is None:
                 fields[name] = None
-            elif row is not None and row.kind is ValueKind.COMPANY:
-                if text in companies:
-                    fields[name] = {"id": companies[text]}
-                else:
-                    left_out[key] = COMPANY_NOT_IN_CRM
-            else:
+            elif kind is not ValueKind.COMPANY:
                 try:
-                    fields[name] = _ENCODERS.get(row.kind, str)(text) if row is not None else text
+                    fields[name] = _ENCODERS.get(kind, str)(text)
                 except ValueError:
                     left_out[key] = VALUE_DOES_NOT_FIT
+            elif text in companies:
+                fields[name] = {"id": companies[text]}
+            else:
+                left_out[key] = COMPANY_NOT_IN_CRM
         return Encoded(fields, left_out)
 
     def key_of(self, crm_field: str) -> RowKey:
@@ -125,6 +127,11 @@ class RecordCodec:
             weak_emails=(secondary,) if secondary else (),
             phones=tuple([phone for name in self._phones if (phone := record.get(name))]),
         )
+
+
+def crm_kind(row: MappingRow) -> ValueKind:
+    """What the CRM's own field holds: a row may compare by a stricter kind (a fax number is text to the CRM)."""
+    return row.crm_kind or row.kind
 
 
 def full_name(record: Mapping[str, Json]) -> str:
@@ -206,8 +213,18 @@ def _as_choices(text: str) -> list[str]:
     return [one for part in text.split(";") if (one := part.strip())]
 
 
+def _as_instant(text: str) -> str:
+    return header_instant(parse_instant(text))
+
+
+_DECODERS: Final[Mapping[ValueKind, Decoder]] = {
+    ValueKind.PICKLIST: _choice_text,
+    ValueKind.DATETIME: _instant_text,
+}
 _ENCODERS: Final[Mapping[ValueKind, Encoder]] = {
     ValueKind.BOOLEAN: _as_boolean,
     ValueKind.NUMBER: _as_number,
     ValueKind.DATE: _as_date,
+    ValueKind.DATETIME: _as_instant,
+    ValueKind.MULTI_PICKLIST: _as_choices,
 }

@@ -17,7 +17,7 @@ from contactsync.errors import AuthorizationLostError, ConfigurationError
 
 @dataclass(frozen=True, slots=True)
 class DataCentre:
-    """One region. `name` is the callback's `location`; `api_urls` begins with production, then sandbox and developer."""
+    """One region. `name` is the callback's `location`; `api_urls` are production, sandbox and developer."""
 
     name: str
     accounts_url: str

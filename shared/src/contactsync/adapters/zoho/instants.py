@@ -12,7 +12,7 @@ _ONE_SECOND: Final = timedelta(seconds=1)
 
 
 def parse_instant(text: str) -> datetime:
-    """The UTC instant of `2026-03-01T10:00:00+05:30`. Raises ValueError for text without an offset or of another shape."""
+    """The UTC instant of `2026-03-01T10:00:00+05:30`. Raises ValueError for another shape or a missing offset."""
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:
         raise ValueError("an instant needs an offset")

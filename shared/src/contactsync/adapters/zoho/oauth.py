@@ -15,7 +15,7 @@ from urllib.parse import urlencode
 
 from contactsync.adapters.http import FORM, Answer, HttpEdge, OutboundRequest, form_content
 from contactsync.adapters.zoho.data_centres import HOME, DataCentre, DataCentres
-from contactsync.errors import AuthorizationLostError, ConfigurationError, ContactSyncError, RateLimitedError
+from contactsync.errors import AuthorizationLostError, ContactSyncError, ProviderContractError, RateLimitedError
 from contactsync.ports.clock import Clock
 from contactsync.ports.directory import Call, CallGate
 from contactsync.ports.vault import AccessToken
@@ -51,9 +51,6 @@ class ZohoOAuthSettings:
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
     client_ids: Mapping[str, str] = field(default_factory=dict)
     """Other client ids by data centre: China has applications of its own."""
-    accounts_url: str | None = None
-    api_url: str | None = None
-    """Both set: a local server stands for every data centre."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,20 +71,24 @@ class Grant:
 
 
 class ZohoOAuth:
-    """The OAuth client of one installation. `gate` is asked before each request; tokens are control calls."""
+    """The OAuth client of one installation.
 
-    def __init__(self, edge: HttpEdge, settings: ZohoOAuthSettings, clock: Clock) -> None:
+    `edge` must be guarded by `data_centres.guard`. The gate of each method is asked before its request; all are
+    control calls.
+    """
+
+    def __init__(self, edge: HttpEdge, settings: ZohoOAuthSettings, data_centres: DataCentres, clock: Clock) -> None:
         self._edge = edge
         self._settings = settings
         self._clock = clock
-        self.data_centres: Final = DataCentres.from_settings(settings.accounts_url, settings.api_url)
+        self._data_centres = data_centres
 
     def authorization_url(self, state: str, data_centre: str = HOME) -> str:
         """Where the user consents. `prompt=consent` makes a refresh token on every consent.
 
         Consent begins at the home data centre, which sends the user on to his own; China's stands alone.
         """
-        centre = self.data_centres.named(data_centre)
+        centre = self._data_centres.named(data_centre)
         query = {
             "response_type": "code",
             "client_id": self._client_id(centre),
@@ -103,10 +104,10 @@ class ZohoOAuth:
         """The grant for a callback's code, asked of the accounts server that the callback names.
 
         Raises AuthorizationLostError for a server off the list, a code that is used, old or another server's, and
-        an answer without a refresh token; ConfigurationError for a wrong client id, secret or redirect address;
-        RateLimitedError.
+        an answer without a refresh token; ProviderContractError(reason="oauth_client_refused") for a wrong client id,
+        secret or redirect address; RateLimitedError.
         """
-        centre = self.data_centres.of_accounts_server(accounts_server) if accounts_server else self._home()
+        centre = self._data_centres.of_accounts_server(accounts_server) if accounts_server else self._home()
         form = {"grant_type": "authorization_code", "code": code, "redirect_uri": self._settings.redirect_uri}
         answer, body = await self._token_call(centre, form, gate)
         refresh_token = body.get("refresh_token")
@@ -124,16 +125,16 @@ class ZohoOAuth:
         """A new access token; the refresh token stays.
 
         Raises AuthorizationLostError when the grant is gone, RateLimitedError beyond ten in ten minutes,
-        ConfigurationError for a wrong client id or secret, ProviderUnavailableError.
+        ProviderContractError(reason="oauth_client_refused") for a wrong client id or secret, ProviderUnavailableError.
         """
-        centre = self.data_centres.named(data_centre)
+        centre = self._data_centres.named(data_centre)
         form = {"grant_type": "refresh_token", "refresh_token": refresh_token}
         answer, body = await self._token_call(centre, form, gate)
         return self._access_token(answer, body, centre)
 
     async def revoke(self, refresh_token: str, data_centre: str, gate: CallGate) -> bool:
         """End the grant with all access tokens made from it; False when the provider does not know it any more."""
-        centre = self.data_centres.named(data_centre)
+        centre = self._data_centres.named(data_centre)
         url = f"{centre.accounts_url}/oauth/v2/token/revoke"
         answer = await self._post(url, {"token": refresh_token}, "oauth.revoke", gate)
         if answer.is_success:
@@ -182,7 +183,7 @@ class ZohoOAuth:
         return self._settings.client_ids.get(centre.name, self._settings.client_id)
 
     def _home(self) -> DataCentre:
-        return self.data_centres.named(HOME)
+        return self._data_centres.named(HOME)
 
 
 def life_s(body: Mapping[str, Any]) -> float:
@@ -199,7 +200,10 @@ def _token_error(answer: Answer, body: Mapping[str, Any]) -> ContactSyncError:
         wait = max(THROTTLED_S, answer.retry_after_s or 0.0)
         return RateLimitedError("too many tokens", reason="token_throttle", details=details, retry_after_s=wait)
     if error in _OUR_FAULT:
-        return ConfigurationError(f"Zoho refuses the application: {error}", details=details)
+        # Not a reason to stop the process: the secret of one data centre may be wrong while the others work.
+        return ProviderContractError(
+            f"Zoho refuses the application: {error}", reason="oauth_client_refused", details=details
+        )
     if error:
         return AuthorizationLostError(error, details=details)
     return answer.unreadable("neither a token nor an error")

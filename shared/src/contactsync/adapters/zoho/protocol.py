@@ -167,7 +167,7 @@ def is_empty(answer: Answer) -> bool:
 
 
 def read_listing(answer: Answer, key: str = "data") -> Listing:
-    """The rows under `key`. Raises ProviderContractError for another shape, or when rows are announced without a way to them."""
+    """The rows under `key`, none for an empty answer. Raises ProviderContractError for another shape."""
     if is_empty(answer):
         return Listing(())
     body = answer.json_object()
@@ -208,5 +208,3 @@ def server_time(answer: Answer) -> datetime:
     if moment is None:
         raise answer.unreadable("no Date header")
     return moment
-
-

@@ -151,7 +151,9 @@ def item_problem(item: Mapping[str, Any]) -> ItemProblem:
     fields = tuple(dict.fromkeys(name for name in named if name))
     return ItemProblem(
         code=code,
-        error=RecordRejectedError(message, reason=reason, details={"code": reason_code, "message": message, "fields": fields}),
+        error=RecordRejectedError(
+            message, reason=reason, details={"code": reason_code, "message": message, "fields": fields}
+        ),
         fields=fields if curable else (),
         gone=gone,
         stale=code == "ALREADY_MODIFIED",
@@ -217,5 +219,7 @@ def _details(body: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _facts(answer: Answer, body: Mapping[str, Any]) -> dict[str, object]:
     details = _details(body)
-    names = {key: details[key] for key in ("param_name", "api_name", "limit", "column_name", "clause") if key in details}
+    names = {
+        key: details[key] for key in ("param_name", "api_name", "limit", "column_name", "clause") if key in details
+    }
     return {"operation": answer.operation, "status": answer.status, "code": body.get("code", ""), **names}

@@ -16,7 +16,7 @@ from contactsync.adapters.zoho.instants import parse_instant, revision_of
 from contactsync.adapters.zoho.protocol import need_text, read_items
 from contactsync.adapters.zoho.refusals import ItemProblem, call_error, is_stale_call, item_problem
 from contactsync.domain.contact import Changes
-from contactsync.domain.ids import LinkId, RecordId, RowKey
+from contactsync.domain.ids import LinkId, RecordId
 from contactsync.errors import MappingError, RecordRejectedError
 from contactsync.ports.directory import Refused, WriteOutcome, Written
 
@@ -34,7 +34,7 @@ class Draft:
     link_id: LinkId
     record_id: RecordId | None
     fields: Mapping[str, Any]
-    left_out: Mapping[RowKey, str]
+    left_out: Mapping[str, str]
 
     @property
     def payload(self) -> Mapping[str, Any]:
@@ -125,14 +125,13 @@ def outcome_of(answer: Answer, sent: Draft, result: ItemResult) -> WriteOutcome:
         modified_at = parse_instant(result.modified_time)
     except ValueError as error:
         raise answer.unreadable("Modified_Time is no instant") from error
-    return Written(
-        sent.link_id, result.record_id, revision_of(modified_at), modified_at, left_out=dict(sent.left_out)
-    )
+    return Written(sent.link_id, result.record_id, revision_of(modified_at), modified_at, left_out=sent.left_out)
 
 
 def unsettled(sent: Draft) -> Refused:
     """The outcome of an update that got no answer: whether it was applied shows when the record is read again."""
-    return Refused(sent.link_id, _ALREADY_MODIFIED.error, stale=True)
+    error = RecordRejectedError("no answer to the second attempt", reason="outcome_unknown")
+    return Refused(sent.link_id, error, stale=True)
 
 
 def delete_outcomes(answer: Answer, requests: Sequence[tuple[LinkId, RecordId]]) -> Sequence[WriteOutcome]:
