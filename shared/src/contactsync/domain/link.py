@@ -9,6 +9,9 @@ from enum import StrEnum
 from contactsync.domain.contact import Side, Values
 from contactsync.domain.digests import EMPTY_DIGESTS, DigestSet
 from contactsync.domain.ids import LinkId, RowKey, RunId
+from contactsync.domain.keys import KeyKind, MatchKey
+
+__all__ = ["Hold", "KeyKind", "Link", "LinkSide", "MatchKey", "PairState", "Presence"]
 
 
 class PairState(StrEnum):
@@ -31,22 +34,6 @@ class Presence(StrEnum):
     """A deletion record said so."""
     ABSENT = "absent"
     """A complete listing did not show it."""
-
-
-class KeyKind(StrEnum):
-    """What a match key was made of."""
-
-    STRONG_EMAIL = "strong_email"
-    WEAK_EMAIL = "weak_email"
-    NAME_PHONE = "name_phone"
-
-
-@dataclass(frozen=True, slots=True)
-class MatchKey:
-    """A keyed digest (16 bytes) by which a contact can be found."""
-
-    kind: KeyKind
-    digest: bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

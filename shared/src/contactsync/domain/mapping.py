@@ -7,7 +7,7 @@ has no base. The row that identifies contacts (`Email` with `email_addresses[wor
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from collections.abc import Mapping as MappingABC
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from contactsync.domain.policy import Direction
 
 MAX_ROWS: Final = 45
-"""With `id` and what else a listing must ask for, the CRM takes 50 fields in a call (Zoho CRM API v8, "Get records")."""
+"""The CRM lists at most 50 fields in a call, and some are needed beside these (Zoho CRM API v8, "Get records")."""
 MATCH_CRM_FIELD: Final = "Email"
 MATCH_GOOGLE_FIELD: Final = "email_addresses[work]"
 LAST_NAME: Final = "Last_Name"
@@ -64,7 +64,7 @@ class InvalidMappingError(MappingError):
     disposition = Disposition.FAIL_RUN
     reason = "invalid_mapping"
 
-    def __init__(self, problems: Iterable[MappingProblem]):
+    def __init__(self, problems: Iterable[MappingProblem]) -> None:
         self.problems = tuple(problems)
         super().__init__(
             "; ".join(_located(problem) for problem in self.problems),
@@ -225,7 +225,7 @@ class Mapping:
 
     rows: tuple[MappingRow, ...]
 
-    def __init__(self, rows: Iterable[MappingRow]):
+    def __init__(self, rows: Iterable[MappingRow]) -> None:
         self.rows = tuple(rows)
         problems = list(_problems(self.rows))
         if problems:
@@ -294,7 +294,150 @@ class Mapping:
         return cls(_with_needed(_collect(rows, named), fields))
 
 
-def _collect[_Row](  # type: ignore[syntax]
-    rows: Iterable[MappingABC[str, object]], read: object
+def _collect(
+    rows: Iterable[MappingABC[str, object]], read: Callable[[MappingABC[str, object]], MappingRow]
 ) -> list[MappingRow]:
-    raise NotImplementedError
+    found: list[MappingRow] = []
+    problems: list[MappingProblem] = []
+    for number, row in enumerate(rows):
+        try:
+            found.append(read(row))
+        except ValueError as error:
+            problems.append(MappingProblem(number, "invalid_row", str(error)))
+    if problems:
+        raise InvalidMappingError(problems)
+    return found
+
+
+def _row_from_json(row: MappingABC[str, object]) -> MappingRow:
+    length, choices, crm_kind = row.get("crm_max_length"), row.get("picklist", ()), row.get("crm_kind")
+    if length is not None and not isinstance(length, int):
+        raise ValueError("crm_max_length is a whole number or null")
+    if not isinstance(choices, (list, tuple)):
+        raise ValueError("picklist is a list")  # noqa: TRY004  all that is wrong with a row is one kind of error
+    return MappingRow(
+        crm_field=str(row.get("crm_field", "")),
+        google_field=GooglePath.parse(str(row.get("google_field", ""))),
+        direction=_direction(row),
+        kind=ValueKind(str(row.get("kind", ValueKind.TEXT))),
+        crm_max_length=length,
+        crm_writable=bool(row.get("crm_writable", True)),
+        picklist=tuple(str(choice) for choice in choices),
+        crm_kind=ValueKind(str(crm_kind)) if crm_kind else None,
+        crm_mandatory=bool(row.get("crm_mandatory")),
+    )
+
+
+def _direction(row: MappingABC[str, object]) -> RowDirection | None:
+    direction = row.get("direction")
+    return RowDirection(str(direction)) if direction and direction != "two_way" else None
+
+
+def _with_needed(rows: list[MappingRow], fields: MappingABC[str, CrmField]) -> list[MappingRow]:
+    crm, google = {row.crm_field for row in rows}, {str(row.google_field) for row in rows}
+    for api_name, path in ((MATCH_CRM_FIELD, MATCH_GOOGLE_FIELD), (LAST_NAME, "names.family_name")):
+        if api_name not in crm and path not in google:
+            known = fields.get(api_name, STANDARD_CRM_FIELDS[api_name])
+            rows.append(MappingRow.of(known, GooglePath.parse(path)))
+    return rows
+
+
+def _problems(rows: tuple[MappingRow, ...]) -> Iterator[MappingProblem]:
+    if len(rows) > MAX_ROWS:
+        yield MappingProblem(None, "too_many_rows", f"{len(rows)} rows; at most {MAX_ROWS} fields can be mapped")
+    seen_crm: set[str] = set()
+    seen_google: set[str] = set()
+    seen_hashes: set[bytes] = set()
+    for number, row in enumerate(rows):
+        path = str(row.google_field)
+        if _CRM_NAME.fullmatch(row.crm_field) is None:
+            yield MappingProblem(number, "unknown_crm_field", f"{row.crm_field!r} is no CRM field")
+        if row.crm_field in seen_crm:
+            yield MappingProblem(number, "crm_field_twice", f"{row.crm_field} is mapped twice")
+        if path in seen_google:
+            yield MappingProblem(number, "google_field_twice", f"{path} is mapped twice")
+        elif row.crm_field not in seen_crm and row.hash in seen_hashes:
+            yield MappingProblem(number, "hash_collision", f"{row.key} cannot be told from another row")
+        if not row.open_to_crm and not row.open_to_google:
+            yield MappingProblem(number, "no_direction", f"{row.crm_field} is read-only and may only flow to Google")
+        seen_crm.add(row.crm_field)
+        seen_google.add(path)
+        seen_hashes.add(row.hash)
+    if not any(row.crm_field == MATCH_CRM_FIELD and str(row.google_field) == MATCH_GOOGLE_FIELD for row in rows):
+        message = f"contacts are recognised by {MATCH_CRM_FIELD} and {MATCH_GOOGLE_FIELD}: map these two together"
+        yield MappingProblem(None, "match_pair_missing", message)
+
+
+def crm_only_key(api_name: str) -> RowKey:
+    """The key of a value for a CRM field that is in no row (a preset value of new records)."""
+    return RowKey(f"{api_name}=")
+
+
+def crm_field_of(key: RowKey) -> str:
+    """The CRM field that a key names, in a row or alone."""
+    return key.partition("=")[0]
+
+
+# --- proposals ------------------------------------------------------------------------------------------------------
+
+_DEFAULT_PAIRS: Final = (
+    ("Salutation", "names.honorific_prefix"),
+    ("First_Name", "names.given_name"),
+    ("Last_Name", "names.family_name"),
+    ("Email", "email_addresses[work]"),
+    ("Secondary_Email", "email_addresses[home]"),
+    ("Phone", "phone_numbers[work]"),
+    ("Mobile", "phone_numbers[mobile]"),
+    ("Home_Phone", "phone_numbers[home]"),
+    ("Other_Phone", "phone_numbers[other]"),
+    ("Fax", "phone_numbers[workFax]"),
+    ("Account_Name", "organizations.name"),
+    ("Title", "organizations.title"),
+    ("Department", "organizations.department"),
+    ("Mailing_Street", "addresses[work].street_address"),
+    ("Mailing_City", "addresses[work].city"),
+    ("Mailing_State", "addresses[work].region"),
+    ("Mailing_Zip", "addresses[work].postal_code"),
+    ("Mailing_Country", "addresses[work].country"),
+    ("Other_Street", "addresses[home].street_address"),
+    ("Other_City", "addresses[home].city"),
+    ("Other_State", "addresses[home].region"),
+    ("Other_Zip", "addresses[home].postal_code"),
+    ("Other_Country", "addresses[home].country"),
+)
+_MORE_PAIRS: Final = (
+    ("Description", "biographies"),
+    ("Date_of_Birth", "birthdays"),
+    ("Assistant", "relations[assistant]"),
+    ("Asst_Phone", "phone_numbers[assistant]"),
+    ("Skype_ID", "im_clients[skype]"),
+    ("Twitter", "urls[profile]"),
+)
+
+
+def default_mapping(fields: MappingABC[str, CrmField] | None = None) -> Mapping:
+    """Names, e-mails, phones, company, title, department and addresses, as far as the CRM has these fields.
+
+    Without metadata the standard layout is assumed; the match pair and the last name are always there.
+    """
+    known = STANDARD_CRM_FIELDS if fields is None else fields
+    return Mapping(_with_needed(list(_proposed(_DEFAULT_PAIRS, known)), known))
+
+
+def mappable(fields: MappingABC[str, CrmField] | None = None) -> tuple[MappingRow, ...]:
+    """The rows that "map more fields" proposes: notes, birthday, assistant, messenger, and each custom field.
+
+    A custom field is kept in Google's custom field of its label, which keeps its name on phones. Any other pair of
+    fields that go together may be mapped as well.
+    """
+    known = STANDARD_CRM_FIELDS if fields is None else fields
+    custom = [(field.api_name, f"user_defined[{field.label}]") for field in known.values() if field.custom]
+    return tuple(_proposed((*_MORE_PAIRS, *custom), known))
+
+
+def _proposed(pairs: Iterable[tuple[str, str]], fields: MappingABC[str, CrmField]) -> Iterator[MappingRow]:
+    for api_name, path in pairs:
+        crm = fields.get(api_name)
+        google = GooglePath.parse(path)
+        if crm is not None and row_kind(crm.kind, google_kind(google)) is not None:
+            yield MappingRow.of(crm, google)
