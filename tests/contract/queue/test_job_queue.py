@@ -6,9 +6,13 @@ import asyncio
 import warnings
 from collections import Counter
 from collections.abc import AsyncIterator
+from random import Random
 
 import pytest
 
+from contactsync.adapters.amqp.queue import AmqpQueue
+from contactsync.adapters.amqp.settings import AmqpSettings
+from contactsync.adapters.clock import SystemClock
 from contactsync.adapters.memory.queue import MemoryQueue, MemoryQueueWarning
 from contactsync.messages.hint import RunHint
 from contactsync.ports.queue import Delivery, JobQueue, Lane, Settlement
@@ -226,6 +230,15 @@ class TestMemoryQueue(JobQueueContract):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", MemoryQueueWarning)
             yield MemoryQueue(delivery_limit=DELIVERY_LIMIT)
+
+
+@pytest.mark.rabbitmq
+class TestRabbitQueue(JobQueueContract):
+    """RabbitMQ, a virtual host for each test."""
+
+    @pytest.fixture
+    def queue(self, amqp_url: str) -> JobQueue:
+        return AmqpQueue(AmqpSettings(url=amqp_url, delivery_limit=DELIVERY_LIMIT), SystemClock(), Random(7))
 
 
 def test_the_memory_queue_says_that_it_is_for_trying_out() -> None:

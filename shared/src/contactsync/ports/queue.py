@@ -93,5 +93,5 @@ class JobQueue(Protocol):
         ...
 
     async def depth(self, lane: Lane) -> int:
-        """Messages waiting in a lane, those being handled included."""
+        """Messages waiting in a lane; those handed to a consumer are not among them. Raises BrokerUnavailableError."""
         ...

@@ -9,6 +9,7 @@ from random import Random
 
 import structlog
 from aio_pika import Connection
+from aio_pika.abc import AbstractChannel
 from aio_pika.connection import make_url
 
 from contactsync.adapters.amqp.calls import broker_call
@@ -50,6 +51,31 @@ async def connected(settings: AmqpSettings, purpose: str) -> AsyncIterator[Conne
         yield connection
     finally:
         await asyncio.shield(close_connection(connection, settings))
+
+
+async def open_channel(connection: Connection, settings: AmqpSettings, *, raise_returned: bool) -> AbstractChannel:
+    """A channel; one for publishing confirms, and raises for a message that comes back.
+
+    Raises BrokerUnavailableError.
+    """
+
+    async def opened() -> AbstractChannel:
+        channel = connection.channel(publisher_confirms=raise_returned, on_return_raises=raise_returned)
+        await channel.initialize()
+        return channel
+
+    return await broker_call(opened(), settings.call_deadline_s)
+
+
+@asynccontextmanager
+async def plain_channel(connection: Connection, settings: AmqpSettings) -> AsyncIterator[AbstractChannel]:
+    """A channel for a few calls, any of which may close it. Raises BrokerUnavailableError."""
+    channel = await open_channel(connection, settings, raise_returned=False)
+    try:
+        yield channel
+    finally:
+        if not channel.is_closed:
+            await broker_call(channel.close(), settings.call_deadline_s)
 
 
 def start_up_pause(failures: int, settings: AmqpSettings, rng: Random) -> float:

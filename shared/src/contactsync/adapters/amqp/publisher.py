@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from uuid import UUID
 
+import aiormq
 import structlog
 from aio_pika import Connection
 from aio_pika.abc import AbstractChannel, AbstractExchange
 from aio_pika.exceptions import DeliveryError, PublishError
-from aiormq.spec import Basic
 
-from contactsync.adapters.amqp.calls import CLIENT_ERRORS, broker_call
-from contactsync.adapters.amqp.connections import close_connection, open_connection
+from contactsync.adapters.amqp.calls import broker_call
+from contactsync.adapters.amqp.connections import close_connection, open_channel, open_connection, plain_channel
 from contactsync.adapters.amqp.message import to_message
 from contactsync.adapters.amqp.settings import AmqpSettings
 from contactsync.adapters.amqp.topology import EXCHANGE, declare_topology
@@ -122,7 +122,7 @@ class AmqpPublisher:
                 case _:
                     return Verdict.UNKNOWN
         # A channel that does not raise hands a returned message back as if it were an answer.
-        return Verdict.CONFIRMED if isinstance(answer, Basic.Ack) else Verdict.RETURNED
+        return Verdict.CONFIRMED if isinstance(answer, aiormq.spec.Basic.Ack) else Verdict.RETURNED
 
     async def _learn_from(self, link: _Link, batch: _Batch) -> None:
         """Prepare the link for the next batch by what happened to this one."""
@@ -157,13 +157,12 @@ class AmqpPublisher:
 
     async def _declare(self, connection: Connection) -> None:
         """Declare the topology on a channel for that alone: a refusal closes the channel."""
-        async with broker_channel(connection, self._settings) as channel:
+        async with plain_channel(connection, self._settings) as channel:
             await declare_topology(channel, self._settings)
 
     async def _open_channel(self, connection: Connection) -> tuple[AbstractChannel, AbstractExchange]:
         """A channel that raises for messages which come back; by default they count as sent."""
-        channel = connection.channel(publisher_confirms=True, on_return_raises=True)
-        await broker_call(channel.initialize(), self._settings.call_deadline_s)
+        channel = await open_channel(connection, self._settings, raise_returned=True)
         exchange = await channel.get_exchange(EXCHANGE, ensure=False)
         return channel, exchange
 

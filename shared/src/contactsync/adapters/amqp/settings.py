@@ -28,13 +28,13 @@ class AmqpSettings:
     """Publishes under way at once; 50 to 200 is where throughput levels off."""
 
     nacks_before_reopening: int = 3
-    """RabbitMQ 3.10 refuses for ever on a channel whose first publish fell into a change of leader; a new channel works."""
+    """RabbitMQ 3.10 refuses for ever on a channel whose first publish fell into a change of leader; a new one works."""
 
     topology_check_s: float = 30.0
     """How often a publisher declares the topology anew, which costs a few milliseconds and mends lost bindings."""
 
     reconnect_s: tuple[float, float] = (2.0, 10.0)
-    """Range of the random pause before a lost connection is opened again, so that a fleet does not come back at once."""
+    """Range of the random pause before a lost connection is opened again, so that a fleet comes back spread out."""
 
     start_up_pause_s: float = 0.5
     """First pause of the start-up loop; it doubles with each failure, under full jitter."""

@@ -75,8 +75,9 @@ async def declare_topology(channel: AbstractChannel, settings: AmqpSettings) -> 
 
 async def _declare(channel: AbstractChannel, settings: AmqpSettings) -> None:
     unrouted = await channel.declare_exchange(UNROUTED_EXCHANGE, ExchangeType.FANOUT, durable=True)
-    arguments = {"alternate-exchange": UNROUTED_EXCHANGE}
-    exchange = await channel.declare_exchange(EXCHANGE, ExchangeType.DIRECT, durable=True, arguments=arguments)
+    exchange = await channel.declare_exchange(
+        EXCHANGE, ExchangeType.DIRECT, durable=True, arguments={"alternate-exchange": UNROUTED_EXCHANGE}
+    )
     for lane in PARKED:
         await channel.declare_queue(lane.value, durable=True, arguments=dict(parking_arguments(settings)))
     for lane in WORK:
