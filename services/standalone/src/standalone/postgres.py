@@ -25,6 +25,7 @@ from standalone.servers import RunningServer, ServerCommand, ServerStartError, S
 SUPERUSER = "postgres"
 OWNER_ROLE = "contactsync_owner"
 APPLICATION_ROLE = "contactsync_app"
+SCHEDULER_ROLE = "contactsync_scheduler"
 DATABASE = "contactsync"
 
 _START_ATTEMPTS = 3  # another process may take the port between probe and start
@@ -206,11 +207,15 @@ async def _make_roles_and_database(port: int, passwords: _Passwords) -> None:
     try:
         for role, password, rights in (
             (OWNER_ROLE, passwords.owner, "CREATEDB"),
-            (APPLICATION_ROLE, passwords.application, "NOCREATEDB"),
+            # Not inheriting: what the scheduler may see is seen in transactions that step into its role alone.
+            (APPLICATION_ROLE, passwords.application, "NOCREATEDB NOINHERIT"),
         ):
             if not await connection.fetchval("SELECT 1 FROM pg_roles WHERE rolname = $1", role):
                 # The passwords are ours and hold no quotes; CREATE ROLE takes no parameters.
                 await connection.execute(f"CREATE ROLE {role} LOGIN {rights} PASSWORD '{password}'")
+        if not await connection.fetchval("SELECT 1 FROM pg_roles WHERE rolname = $1", SCHEDULER_ROLE):
+            await connection.execute(f"CREATE ROLE {SCHEDULER_ROLE} NOLOGIN")
+            await connection.execute(f"GRANT {SCHEDULER_ROLE} TO {APPLICATION_ROLE}")
         if not await connection.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", DATABASE):
             await connection.execute(f"CREATE DATABASE {DATABASE} OWNER {OWNER_ROLE}")
     finally:
