@@ -68,6 +68,11 @@ class Publisher(Protocol):
 class Consumer(Protocol):
     """Takes deliveries of some lanes."""
 
+    @property
+    def ready(self) -> bool:
+        """Whether it is registered with the broker, as far as it knows: part of a worker's readiness."""
+        ...
+
     async def run(self, lanes: Mapping[Lane, int], handler: Handler) -> None:
         """Consume until `stop`; the mapping gives each lane's prefetch, which bounds handlers under way.
 

@@ -209,6 +209,8 @@ class Run:
     crm_clock_offset_s: float = 0.0
     """The CRM's clock minus ours, from the `Date` of its last answer."""
     wait_until: datetime | None = None
+    retries: int = 0
+    """Slices in a row that ended in waiting for a provider."""
     reason: str = ""
     cancel_requested: bool = False
 
@@ -247,6 +249,10 @@ class RunStore(Protocol):
 
     async def cancelled(self, run_id: RunId) -> bool:
         """Whether somebody asked the run to stop, or its configuration is no longer active."""
+        ...
+
+    async def pause(self, reason: str) -> None:
+        """Pause the run's configuration with this reason; its open request mark is dropped."""
         ...
 
     async def finish(self, run: Run, *, next_due: datetime | None) -> None:

@@ -1,0 +1,384 @@
+"""Carrying out what was decided: in batches, each written down before its first byte leaves and after its answer.
+
+Google takes one write after another for an account (People API: mutate sequentially); the CRM is written beside it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from uuid import uuid4
+
+from contactsync.domain.absorb import absorb_deletion
+from contactsync.domain.contact import Side
+from contactsync.domain.effect import EffectKind
+from contactsync.domain.ids import EffectId, PersonId, RecordId
+from contactsync.domain.link import KeyKind, Link
+from contactsync.domain.outcome import Outcome
+from contactsync.domain.planning import confirm
+from contactsync.errors import AccountFullError, ContactSyncError, LeaseLostError, OutcomeUnknownError
+from contactsync.ports.directory import (
+    CreateRequest,
+    PersonSnapshot,
+    PersonUpdate,
+    RecordUpdate,
+    Refused,
+    WriteOutcome,
+    Written,
+)
+from contactsync.ports.state import Effect, EffectState, Transaction
+from sync_worker.engine.people import context_for
+from sync_worker.engine.planner import Planner, decide_now, finished, held
+from sync_worker.engine.search import ask_companies
+from sync_worker.engine.session import Session
+from sync_worker.engine.values import seen_again
+from sync_worker.engine.work import Operation, PairWork
+
+_CLAIM_FOR = timedelta(hours=1)
+
+
+async def apply(session: Session) -> bool:
+    """Write what is pending, as far as the run's limit and the slice reach; True when nothing is left to begin.
+
+    A side that has to stop does not interrupt a call of the other: its error is raised when both have stopped."""
+    planner = Planner(session)
+    results = await asyncio.gather(
+        _Sender(session, planner, Side.GOOGLE).run(), _Sender(session, planner, Side.CRM).run(), return_exceptions=True
+    )
+    for result in results:
+        if isinstance(result, BaseException):
+            raise result
+    return not session.over
+
+
+class _Sender:
+    """Writes one side, batch after batch."""
+
+    def __init__(self, session: Session, planner: Planner, side: Side):
+        self._session = session
+        self._planner = planner
+        self._side = side
+
+    async def run(self) -> None:
+        try:
+            while not self._session.over:
+                batch = await self._planner.next_batch(self._side)
+                if batch is None:
+                    return
+                await self._send(*batch)
+        finally:
+            await self._planner.leave(self._side)
+
+    async def _send(self, operation: Operation, works: list[PairWork]) -> None:
+        snapshots: dict[str, PersonSnapshot] = {}
+        if operation == (Side.GOOGLE, EffectKind.UPDATE):
+            works, snapshots = await self._read_people(works)
+        elif operation == (Side.CRM, EffectKind.UPDATE):
+            works = await self._read_old_records(works)
+        if self._side is Side.CRM:
+            await ask_companies(self._session, self._company_names(operation, works))
+        works, effects = await self._write_down(operation, works)
+        if not works:
+            return
+        try:
+            outcomes = await self._call(operation, works, snapshots)
+        except OutcomeUnknownError:
+            await self._unknown(works, effects)
+        except AccountFullError as error:
+            await self._full(operation, works, effects, error)
+        except LeaseLostError:
+            # Nothing may be written down any more; the next holder finds the effects `sending`.
+            raise
+        except ContactSyncError as error:
+            await self._not_sent(operation, works, effects, error)
+            raise
+        else:
+            await self._settle(operation, works, effects, outcomes)
+
+    # --- before ---------------------------------------------------------------------------------------------------
+
+    async def _read_people(self, works: list[PairWork]) -> tuple[list[PairWork], dict[str, PersonSnapshot]]:
+        """A Google update starts from the person as it is now; what changed meanwhile is decided again."""
+        session = self._session
+        ids = [PersonId(str(work.link.google.remote_id)) for work in works]
+        read = await session.ports.google.read(ids)
+        snapshots = {name: p for p in read for name in (p.observation.remote_id, *p.observation.previous_ids)}
+        current = []
+        for work in works:
+            snapshot = snapshots.get(str(work.link.google.remote_id))
+            if snapshot is None:
+                gone = context_for(session, Side.GOOGLE, began=session.now())
+                link = absorb_deletion(work.link, Side.GOOGLE, session.now(), gone)
+            else:
+                link = seen_again(session, work.link, Side.GOOGLE, snapshot.observation)
+            if await self._decide_again(work, link, (Side.GOOGLE, EffectKind.UPDATE)):
+                current.append(work)
+        return current, snapshots
+
+    async def _read_old_records(self, works: list[PairWork]) -> list[PairWork]:
+        """Records observed too long ago are read again, and leave the batch when they moved."""
+        session = self._session
+        limit = session.crm_now() - session.settings.crm_fresh_for
+        old = [work for work in works if work.tries or self._observed(work.link) < limit]
+        if not old:
+            return works
+        records = await session.ports.crm.read([RecordId(str(work.link.crm.remote_id)) for work in old])
+        fresh = {record.remote_id: record for record in records}
+        left = {work.link.link_id for work in old}
+        current = [work for work in works if work.link.link_id not in left]
+        for work in old:
+            record = fresh.get(str(work.link.crm.remote_id))
+            if record is None:
+                link = absorb_deletion(work.link, Side.CRM, session.now(), context_for(session, Side.CRM, began=session.now()))
+            else:
+                link = seen_again(session, work.link, Side.CRM, record)
+                link = replace(link, crm=replace(link.crm, observed_at=session.crm_now()))
+            if await self._decide_again(work, link, (Side.CRM, EffectKind.UPDATE)):
+                current.append(work)
+        return current
+
+    def _observed(self, link: Link) -> datetime:
+        """A complete change listing observes, at its start, every record that it does not name."""
+        session = self._session
+        listing = session.run.listings[Side.CRM]
+        listed = datetime.fromisoformat(listing.next_token) if listing.next_token else None
+        times = [time for time in (link.crm.observed_at, listed) if time is not None]
+        return max(times) if times else datetime.min.replace(tzinfo=session.now().tzinfo)
+
+    async def _decide_again(self, work: PairWork, link: Link, operation: Operation) -> bool:
+        """Decide from what was read just now; whether the operation is still to be done with this pair."""
+        decision = decide_now(self._session, link)
+        work.link, work.decision = decision.link, decision
+        work.left_out.update(decision.left_out)
+        work.todo = {(intent.side, intent.kind): intent for intent in decision.intents}
+        if operation in work.todo:
+            return True
+        if work.stage is None:
+            await self._finish([work])
+        else:
+            await self._planner.advance(work)
+        return False
+
+    def _company_names(self, operation: Operation, works: Sequence[PairWork]) -> set[str]:
+        row = self._session.mapping.by_crm("Account_Name")
+        if row is None:
+            return set()
+        return {name for work in works if (name := work.todo[operation].changes.get(row.key))}
+
+    async def _write_down(self, operation: Operation, works: list[PairWork]) -> tuple[list[PairWork], list[Effect]]:
+        """Commit what is about to be sent; creates whose address another configuration is creating must wait."""
+        session = self._session
+        async with session.transaction() as tx:
+            works = [work for work in works if operation in work.todo]
+            if operation[1] is EffectKind.CREATE:
+                works = await self._claimed(tx, works)
+            if not works:
+                return [], []
+            effects = self._effects(operation, works)
+            await tx.effects.add(effects)
+            self._planner.begin(works)
+        return works, effects
+
+    async def _claimed(self, tx: Transaction, works: list[PairWork]) -> list[PairWork]:
+        wanted = {
+            work.link.link_id: key.digest
+            for work in works
+            for key in work.link.side(self._side.other).keys[:1]
+            if key.kind is not KeyKind.NAME_PHONE
+        }
+        if not wanted:
+            return works
+        won = await tx.links.claim(wanted, self._session.now() + _CLAIM_FOR)
+        return [work for work in works if work.link.link_id not in wanted or work.link.link_id in won]
+
+    def _effects(self, operation: Operation, works: Sequence[PairWork]) -> list[Effect]:
+        side, kind = operation
+        batch, now = uuid4(), self._session.now()
+        return [
+            Effect(
+                effect_id=EffectId(uuid4()),
+                run_id=self._session.run.run_id,
+                link_id=work.link.link_id,
+                side=side,
+                kind=kind,
+                batch=batch,
+                remote_id=work.link.side(side).remote_id,
+                changes=work.todo[operation].changes,
+                before=work.todo[operation].before,
+                sent_at=now,
+                attempt=work.tries + 1,
+            )
+            for work in works
+        ]
+
+    # --- the call -------------------------------------------------------------------------------------------------
+
+    async def _call(
+        self, operation: Operation, works: Sequence[PairWork], snapshots: dict[str, PersonSnapshot]
+    ) -> Sequence[WriteOutcome]:
+        google, crm = self._session.ports.google, self._session.ports.crm
+        companies = {name: account for name, account in self._session.companies.items() if account is not None}
+        match operation:
+            case (Side.GOOGLE, EffectKind.CREATE):
+                return await google.create(_creates(operation, works))
+            case (Side.GOOGLE, EffectKind.UPDATE):
+                return await google.update(
+                    [
+                        PersonUpdate(w.link.link_id, snapshots[str(w.link.google.remote_id)], w.todo[operation].changes)
+                        for w in works
+                    ]
+                )
+            case (Side.GOOGLE, EffectKind.JOIN_GROUP):
+                return await google.join_group([(w.link.link_id, PersonId(str(w.link.google.remote_id))) for w in works])
+            case (Side.CRM, EffectKind.CREATE):
+                return await crm.create(_creates(operation, works), companies=companies)
+            case (Side.CRM, EffectKind.UPDATE):
+                return await crm.update(
+                    [
+                        RecordUpdate(w.link.link_id, RecordId(str(w.link.crm.remote_id)), w.todo[operation].changes)
+                        for w in works
+                    ],
+                    unmodified_since=min(self._observed(w.link) for w in works),
+                    companies=companies,
+                )
+            case (Side.GOOGLE, _):
+                return await google.delete([(w.link.link_id, PersonId(str(w.link.google.remote_id))) for w in works])
+            case _:
+                return await crm.delete([(w.link.link_id, RecordId(str(w.link.crm.remote_id))) for w in works])
+
+    # --- after ----------------------------------------------------------------------------------------------------
+
+    async def _unknown(self, works: Sequence[PairWork], effects: Sequence[Effect]) -> None:
+        """No clear answer. Creates are looked up later; whatever may be repeated is decided again from a reading."""
+        creates = [effect for effect in effects if effect.kind is EffectKind.CREATE]
+        async with self._session.transaction(stoppable=False) as tx:
+            await tx.effects.settle([_as(e, EffectState.UNKNOWN, "outcome_unknown") for e in creates])
+            repeat = [_as(e, EffectState.REJECTED, "outcome_unknown") for e in effects if e not in creates]
+            await tx.effects.settle(repeat)
+        self._session.unknown.update({effect.link_id: effect for effect in creates})
+        if repeat:
+            await self._again(works, "outcome_unknown")
+
+    async def _full(
+        self, operation: Operation, works: list[PairWork], effects: Sequence[Effect], error: AccountFullError
+    ) -> None:
+        """The account holds no more: creates are held, everything else goes on."""
+        queued = await self._planner.close(operation, error.reason)
+        async with self._session.transaction(stoppable=False) as tx:
+            await tx.effects.settle([_as(effect, EffectState.REJECTED, error.reason) for effect in effects])
+            await self._hold(tx, [*works, *queued], error.reason, "", failed=False)
+
+    async def _not_sent(
+        self, operation: Operation, works: list[PairWork], effects: Sequence[Effect], error: ContactSyncError
+    ) -> None:
+        """A clear refusal of the whole call: nothing was applied, the pairs stay pending."""
+        async with self._session.transaction(stoppable=False) as tx:
+            await tx.effects.settle([_as(effect, EffectState.REJECTED, error.reason) for effect in effects])
+
+    async def _settle(
+        self,
+        operation: Operation,
+        works: Sequence[PairWork],
+        effects: Sequence[Effect],
+        outcomes: Sequence[WriteOutcome],
+    ) -> None:
+        answers = {outcome.link_id: outcome for outcome in outcomes}
+        again: list[PairWork] = []
+        settled: list[Effect] = []
+        done: list[PairWork] = []
+        async with self._session.transaction(stoppable=False) as tx:
+            for work, effect in zip(works, effects, strict=True):
+                answer = answers[work.link.link_id]
+                if isinstance(answer, Written):
+                    settled.append(self._confirmed(operation, work, effect, answer))
+                    done.append(work)
+                elif answer.stale or answer.gone:
+                    settled.append(_as(effect, EffectState.REJECTED, "gone" if answer.gone else "stale"))
+                    again.append(work)
+                else:
+                    settled.append(_as(effect, EffectState.REJECTED, answer.error.reason))
+                    await self._refused(tx, work, answer)
+            await tx.effects.settle(settled)
+            await self._store(tx, done)
+            self._count(operation, len(done))
+        for work in done:
+            await self._planner.advance(work)
+        await self._again(again, "changed_meanwhile")
+
+    def _confirmed(self, operation: Operation, work: PairWork, effect: Effect, answer: Written) -> Effect:
+        session = self._session
+        work.link = confirm(
+            work.link,
+            work.todo.pop(operation),
+            remote_id=answer.remote_id,
+            revision=answer.revision,
+            modified_at=answer.modified_at,
+            observation=answer.observation,
+            digester=session.ports.digester,
+            mapping=session.mapping,
+            now=session.now(),
+        )
+        work.done.append(operation[0])
+        work.left_out.update(answer.left_out)
+        return replace(effect, state=EffectState.CONFIRMED, remote_id=answer.remote_id, revision=answer.revision)
+
+    async def _store(self, tx: Transaction, works: Sequence[PairWork]) -> None:
+        """Save pairs after a confirmed write; those with nothing left to do are finished."""
+        if not works:
+            return
+        complete = [work for work in works if not work.todo]
+        await tx.links.save([work.link if work.todo else finished(self._session, work.link) for work in works])
+        await self._session.report(tx, [work.row() for work in complete])
+
+    async def _finish(self, works: Sequence[PairWork]) -> None:
+        async with self._session.transaction() as tx:
+            await tx.links.save([finished(self._session, work.link) for work in works])
+            rows = [work.row() for work in works if work.decision.outcome is not Outcome.UNCHANGED or work.done]
+            await self._session.report(tx, rows)
+
+    async def _refused(self, tx: Transaction, work: PairWork, answer: Refused) -> None:
+        message = str(answer.error.details.get("message", ""))
+        await self._hold(tx, [work], answer.error.reason, message, failed=True)
+
+    async def _hold(self, tx: Transaction, works: Sequence[PairWork], reason: str, message: str, *, failed: bool) -> None:
+        links = [held(self._session, work, reason, message, failed=failed) for work in works]
+        outcome = Outcome.FAILED if failed else Outcome.HELD
+        rows = [work.row(outcome=outcome, reason=reason, message=message) for work in works]
+        await tx.links.save(links)
+        await self._session.report(tx, rows)
+
+    async def _again(self, works: Sequence[PairWork], reason: str) -> None:
+        """Contacts that changed under our hands are decided again, a few times; then they wait for the next run."""
+        tired = []
+        for work in works:
+            work.tries += 1
+            if work.tries > self._session.settings.stale_tries:
+                tired.append(work)
+            else:
+                await self._planner.advance(work)
+        if tired:
+            async with self._session.transaction() as tx:
+                await self._hold(tx, tired, reason, "", failed=False)
+
+    def _count(self, operation: Operation, amount: int) -> None:
+        if amount:
+            side, kind = operation
+            self._session.add_counts(Counter({f"writes.{side}.{kind}": amount}))
+
+
+def _creates(operation: Operation, works: Sequence[PairWork]) -> list[CreateRequest]:
+    return [
+        CreateRequest(
+            work.link.link_id, {key: value for key, value in work.todo[operation].changes.items() if value is not None}
+        )
+        for work in works
+    ]
+
+
+def _as(effect: Effect, state: EffectState, reason: str) -> Effect:
+    return replace(effect, state=state, reason=reason)
+
+

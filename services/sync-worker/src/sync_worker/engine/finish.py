@@ -1,0 +1,89 @@
+"""The end of a slice: hand on, wait until a date, or the end of the run with totals that add up."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+
+from contactsync.domain.outcome import Outcome
+from contactsync.domain.reasons import is_users_rule
+from contactsync.messages.hint import RunHint
+from contactsync.ports.queue import Lane
+from contactsync.ports.state import Run, RunState, Transaction
+from sync_worker.engine.session import Session
+
+
+def next_hint(run: Run) -> RunHint:
+    """The hint that names the run's present slice."""
+    settings = run.settings
+    return RunHint(
+        run=run.run_id, slice=run.slice, organisation=settings.organisation_id, configuration=settings.config_id
+    )
+
+
+def lane_of(run: Run) -> Lane:
+    """First runs have a lane of their own, so that they never delay a small one."""
+    return Lane.INITIAL if run.first else Lane.INCREMENTAL
+
+
+async def hand_on(session: Session) -> None:
+    """End the slice; the next one may begin at once."""
+    async with session.transaction(stoppable=False) as tx:
+        session.update(slice=session.run.slice + 1, attempt=0, retries=0)
+        await tx.outbox.add(lane_of(session.run), next_hint(session.run))
+
+
+async def wait(session: Session, until: datetime, reason: str, *, retries: int = 0) -> None:
+    """End the slice with a date to go on; nobody sleeps on it."""
+    async with session.transaction(stoppable=False) as tx:
+        session.update(
+            state=RunState.WAITING, wait_until=until, reason=reason, slice=session.run.slice + 1, attempt=0, retries=retries
+        )
+        await tx.outbox.add(lane_of(session.run), next_hint(session.run), not_before=until)
+
+
+async def finish(session: Session) -> None:
+    """End a run that did all it could."""
+    async with session.transaction(stoppable=False) as tx:
+        totals = await _totals(session, tx)
+        counts = {**session.run.counts, **{str(outcome): totals[outcome] for outcome in Outcome}}
+        session.update(counts={**counts, "selected": totals.total()})
+        partial = totals[Outcome.FAILED] or totals[Outcome.HELD] or _skipped_by_need(session.run.counts)
+        waiting = totals[Outcome.WAITING] > 0 and session.run.settings.catch_up
+        await _end(
+            session,
+            tx,
+            RunState.PARTIAL if partial else RunState.SUCCEEDED,
+            "",
+            next_due=session.now() + session.settings.catch_up_pause if waiting else None,
+        )
+
+
+async def stop(session: Session, state: RunState, reason: str, *, pause: bool = False) -> None:
+    """End a run that could not go on, or was asked not to; what it did stays, what is left stays pending."""
+    async with session.transaction(stoppable=False) as tx:
+        totals = await _totals(session, tx)
+        session.update(counts={**session.run.counts, **{str(outcome): totals[outcome] for outcome in Outcome}})
+        if pause:
+            await tx.runs.pause(reason)
+        await _end(session, tx, state, reason, next_due=None)
+
+
+async def _end(session: Session, tx: Transaction, state: RunState, reason: str, *, next_due: datetime | None) -> None:
+    if state in {RunState.SUCCEEDED, RunState.PARTIAL} and all(one.full for one in session.run.listings.values()):
+        session.update(sync=replace(session.run.sync, read_version=session.policy.version))
+    session.update(state=state, reason=reason, wait_until=None)
+    await tx.runs.finish(session.run, next_due=next_due)
+
+
+async def _totals(session: Session, tx: Transaction) -> Counter[Outcome]:
+    """Every pair of the configuration once: those in the report by their row, the others as they stand."""
+    return Counter(await tx.runs.tally(session.run.run_id)) + Counter(await tx.links.standing(session.run.run_id))
+
+
+def _skipped_by_need(counts: Mapping[str, int]) -> bool:
+    """Whether a contact was skipped for another reason than a rule that the user chose."""
+    prefix = f"reasons.{Outcome.SKIPPED}."
+    return any(not is_users_rule(name.removeprefix(prefix)) for name in counts if name.startswith(prefix))

@@ -1,0 +1,81 @@
+"""People who carry our marker: the answer to a create that never came."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from uuid import UUID
+
+from contactsync.domain.contact import Observation, Side
+from contactsync.domain.ids import LinkId
+from contactsync.domain.link import Link, LinkSide, PairState, Presence
+from contactsync.domain.outcome import Outcome
+from contactsync.domain.planning import Intent, confirm
+from contactsync.ports.state import Effect, EffectState, RunContact, Transaction
+from sync_worker.engine.session import Session
+
+
+async def adopt_marked(session: Session, tx: Transaction, people: Sequence[Observation]) -> Mapping[str, Link]:
+    """Links by person id for listed people who carry the marker of a pair that has no person yet."""
+    marked = {link_id: person for person in people if (link_id := _marker(person)) is not None and not person.deleted}
+    if not marked:
+        return {}
+    links = await tx.links.by_ids(list(marked))
+    found: dict[str, Link] = {}
+    for link_id, link in links.items():
+        if link.google.remote_id is None:
+            person = marked[link_id]
+            found[person.remote_id] = await _adopt(session, tx, link, person)
+    return found
+
+
+def _marker(person: Observation) -> LinkId | None:
+    try:
+        return LinkId(UUID(person.marker)) if person.marker else None
+    except ValueError:
+        # `clientData` is shared by all applications: somebody else's value under our key is not a marker.
+        return None
+
+
+async def _adopt(session: Session, tx: Transaction, link: Link, person: Observation) -> Link:
+    effect = session.unknown.pop(link.link_id, None)
+    if effect is None or effect.side is not Side.GOOGLE:
+        if effect is not None:
+            session.unknown[link.link_id] = effect
+        # No ledger row speaks of it (a database restored from an older copy): linked, everything to be compared.
+        side = LinkSide(remote_id=person.remote_id, presence=Presence.PRESENT, in_scope=bool(person.in_scope))
+        return replace(link, google=side, state=PairState.LINKED)
+    return await created(session, tx, link, effect, person)
+
+
+async def created(session: Session, tx: Transaction, link: Link, effect: Effect, seen: Observation) -> Link:
+    """The create did happen: write down what its answer would have said."""
+    after = confirm(
+        link,
+        Intent(side=effect.side, kind=effect.kind, changes=effect.changes, before={}),
+        remote_id=seen.remote_id,
+        revision=seen.revision,
+        modified_at=seen.modified_at,
+        observation=seen,
+        digester=session.ports.digester,
+        mapping=session.mapping,
+        now=session.now(),
+    )
+    after = replace(after, pending_since=None, pending_order=None, taken_by=session.run.run_id)
+    settled = replace(effect, state=EffectState.CONFIRMED, remote_id=seen.remote_id, revision=seen.revision)
+    await tx.effects.settle([settled])
+    await tx.links.save([after])
+    await session.report(tx, [created_row(after, effect.side, seen.identity.name)])
+    return after
+
+
+def created_row(link: Link, side: Side, name: str) -> RunContact:
+    """The report's row for a contact that the run made."""
+    return RunContact(
+        link_id=link.link_id,
+        outcome=Outcome.CREATED,
+        crm_id=link.crm.remote_id,
+        google_id=link.google.remote_id,
+        name=name,
+        sides=(side,),
+    )

@@ -1,0 +1,255 @@
+"""Looking before creating: whether a contact that stands alone exists on the other side already.
+
+Contacts of one side that share a key: the first in order goes on, the others are held. Candidates are sought among the
+links and among the outsiders; how one is chosen, or doubted, is `domain.matching`.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from contactsync.domain.absorb import absorb
+from contactsync.domain.contact import Observation, Side
+from contactsync.domain.ids import LinkId, PersonId
+from contactsync.domain.link import Hold, KeyKind, Link, LinkSide, MatchKey, PairState, Presence
+from contactsync.domain.matching import Candidate, Doubt, Same, choose, first_in_order, peer_reason
+from contactsync.domain.policy import NoEmailRule
+from contactsync.ports.state import Outsider
+from sync_worker.engine.people import context_for
+from sync_worker.engine.session import Session
+
+
+@dataclass(slots=True)
+class Matched:
+    """A chunk after matching: pairs to decide, and links that were absorbed by another."""
+
+    links: list[Link]
+    absorbed: set[LinkId] = field(default_factory=set)
+    joined: set[LinkId] = field(default_factory=set)
+    """Pairs that were linked just now; they must be stored together with the removal of what they absorbed."""
+    found: dict[Side, list[str]] = field(default_factory=dict)
+    """Outsiders that are linked now."""
+
+
+@dataclass(slots=True)
+class _Index:
+    """Where the keys of one chunk occur."""
+
+    links: dict[Side, dict[bytes, list[Link]]]
+    outsiders: dict[Side, dict[bytes, list[tuple[MatchKey, Outsider]]]]
+    people: Mapping[str, Observation]
+
+
+async def match(session: Session, chunk: Sequence[Link]) -> Matched:
+    """Link what belongs together; hold what is doubtful; leave the rest as it is."""
+    alone = [link for link in chunk if _stands_alone(link)]
+    if not alone:
+        return Matched(list(chunk))
+    index = await _index(session, alone)
+    matcher = _Matcher(session, index)
+    return Matched(
+        [link for link in (matcher.resolve(link) for link in chunk) if link is not None],
+        matcher.absorbed,
+        matcher.joined,
+        matcher.found,
+    )
+
+
+def _stands_alone(link: Link) -> bool:
+    return link.state is PairState.SINGLE and link.hold is None and not link.excluded
+
+
+def _here(link: Link) -> Side:
+    return Side.CRM if link.crm.presence is Presence.PRESENT else Side.GOOGLE
+
+
+def primary_keys(side: LinkSide, rule: NoEmailRule) -> tuple[MatchKey, ...]:
+    """The keys by which a contact is one with another: its first kind of e-mail; without e-mail name and phone."""
+    for kind in (KeyKind.STRONG_EMAIL, KeyKind.WEAK_EMAIL):
+        keys = tuple(key for key in side.keys if key.kind is kind)
+        if keys:
+            return keys
+    return tuple(key for key in side.keys if rule is NoEmailRule.MATCH)
+
+
+async def _index(session: Session, alone: Sequence[Link]) -> _Index:
+    keys = [key for link in alone for key in link.side(_here(link)).keys]
+    links: dict[Side, dict[bytes, list[Link]]] = {}
+    outsiders: dict[Side, dict[bytes, list[tuple[MatchKey, Outsider]]]] = {}
+    async with session.transaction() as tx:
+        for side in Side:
+            links[side] = _by_digest(await tx.links.by_keys(side, keys), side)
+            outsiders[side] = _outsiders_by_digest(await tx.links.outsiders(side, keys))
+    strangers = _strangers(alone, outsiders[Side.GOOGLE])
+    people = await session.ports.google.read(sorted(strangers)) if strangers else ()
+    return _Index(links, outsiders, {person.observation.remote_id: person.observation for person in people})
+
+
+def _by_digest(links: Iterable[Link], side: Side) -> dict[bytes, list[Link]]:
+    index: dict[bytes, list[Link]] = defaultdict(list)
+    for link in links:
+        for digest in {key.digest for key in link.side(side).keys}:
+            index[digest].append(link)
+    return index
+
+
+def _outsiders_by_digest(outsiders: Iterable[Outsider]) -> dict[bytes, list[tuple[MatchKey, Outsider]]]:
+    index: dict[bytes, list[tuple[MatchKey, Outsider]]] = defaultdict(list)
+    for outsider in outsiders:
+        for key in outsider.keys:
+            index[key.digest].append((key, outsider))
+    return index
+
+
+def _strangers(alone: Sequence[Link], outsiders: Mapping[bytes, list[tuple[MatchKey, Outsider]]]) -> set[PersonId]:
+    """People outside the group who share a key with a record: they are read whole before anything is decided."""
+    records = (link for link in alone if _here(link) is Side.CRM)
+    digests = (key.digest for link in records for key in link.crm.keys)
+    return {PersonId(outsider.remote_id) for digest in digests for _, outsider in outsiders.get(digest, ())}
+
+
+class _Matcher:
+    """Resolves the pairs of a chunk in their order."""
+
+    def __init__(self, session: Session, index: _Index):
+        self._session = session
+        self._index = index
+        self._rule = session.policy.no_email
+        self.absorbed: set[LinkId] = set()
+        self.joined: set[LinkId] = set()
+        self.found: dict[Side, list[str]] = {side: [] for side in Side}
+        self._taken: set[tuple[Side, str]] = set()
+
+    def resolve(self, link: Link) -> Link | None:
+        """The pair after matching; None when another pair took it."""
+        if link.link_id in self.absorbed:
+            return None
+        if not _stands_alone(link):
+            return link
+        side = _here(link)
+        first = self._first_of_its_side(link, side)
+        if first is not link and first.link_id != link.link_id:
+            return self._held(link, peer_reason(link.side(side), first.side(side)))
+        return self._joined(link, side)
+
+    def _first_of_its_side(self, link: Link, side: Side) -> Link:
+        keys = {key.digest for key in primary_keys(link.side(side), self._rule)}
+        peers = {
+            peer.link_id: peer
+            for digest in keys
+            for peer in self._index.links[side].get(digest, ())
+            if peer.link_id not in self.absorbed
+            and peer.side(side).presence is Presence.PRESENT
+            and not link.keep_apart & {str(peer.side(side).remote_id)}
+            and keys & {key.digest for key in primary_keys(peer.side(side), self._rule)}
+        }
+        peers[link.link_id] = link
+        return first_in_order(list(peers.values()), side)
+
+    def _joined(self, link: Link, side: Side) -> Link:
+        other = side.other
+        free: dict[str, Link | None] = {}
+        for link_or_none, remote_id in self._candidates(link, side):
+            if (other, remote_id) not in self._taken:
+                free.setdefault(remote_id, link_or_none)
+        chosen = choose(
+            link.side(side).name,
+            [self._candidate(other, remote_id, found) for remote_id, found in free.items()],
+            other,
+            link.keep_apart,
+        )
+        match chosen:
+            case Same(remote_id=remote_id):
+                self._taken.add((other, remote_id))
+                self.joined.add(link.link_id)
+                return self._linked(link, other, remote_id, free[remote_id])
+            case Doubt():
+                return self._held(link, "possible_duplicate")
+            case _:
+                return link
+
+    def _candidates(self, link: Link, side: Side) -> list[tuple[Link | None, str]]:
+        """Free contacts of the other side, by the strongest pair of keys that finds any."""
+        for mine, theirs in _KEY_ORDER[side]:
+            digests = [key.digest for key in link.side(side).keys if key.kind is mine]
+            if mine is KeyKind.NAME_PHONE and (self._rule is not NoEmailRule.MATCH or len(digests) != len(link.side(side).keys)):
+                continue
+            found = [item for digest in digests for item in self._holders(side.other, digest, theirs)]
+            if mine is KeyKind.NAME_PHONE and len({remote_id for _, remote_id in found}) > 1:
+                return []
+            if found:
+                return found
+        return []
+
+    def _holders(self, side: Side, digest: bytes, kind: KeyKind) -> list[tuple[Link | None, str]]:
+        links = [
+            (link, str(link.side(side).remote_id))
+            for link in self._index.links[side].get(digest, ())
+            if link.link_id not in self.absorbed and _is_free(link, side) and MatchKey(kind, digest) in link.side(side).keys
+        ]
+        outsiders = [
+            (None, outsider.remote_id)
+            for key, outsider in self._index.outsiders[side].get(digest, ())
+            if key.kind is kind
+        ]
+        return [*links, *outsiders]
+
+    def _candidate(self, side: Side, remote_id: str, link: Link | None) -> Candidate:
+        if link is not None:
+            return Candidate(remote_id, link.side(side).name, link.side(side).in_scope)
+        if side is Side.GOOGLE and remote_id in self._index.people:
+            return Candidate(remote_id, self._index.people[remote_id].identity.name)
+        return Candidate(remote_id, self._session.record_names.get(remote_id, ""))
+
+    def _linked(self, link: Link, other: Side, remote_id: str, found: Link | None) -> Link:
+        if found is not None:
+            self.absorbed.add(found.link_id)
+            return _with_side(link, other, found.side(other), state=PairState.LINKED)
+        self.found[other].append(remote_id)
+        if other is Side.CRM:
+            record = LinkSide(remote_id=remote_id, presence=Presence.PRESENT)
+            return replace(_with_side(link, other, record, state=PairState.DORMANT), reason="in_crm_outside_view")
+        stranger = LinkSide(remote_id=remote_id, presence=Presence.PRESENT)
+        pair = _with_side(link, other, stranger, state=PairState.LINKED)
+        person = self._index.people.get(remote_id)
+        if person is None:
+            return link
+        context = context_for(self._session, Side.GOOGLE, began=self._session.now())
+        return absorb(pair, person, Side.GOOGLE, context) or pair
+
+    def _held(self, link: Link, reason: str) -> Link:
+        return replace(link, hold=Hold(reason=reason, since=self._session.now()))
+
+
+_KEY_ORDER = {
+    Side.CRM: (
+        (KeyKind.STRONG_EMAIL, KeyKind.STRONG_EMAIL),
+        (KeyKind.STRONG_EMAIL, KeyKind.WEAK_EMAIL),
+        (KeyKind.NAME_PHONE, KeyKind.NAME_PHONE),
+    ),
+    Side.GOOGLE: (
+        (KeyKind.STRONG_EMAIL, KeyKind.STRONG_EMAIL),
+        (KeyKind.WEAK_EMAIL, KeyKind.STRONG_EMAIL),
+        (KeyKind.STRONG_EMAIL, KeyKind.WEAK_EMAIL),
+        (KeyKind.WEAK_EMAIL, KeyKind.WEAK_EMAIL),
+        (KeyKind.NAME_PHONE, KeyKind.NAME_PHONE),
+    ),
+}
+"""Which keys of a contact are compared with which of the other side's, strongest first."""
+
+
+def _is_free(link: Link, side: Side) -> bool:
+    """Whether the contact on `side` has no living counterpart yet."""
+    return (
+        link.state is PairState.SINGLE
+        and link.side(side).presence is Presence.PRESENT
+        and link.side(side.other).presence is Presence.UNKNOWN
+    )
+
+
+def _with_side(link: Link, side: Side, contact: LinkSide, *, state: PairState) -> Link:
+    if side is Side.CRM:
+        return replace(link, crm=contact, state=state)
+    return replace(link, google=contact, state=state)

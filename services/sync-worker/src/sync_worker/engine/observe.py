@@ -1,0 +1,350 @@
+"""Reading both sides, page by page, into the links.
+
+A page's contacts and the place to go on from become durable together. A sync token or watermark becomes the
+configuration's only with the last of the changes that it covers: before that a crash reads again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from uuid import UUID
+
+from contactsync.domain.absorb import AbsorbContext, absorb, absorb_absence, absorb_deletion
+from contactsync.domain.contact import Observation, Side
+from contactsync.domain.ids import LinkId, RecordId
+from contactsync.domain.link import Link
+from contactsync.errors import PageTokenExpiredError, ScopeGoneError, SyncTokenExpiredError
+from contactsync.ports.state import Listing, Outsider, RunMode, SyncState, Transaction
+from sync_worker.engine.people import absorb_people, context_for
+from sync_worker.engine.session import Session
+
+_ABSENT_CHUNK = 1000
+
+
+async def observe(session: Session) -> bool:
+    """Read both sides at the same time; True when both listings are complete.
+
+    A side that fails does not interrupt a page of the other: its error is raised when both have stopped."""
+    await _open_listings(session)
+    results = await asyncio.gather(_observe_crm(session), _observe_google(session), return_exceptions=True)
+    for result in results:
+        if isinstance(result, BaseException):
+            raise result
+    return all(results)
+
+
+# --- beginning ------------------------------------------------------------------------------------------------------
+
+
+async def _open_listings(session: Session) -> None:
+    if session.run.listings:
+        return
+    now = session.now()
+    async with session.transaction():
+        session.set_listing(Side.GOOGLE, _google_listing(session, now))
+        session.set_listing(Side.CRM, _crm_listing(session, now))
+
+
+def _why_full(session: Session, last_full: datetime | None, now: datetime) -> str:
+    sync, run = session.run.sync, session.run
+    if last_full is None:
+        return "first"
+    if sync.read_version != session.policy.version:
+        return "settings"
+    if run.mode is RunMode.FULL:
+        return "asked"
+    return "daily" if now - last_full >= session.settings.full_every else ""
+
+
+def _google_listing(session: Session, now: datetime) -> Listing:
+    sync = session.run.sync
+    why = _why_full(session, sync.google_full_at if sync.google_sync_token else None, now)
+    return Listing(
+        full=bool(why),
+        why=why,
+        number=sync.google_listing + bool(why),
+        started_at=now,
+        step="list",
+        expected=sync.google_count if why and sync.google_full_at else None,
+    )
+
+
+def _crm_listing(session: Session, now: datetime) -> Listing:
+    sync = session.run.sync
+    why = _why_full(session, sync.crm_full_at if sync.crm_watermark else None, now)
+    if not why and sync.view_question is False and sync.crm_full_at is not None:
+        why = "view_refused" if now - sync.crm_full_at >= session.settings.view_full_every else ""
+    return Listing(
+        full=bool(why),
+        why=why,
+        number=sync.crm_listing + bool(why),
+        started_at=now,
+        step="deleted" if sync.crm_watermark else "view",
+        expected=sync.crm_count if why and sync.crm_full_at else None,
+    )
+
+
+# --- Google ---------------------------------------------------------------------------------------------------------
+
+
+async def _observe_google(session: Session) -> bool:
+    while not (listing := session.run.listings[Side.GOOGLE]).done:
+        if session.over:
+            return False
+        if listing.step == "absent":
+            await _google_absent(session)
+            continue
+        try:
+            await _google_page(session, listing)
+        except SyncTokenExpiredError:
+            await read_google_in_full(session)
+        except PageTokenExpiredError:
+            await _restart(session, Side.GOOGLE)
+    return True
+
+
+async def _google_page(session: Session, listing: Listing) -> None:
+    sync = session.run.sync
+    token = None if listing.full else (listing.next_token or sync.google_sync_token)
+    page = await session.ports.google.list_page(token, listing.page)
+    async with session.transaction() as tx:
+        await absorb_people(session, tx, page.people)
+        members = sum(1 for person in page.people if person.in_scope and not person.deleted)
+        listing = replace(session.run.listings[Side.GOOGLE], page=page.next_page, seen=listing.seen + members)
+        if page.next_page is None:
+            if page.next_sync_token is None:
+                # The provider ended the chain without a token: nothing of it proves anything later.
+                raise SyncTokenExpiredError("a complete listing came without a sync token")
+            listing = replace(listing, next_token=page.next_sync_token, step="absent", done=not listing.full)
+        session.set_listing(Side.GOOGLE, listing)
+        if listing.done:
+            session.update(sync=replace(session.run.sync, google_sync_token=listing.next_token))
+
+
+async def read_google_in_full(session: Session) -> None:
+    """The sync token is no longer answered: read everything, in this run, and delete nothing on its word."""
+    listing = session.run.listings[Side.GOOGLE]
+    if listing.full and listing.page is None:
+        raise PageTokenExpiredError("the provider refuses to begin a full listing")
+    number = session.run.sync.google_listing + 1
+    async with session.transaction():
+        session.set_listing(
+            Side.GOOGLE,
+            Listing(
+                full=True,
+                why="token_expired",
+                number=number,
+                started_at=session.now(),
+                step="list",
+                expected=session.run.sync.google_count or None,
+            ),
+        )
+
+
+async def _google_absent(session: Session) -> None:
+    listing = session.run.listings[Side.GOOGLE]
+    if await _absences_left(session, Side.GOOGLE):
+        return
+    async with session.transaction() as tx:
+        await tx.links.drop_outsiders(Side.GOOGLE, listing.number)
+        session.set_listing(Side.GOOGLE, replace(listing, done=True, page=None))
+        session.update(
+            sync=replace(
+                session.run.sync,
+                google_sync_token=listing.next_token,
+                google_full_at=listing.started_at,
+                google_listing=listing.number,
+                google_count=listing.seen,
+            )
+        )
+
+
+# --- CRM ------------------------------------------------------------------------------------------------------------
+
+
+async def _observe_crm(session: Session) -> bool:
+    reader = _CrmReader(session)
+    while not (listing := session.run.listings[Side.CRM]).done:
+        if session.over:
+            return False
+        try:
+            await reader.step(listing)
+        except PageTokenExpiredError:
+            await _restart(session, Side.CRM)
+    return True
+
+
+class _CrmReader:
+    """The steps of reading the CRM: deleted list, then the whole view or the module's changes."""
+
+    def __init__(self, session: Session):
+        self._session = session
+        self._members: frozenset[RecordId] | None = None
+        self._asked = False
+
+    async def step(self, listing: Listing) -> None:
+        match listing.step:
+            case "deleted":
+                await self._deleted(listing)
+            case "changes":
+                await self._changes(listing)
+            case "view":
+                await self._view(listing)
+            case _:
+                await self._absent(listing)
+
+    def _since(self) -> datetime:
+        watermark = self._session.run.sync.crm_watermark
+        assert watermark is not None, "changes are asked for after a first reading"
+        return watermark - self._session.settings.crm_overlap
+
+    def _note_clock(self, server_time: datetime) -> None:
+        offset = (server_time - self._session.now()).total_seconds()
+        self._session.update(crm_clock_offset_s=offset)
+
+    def _advance(self, listing: Listing, *, page: str | None, then: str, seen: int, server_time: datetime) -> Listing:
+        """The listing after a page; its first answer's clock becomes the next watermark."""
+        self._note_clock(server_time)
+        watermark = listing.next_token or server_time.isoformat()
+        step = listing.step if page is not None else then
+        return replace(listing, page=page, step=step, seen=listing.seen + seen, next_token=watermark)
+
+    async def _deleted(self, listing: Listing) -> None:
+        session = self._session
+        page = await session.ports.crm.deleted_page(self._since(), listing.page)
+        async with session.transaction() as tx:
+            at = {deletion.record_id: deletion.deleted_at for deletion in page.deletions}
+            links = await tx.links.by_remote(Side.CRM, list(at))
+            context = context_for(session, Side.CRM, began=listing.started_at)
+            changed = [
+                after
+                for record_id, link in links.items()
+                if (after := absorb_deletion(link, Side.CRM, at[RecordId(record_id)], context)) != link
+            ]
+            if changed:
+                await tx.links.save(changed)
+            then = "view" if listing.full else "changes"
+            step = listing.step if page.next_page is not None else then
+            session.set_listing(Side.CRM, replace(listing, page=page.next_page, step=step))
+
+    async def _view(self, listing: Listing) -> None:
+        session = self._session
+        page = await session.ports.crm.view_page(session.run.settings.view_id, listing.page)
+        async with session.transaction() as tx:
+            listing = self._advance(
+                listing, page=page.next_page, then="absent", seen=len(page.records), server_time=page.server_time
+            )
+            session.set_listing(Side.CRM, listing)
+            await self._absorb(tx, page.records)
+
+    async def _changes(self, listing: Listing) -> None:
+        """A page of changed records. Whether they are in the view is asked once, and only if one of them is news."""
+        session = self._session
+        page = await session.ports.crm.changed_page(self._since(), listing.page)
+        async with session.transaction() as tx:
+            links = await tx.links.by_remote(Side.CRM, [record.remote_id for record in page.records])
+        news = [record for record in page.records if _is_news(links.get(record.remote_id), record)]
+        if news and not self._asked and session.run.sync.view_question is not False:
+            self._members = await session.ports.crm.members_since(session.run.settings.view_id, self._since())
+            self._asked = True
+        async with session.transaction() as tx:
+            session.update(sync=self._answered(session.run.sync))
+            listing = self._advance(
+                listing, page=page.next_page, then="done", seen=0, server_time=page.server_time
+            )
+            await self._absorb(tx, [self._placed(record) for record in news])
+            session.set_listing(Side.CRM, replace(listing, news=listing.news or bool(news)))
+            if page.next_page is None:
+                self._complete(session.run.listings[Side.CRM])
+
+    def _answered(self, sync: SyncState) -> SyncState:
+        return replace(sync, view_question=self._members is not None) if self._asked else sync
+
+    def _placed(self, record: Observation) -> Observation:
+        """The record with the view's answer; unknown stays unknown, linked records then keep their place."""
+        if self._members is None:
+            return record
+        return replace(record, in_scope=RecordId(record.remote_id) in self._members)
+
+    async def _absorb(self, tx: Transaction, records: Sequence[Observation]) -> None:
+        session = self._session
+        links = await tx.links.by_remote(Side.CRM, [record.remote_id for record in records])
+        context = context_for(session, Side.CRM, began=session.run.listings[Side.CRM].started_at)
+        changed = []
+        for record in records:
+            known = links.get(record.remote_id)
+            link = absorb(known, record, Side.CRM, context)
+            if link is not None and link != known:
+                changed.append(link)
+        if changed:
+            await tx.links.save(changed)
+
+    async def _absent(self, listing: Listing) -> None:
+        session = self._session
+        if await _absences_left(session, Side.CRM):
+            return
+        async with session.transaction():
+            self._complete(listing)
+            session.update(
+                sync=replace(
+                    session.run.sync,
+                    crm_full_at=listing.started_at,
+                    crm_listing=listing.number,
+                    crm_count=listing.seen,
+                )
+            )
+
+    def _complete(self, listing: Listing) -> None:
+        session = self._session
+        assert listing.next_token is not None, "a complete listing had an answer"
+        watermark = datetime.fromisoformat(listing.next_token)
+        session.set_listing(Side.CRM, replace(listing, done=True, page=None))
+        session.update(sync=replace(session.run.sync, crm_watermark=watermark))
+
+
+def _is_news(link: Link | None, record: Observation) -> bool:
+    return link is None or link.crm.revision != record.revision or not link.crm.confirmed
+
+
+# --- both -----------------------------------------------------------------------------------------------------------
+
+
+async def _absences_left(session: Session, side: Side) -> bool:
+    """Take one chunk of pairs that a complete full listing did not show; False when none is left."""
+    listing = session.run.listings[side]
+    after = LinkId(UUID(listing.page)) if listing.page else None
+    async with session.transaction() as tx:
+        missing = await tx.links.unseen(side, listing.number, after, _ABSENT_CHUNK)
+    if not missing:
+        return False
+    if after is None and len(missing) > session.settings.scope_check_above:
+        await _require_scope(session, side)
+    context = context_for(session, side, began=listing.started_at)
+    async with session.transaction() as tx:
+        changed = [after for link in missing if (after := absorb_absence(link, side, context)) != link]
+        if changed:
+            await tx.links.save(changed)
+        session.set_listing(side, replace(listing, page=str(missing[-1].link_id)))
+    return True
+
+
+async def _require_scope(session: Session, side: Side) -> None:
+    """Many pairs left at once: make sure that it is not the view or the group itself that went."""
+    settings = session.run.settings
+    if side is Side.CRM and not await session.ports.crm.view_exists(settings.view_id):
+        raise ScopeGoneError(reason="view_gone", details={"view": settings.view_id})
+    if side is Side.GOOGLE and not await session.ports.google.group_exists(settings.group_id):
+        raise ScopeGoneError(reason="group_gone", details={"group": settings.group_id})
+
+
+async def _restart(session: Session, side: Side) -> None:
+    """The place in a listing is lost: begin that reading again, under a new number when it is a full one."""
+    listing = session.run.listings[side]
+    if listing.page is None:
+        raise PageTokenExpiredError(f"the {side} listing cannot be begun")
+    async with session.transaction():
+        session.set_listing(side, replace(listing, page=None, seen=0, number=listing.number + listing.full))
+

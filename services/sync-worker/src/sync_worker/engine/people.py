@@ -1,0 +1,55 @@
+"""Google people of a listing, written into the links."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from contactsync.domain.absorb import AbsorbContext, absorb
+from contactsync.domain.contact import Observation, Side
+from contactsync.domain.link import Link
+from contactsync.ports.state import Outsider, Transaction
+from sync_worker.engine.marked import adopt_marked
+from sync_worker.engine.session import Session
+
+
+def context_for(session: Session, side: Side, *, began: datetime) -> AbsorbContext:
+    """What absorbing an observation of one side has to know of this run."""
+    listing = session.run.listings[side]
+    return AbsorbContext(
+        digester=session.ports.digester,
+        mapping=session.mapping,
+        run_started=session.run.started_at or session.now(),
+        listing_started=began,
+        observed_at=session.crm_now() if side is Side.CRM else session.now(),
+        listing_number=listing.number,
+        full=listing.full,
+        visibility_wait=session.settings.visibility_wait,
+        new_link_id=session.ports.new_id,
+    )
+
+
+async def absorb_people(session: Session, tx: Transaction, people: Sequence[Observation]) -> None:
+    """Write people of a listing into the links; of those outside the group keep id and match keys alone."""
+    names = [name for person in people for name in (person.remote_id, *person.previous_ids)]
+    links = dict(await tx.links.by_remote(Side.GOOGLE, names))
+    links.update(await adopt_marked(session, tx, [person for person in people if person.remote_id not in links]))
+    context = context_for(session, Side.GOOGLE, began=session.run.listings[Side.GOOGLE].started_at)
+    changed: list[Link] = []
+    outsiders: list[Outsider] = []
+    forgotten: list[str] = []
+    for person in people:
+        known = next((links[name] for name in (person.remote_id, *person.previous_ids) if name in links), None)
+        link = absorb(known, person, Side.GOOGLE, context)
+        if link is not None and link != known:
+            changed.append(link)
+        if link is None and not person.deleted:
+            outsiders.append(Outsider(person.remote_id, session.ports.digester.match_keys(person.identity)))
+        elif known is None:
+            forgotten.append(person.remote_id)
+    if changed:
+        await tx.links.save(changed)
+    if outsiders:
+        await tx.links.save_outsiders(Side.GOOGLE, context.listing_number, outsiders)
+    if forgotten and session.run.sync.google_full_at is not None:
+        await tx.links.remove_outsiders(Side.GOOGLE, forgotten)

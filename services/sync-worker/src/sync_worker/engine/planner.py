@@ -1,0 +1,227 @@
+"""From pending pairs to full batches: pairs are taken in order, matched, decided, and queued by operation.
+
+A batch leaves when it is full, or when nothing more can join it: so the number of calls is the least there is. The
+run's limit is applied here, in the order of the pairs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import replace
+
+from contactsync.domain.contact import Side
+from contactsync.domain.effect import EffectKind
+from contactsync.domain.ids import LinkId
+from contactsync.domain.link import Link
+from contactsync.domain.outcome import Outcome
+from contactsync.domain.planning import Decision, decide, refuse
+from contactsync.ports.state import PendingPosition, RunContact
+from sync_worker.engine.match import Matched, match
+from sync_worker.engine.session import Session, position
+from sync_worker.engine.values import with_values
+from sync_worker.engine.work import BATCH_SIZES, STAGES, Operation, PairWork
+
+_JOIN: Operation = (Side.GOOGLE, EffectKind.JOIN_GROUP)
+
+
+class Planner:
+    """Feeds both senders. A pair stands in one queue at a time: it is written stage by stage, never on both sides at once.
+
+    One sender at a time takes the next chunk; the other waits, or goes on with what is queued.
+    """
+
+    def __init__(self, session: Session):
+        self._session = session
+        self._queues: dict[Operation, deque[PairWork]] = {operation: deque() for operation in STAGES}
+        self._staged: set[PairWork] = set()
+        """Pairs with writes on both sides still to do."""
+        self._active = set(Side)
+        self._after: PendingPosition | None = None
+        self._exhausted = False
+        self._absorbed: set[LinkId] = set()
+        self._filling = asyncio.Lock()
+        self._moved = asyncio.Condition()
+        self._closed: dict[Operation, str] = {}
+        self.planned = 0
+        """Pairs queued that count against the limit and of which nothing was sent yet."""
+        self.deletes = 0
+        """Pairs whose decision is a delete: left for the last phase."""
+
+    async def next_batch(self, side: Side) -> tuple[Operation, list[PairWork]] | None:
+        """The next batch for one side; None when there is nothing left for it."""
+        while not self._session.over:
+            operation = self._ready(side)
+            if operation is not None:
+                return operation, await self._pop(operation)
+            if not self._exhausted and not self._crowded():
+                async with self._filling:
+                    if self._ready(side) is None and not self._exhausted:
+                        await self._fill()
+                await self._wake()
+            elif self._crowded() or self._upcoming(side):
+                await self._wait(side)
+            else:
+                return None
+        return None
+
+    async def advance(self, work: PairWork) -> None:
+        """Queue a pair for its next stage, if it has one."""
+        self._put(work)
+        await self._wake()
+
+    async def close(self, operation: Operation, reason: str) -> list[PairWork]:
+        """Nothing more of this operation can be done in this run; what was queued for it is returned."""
+        self._closed[operation] = reason
+        queued = list(self._queues[operation])
+        self._queues[operation].clear()
+        await self._wake()
+        return queued
+
+    async def leave(self, side: Side) -> None:
+        """A sender stopped: what it had queued stays pending, and nobody waits for it any more."""
+        self._active.discard(side)
+        for operation, queue in self._queues.items():
+            if operation[0] is side:
+                queue.clear()
+        self._staged = {work for work in self._staged if work.stage is not None and work.stage[0] is not side}
+        await self._wake()
+
+    def _put(self, work: PairWork) -> None:
+        stage = work.stage
+        if len({side for side, _ in work.todo}) > 1:
+            self._staged.add(work)
+        else:
+            self._staged.discard(work)
+        if stage is not None and stage[0] in self._active:
+            self._queues[stage].append(work)
+
+    def _crowded(self) -> bool:
+        return sum(map(len, self._queues.values())) >= self._session.settings.queued
+
+    def _upcoming(self, side: Side) -> bool:
+        """Whether pairs that are being written on the other side will come to this one."""
+        return any(
+            work.stage is not None and work.stage[0] is side.other and any(s is side for s, _ in work.todo)
+            for work in self._staged
+        )
+
+    def _ready(self, side: Side) -> Operation | None:
+        """A full batch; or what is left, once nothing more can join it. Google never waits for the CRM but to join."""
+        mine = [operation for operation in STAGES if operation[0] is side and self._queues[operation]]
+        for operation in mine:
+            if len(self._queues[operation]) >= BATCH_SIZES[operation]:
+                return operation
+        if not self._exhausted:
+            return None
+        more = self._upcoming(side)
+        return next((op for op in mine if not more or (side is Side.GOOGLE and op != _JOIN)), None)
+
+    async def _pop(self, operation: Operation) -> list[PairWork]:
+        queue = self._queues[operation]
+        batch = [queue.popleft() for _ in range(min(len(queue), BATCH_SIZES[operation]))]
+        await self._wake()
+        return batch
+
+    async def _wake(self) -> None:
+        """Let the senders look again."""
+        async with self._moved:
+            self._moved.notify_all()
+
+    async def _wait(self, side: Side) -> None:
+        """Until a queue moved. Checked under the condition's lock, so that no move is missed."""
+        async with self._moved:
+            if self._ready(side) is None and (self._crowded() or self._upcoming(side)):
+                await self._moved.wait()
+
+    async def _fill(self) -> None:
+        session = self._session
+        async with session.transaction() as tx:
+            chunk = await tx.links.pending(session.run.run_id, self._after, session.settings.chunk)
+        if not chunk:
+            self._exhausted = True
+            return
+        self._after = position(chunk[-1])
+        fresh = [link for link in chunk if link.link_id not in session.unknown and link.link_id not in self._absorbed]
+        matched = await match(session, await with_values(session, fresh))
+        self._absorbed |= matched.absorbed
+        links = await with_values(session, matched.links)
+        decisions = [(link, decide_now(session, link)) for link in links]
+        await self._take(matched, decisions)
+
+    async def _take(self, matched: Matched, decisions: Sequence[tuple[Link, Decision]]) -> None:
+        """Store what needs no write, queue the rest, and stop where the run's limit is reached."""
+        session = self._session
+        # What was linked is stored even if the limit leaves it waiting: the link that it absorbed is removed below.
+        stored = {link.link_id: link for link in matched.links if link.link_id in matched.joined}
+        rows: list[RunContact] = []
+        taken = 0
+        for link, decision in decisions:
+            if _deletes(decision):
+                self.deletes += 1
+                continue
+            counts = decision.takes and link.link_id not in session.counted
+            if counts and session.run.taken + self.planned + taken >= session.run.limit:
+                self._exhausted = True
+                break
+            work = PairWork.of(decision)
+            if work.stage in self._closed:
+                refused = held(session, work, self._closed[work.stage])
+                stored[link.link_id] = refused
+                rows.append(work.row(outcome=Outcome.HELD, reason=self._closed[work.stage]))
+                continue
+            if work.stage is not None:
+                self.planned += counts
+                self._put(work)
+                continue
+            taken += counts
+            stored[link.link_id] = finished(session, decision.link)
+            if decision.outcome is not Outcome.UNCHANGED:
+                rows.append(work.row())
+        async with session.transaction() as tx:
+            session.update(taken=session.run.taken + taken)
+            if matched.absorbed:
+                await tx.links.remove(sorted(matched.absorbed))
+            for side, remote_ids in matched.found.items():
+                if remote_ids:
+                    await tx.links.remove_outsiders(side, remote_ids)
+            if stored:
+                await tx.links.save(list(stored.values()))
+            await session.report(tx, rows)
+
+    def begin(self, works: Sequence[PairWork]) -> None:
+        """Count pairs whose first write is about to be sent; to be called in the transaction that stores the effects."""
+        session = self._session
+        fresh = [work for work in works if work.decision.takes and work.link.link_id not in session.counted]
+        session.counted.update(work.link.link_id for work in fresh)
+        self.planned -= len(fresh)
+        session.update(taken=session.run.taken + len(fresh))
+
+
+def decide_now(session: Session, link: Link) -> Decision:
+    """The decision for one pair with the run's settings."""
+    policy = session.policy
+    if any(listing.shrunk or listing.why in {"settings", "token_expired"} for listing in session.run.listings.values()):
+        policy = replace(policy, deletes_allowed=False)
+    return decide(link, policy, session.ports.digester, now=session.now(), first=session.run.first)
+
+
+def finished(session: Session, link: Link) -> Link:
+    """The pair with nothing left to do in this run; a hold keeps it pending."""
+    if link.hold is not None:
+        return replace(link, taken_by=session.run.run_id)
+    return replace(link, pending_since=None, pending_order=None, taken_by=session.run.run_id)
+
+
+def held(session: Session, work: PairWork, reason: str, message: str = "", *, failed: bool = False) -> Link:
+    """The pair set aside until its reason changes; nothing more is written to it in this run."""
+    link = refuse(work.link, reason=reason, message=message, policy=session.policy, now=session.now(), failed=failed)
+    work.link = replace(link, taken_by=session.run.run_id)
+    work.todo.clear()
+    return work.link
+
+
+def _deletes(decision: Decision) -> bool:
+    return any(intent.kind is EffectKind.DELETE for intent in decision.intents)
+

@@ -1,0 +1,146 @@
+"""What one slice works with: the run as it stands, the ports, and the few facts that live no longer than the slice."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from contactsync.domain.contact import Side
+from contactsync.domain.digests import Digester
+from contactsync.domain.ids import LinkId
+from contactsync.domain.link import Link
+from contactsync.domain.mapping import Mapping as FieldMapping
+from contactsync.domain.policy import Policy
+from contactsync.ports.clock import Clock
+from contactsync.ports.directory import CrmDirectory, PeopleDirectory
+from contactsync.ports.state import Effect, Lease, Listing, PendingPosition, Run, RunContact, State, Transaction
+from sync_worker.engine.settings import EngineSettings
+
+
+def position(link: Link) -> PendingPosition:
+    """A pending pair's place in the order."""
+    assert link.pending_since is not None, "only pending pairs have a place"
+    return PendingPosition(link.pending_since, link.pending_order or link.pending_since, link.link_id)
+
+
+class RunCancelledError(Exception):
+    """Somebody asked the run to stop: nothing more is begun."""
+
+
+class HasLease(Protocol):
+    """Whoever keeps the lease alive."""
+
+    @property
+    def lease(self) -> Lease:
+        """The lease as last renewed."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ports:
+    """Everything outside that a slice touches."""
+
+    state: State
+    crm: CrmDirectory
+    google: PeopleDirectory
+    clock: Clock
+    digester: Digester
+    new_id: Callable[[], LinkId]
+
+
+class Session:
+    """One slice of one run. Its transactions are taken in turn, because both sides write the run's progress."""
+
+    def __init__(
+        self, run: Run, lease: HasLease, ports: Ports, settings: EngineSettings, calls: Counter[str], stop: asyncio.Event
+    ):
+        self.run = run
+        self.ports = ports
+        self.settings = settings
+        self.unknown: dict[LinkId, Effect] = {}
+        """Creates that got no answer, by pair: nothing is done to these pairs until it is known."""
+        self.counted: set[LinkId] = set()
+        """Pairs that this run has counted but not settled."""
+        self.companies: dict[str, str | None] = {}
+        """Company name -> account id, as far as asked in this slice; None when the CRM does not know it."""
+        self.record_names: dict[str, str] = {}
+        """Names of CRM records found outside the view in this slice, by id: a name in common is asked for."""
+        self._lease = lease
+        self._calls = calls
+        self._stored_calls: Counter[str] = Counter()
+        self._stop = stop
+        self._lock = asyncio.Lock()
+        self._ends = ports.clock.monotonic() + settings.slice_budget.total_seconds()
+
+    @property
+    def policy(self) -> Policy:
+        """The configuration's settings as the run began with them."""
+        return self.run.settings.policy
+
+    @property
+    def mapping(self) -> FieldMapping:
+        """The mapped fields."""
+        return self.policy.mapping
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing new should be begun in this slice (time used up, or the worker is asked to stop)."""
+        return self._stop.is_set() or self.ports.clock.monotonic() >= self._ends
+
+    def now(self) -> datetime:
+        """Our own clock."""
+        return self.ports.clock.now()
+
+    def crm_now(self) -> datetime:
+        """The CRM's clock, as far as its last answer told."""
+        return self.now() + timedelta(seconds=self.run.crm_clock_offset_s)
+
+    def listing(self, side: Side) -> Listing | None:
+        """Progress of one side's reading."""
+        return self.run.listings.get(side)
+
+    @asynccontextmanager
+    async def transaction(self, *, stoppable: bool = True) -> AsyncIterator[Transaction]:
+        """A fenced transaction; the run's progress is saved with whatever else is done in it.
+
+        Raises RunCancelledError, with nothing done, when the run was cancelled or its configuration is no longer
+        active; what must be written down all the same (answers) is not `stoppable`."""
+        async with self._lock:
+            before, calls = self.run, Counter(self._calls)
+            try:
+                async with self.ports.state.begin(self._lease.lease, self.run) as tx:
+                    if stoppable and await tx.runs.cancelled(self.run.run_id):
+                        raise RunCancelledError
+                    yield tx
+                    fresh = calls - self._stored_calls
+                    self.add_counts({f"calls.{name}": amount for name, amount in fresh.items()})
+                    await tx.runs.save(self.run)
+            except BaseException:
+                # What did not become durable did not happen.
+                self.run = before
+                raise
+            self._stored_calls = calls
+
+    def update(self, **changes: object) -> None:
+        """Change the run in memory; the enclosing transaction stores it."""
+        self.run = replace(self.run, **changes)  # type: ignore[arg-type]  # names are checked by the dataclass
+
+    def set_listing(self, side: Side, listing: Listing) -> None:
+        """Note the progress of one side's reading."""
+        self.update(listings={**self.run.listings, side: listing})
+
+    def add_counts(self, amounts: Mapping[str, int]) -> None:
+        """Add to the run's counters (`writes.<side>.<kind>`, `calls.<provider>.<operation>`)."""
+        if amounts:
+            self.update(counts=dict(Counter(self.run.counts) + Counter(amounts)))
+
+    async def report(self, tx: Transaction, rows: list[RunContact]) -> None:
+        """Add rows to the run's report."""
+        if rows:
+            await tx.runs.record(self.run.run_id, rows)
+            self.add_counts(Counter(f"reasons.{row.outcome}.{row.reason}" for row in rows if row.reason))

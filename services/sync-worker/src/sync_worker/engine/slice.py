@@ -1,0 +1,95 @@
+"""One slice of a run: the phases in order, and the one place that says what an error means for the run."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from random import Random
+
+from contactsync.errors import ContactSyncError, Disposition, SyncTokenExpiredError, TemporaryError
+from contactsync.ports.state import Phase, RunState
+from sync_worker.engine.apply import apply
+from sync_worker.engine.deletes import delete
+from sync_worker.engine.finish import finish, hand_on, stop, wait
+from sync_worker.engine.observe import observe, read_google_in_full
+from sync_worker.engine.reconcile import look_up, recover
+from sync_worker.engine.search import search
+from sync_worker.engine.session import RunCancelledError, Session
+
+_MAX_BACKOFF_S = 300.0
+
+
+async def run_slice(session: Session, rng: Random) -> None:
+    """Work until the run ends, has to wait, or the slice's time is used up; then write down how to go on.
+
+    Raises LeaseLostError, with nothing written, when somebody else may be working on the account; any error that is
+    not of our tree, with the slice's attempt counted.
+    """
+    try:
+        await _work(session)
+    except RunCancelledError:
+        await stop(session, RunState.CANCELLED, "cancelled")
+    except SyncTokenExpiredError:
+        await read_google_in_full(session)
+        await _enter(session, Phase.OBSERVE)
+        await hand_on(session)
+    except ContactSyncError as error:
+        await _handle(session, error, rng)
+
+
+async def _work(session: Session) -> None:
+    await recover(session)
+    while True:
+        if session.over:
+            await hand_on(session)
+            return
+        match session.run.phase:
+            case Phase.OBSERVE:
+                done, then = await observe(session), Phase.SEARCH
+            case Phase.SEARCH:
+                done, then = await search(session), Phase.APPLY
+            case Phase.APPLY:
+                done, then = await apply(session), Phase.DELETE
+                if done and session.unknown:
+                    if (until := await look_up(session)) is not None:
+                        await wait(session, until, "outcome_unknown")
+                        return
+                    continue
+            case Phase.DELETE:
+                done, then = await delete(session), Phase.FINISH
+            case _:
+                await finish(session)
+                return
+        if done:
+            await _enter(session, then)
+
+
+async def _enter(session: Session, phase: Phase) -> None:
+    async with session.transaction():
+        session.update(phase=phase)
+
+
+async def _handle(session: Session, error: ContactSyncError, rng: Random) -> None:
+    match error.disposition:
+        case Disposition.RETRY_LATER | Disposition.LOOK_UP | Disposition.RESTART_LISTING:
+            delay = next_delay(session.run.retries + 1, _retry_after(error), rng)
+            await wait(session, session.now() + delay, error.reason, retries=session.run.retries + 1)
+        case Disposition.PAUSE_CONFIGURATION | Disposition.PAUSE_CONNECTION:
+            await stop(session, RunState.FAILED, error.reason, pause=True)
+        case Disposition.DROP_WORK | Disposition.STOP_PROCESS | Disposition.DEAD_LETTER:
+            raise error
+        case _:
+            await stop(session, RunState.FAILED, error.reason)
+
+
+def _retry_after(error: ContactSyncError) -> float | None:
+    return error.retry_after_s if isinstance(error, TemporaryError) else None
+
+
+def next_delay(attempt: int, retry_after_s: float | None, rng: Random) -> timedelta:
+    """How long to wait before trying again; `attempt` counts from 1.
+
+    Full jitter below min(300 s, 2**attempt s), never less than what the provider asked for.
+    Source: RFC 9110, 10.2.3; M. Brooker, "Exponential Backoff And Jitter", AWS, 2015.
+    """
+    jittered = rng.uniform(0.5, min(_MAX_BACKOFF_S, 2.0 ** min(attempt, 16)))
+    return timedelta(seconds=max(jittered, retry_after_s or 0.0))

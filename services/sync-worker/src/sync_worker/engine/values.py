@@ -1,0 +1,51 @@
+"""Values of contacts that waited: what waits keeps digests alone, and exactly these contacts are read again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from contactsync.domain.absorb import absorb
+from contactsync.domain.contact import Observation, Side
+from contactsync.domain.ids import PersonId, RecordId
+from contactsync.domain.link import Link, Presence
+from sync_worker.engine.people import context_for
+from sync_worker.engine.session import Session
+
+
+def wants_values(link: Link, side: Side) -> bool:
+    """Whether a decision needs this side's values and the run has not read them.
+
+    A side that stands as it was agreed is not needed: what it holds is known by its digests."""
+    here = link.side(side)
+    if here.presence is not Presence.PRESENT or here.remote_id is None or here.values is not None:
+        return False
+    return here.seen != here.base or not here.base
+
+
+async def with_values(session: Session, links: Sequence[Link]) -> list[Link]:
+    """The same pairs, those that lack values read again (CRM by ids, Google by batchGet) and saved."""
+    wanting = {side: [link for link in links if wants_values(link, side)] for side in Side}
+    if not any(wanting.values()):
+        return list(links)
+    records = await session.ports.crm.read([RecordId(str(link.crm.remote_id)) for link in wanting[Side.CRM]])
+    people = await session.ports.google.read([PersonId(str(link.google.remote_id)) for link in wanting[Side.GOOGLE]])
+    fresh: dict[Side, dict[str, Observation]] = {
+        Side.CRM: {record.remote_id: record for record in records},
+        Side.GOOGLE: {name: p.observation for p in people for name in (p.observation.remote_id, *p.observation.previous_ids)},
+    }
+    current = {link.link_id: link for link in links}
+    for side, some in wanting.items():
+        for link in some:
+            observation = fresh[side].get(str(link.side(side).remote_id))
+            if observation is not None:
+                current[link.link_id] = seen_again(session, current[link.link_id], side, observation)
+    changed = [current[link.link_id] for link in links if current[link.link_id] is not link]
+    if changed:
+        async with session.transaction() as tx:
+            await tx.links.save(changed)
+    return [current[link.link_id] for link in links]
+
+
+def seen_again(session: Session, link: Link, side: Side, observation: Observation) -> Link:
+    """The pair after one of its contacts was read by id just now."""
+    return absorb(link, observation, side, context_for(session, side, began=session.now())) or link

@@ -1,0 +1,76 @@
+"""A pair on its way through a run: decided, partly written, finished."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from contactsync.domain.contact import Side
+from contactsync.domain.effect import EffectKind
+from contactsync.domain.link import Link
+from contactsync.domain.outcome import Outcome
+from contactsync.domain.planning import Decision, Intent
+from contactsync.ports.state import RunContact
+
+Operation = tuple[Side, EffectKind]
+
+BATCH_SIZES: dict[Operation, int] = {
+    (Side.GOOGLE, EffectKind.CREATE): 200,
+    (Side.GOOGLE, EffectKind.UPDATE): 200,
+    (Side.GOOGLE, EffectKind.JOIN_GROUP): 1000,
+    (Side.GOOGLE, EffectKind.DELETE): 500,
+    (Side.CRM, EffectKind.CREATE): 100,
+    (Side.CRM, EffectKind.UPDATE): 100,
+    (Side.CRM, EffectKind.DELETE): 100,
+}
+"""Contacts in one call (People API, batch methods; Zoho CRM API v8, insert, update and delete records)."""
+
+
+STAGES: tuple[Operation, ...] = (
+    (Side.GOOGLE, EffectKind.CREATE),
+    (Side.GOOGLE, EffectKind.UPDATE),
+    (Side.CRM, EffectKind.CREATE),
+    (Side.CRM, EffectKind.UPDATE),
+    (Side.GOOGLE, EffectKind.JOIN_GROUP),
+)
+"""The order in which one pair is written. Joining the group moves the etag, so it comes last."""
+
+
+@dataclass(slots=True, eq=False)
+class PairWork:
+    """One decided pair. `link` is the pair as the confirmed writes left it; `todo` what is still to be written."""
+
+    link: Link
+    decision: Decision
+    todo: dict[Operation, Intent] = field(default_factory=dict)
+    done: list[Side] = field(default_factory=list)
+    tries: int = 0
+    left_out: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, decision: Decision) -> PairWork:
+        """The work that a decision asks for."""
+        work = cls(decision.link, decision)
+        work.todo = {(intent.side, intent.kind): intent for intent in decision.intents}
+        work.left_out = dict(decision.left_out)
+        return work
+
+    @property
+    def stage(self) -> Operation | None:
+        """What is to be done next with this pair."""
+        return next((operation for operation in STAGES if operation in self.todo), None)
+
+    def row(self, *, outcome: Outcome | None = None, reason: str | None = None, message: str = "") -> RunContact:
+        """The report's row for this pair."""
+        link = self.link
+        return RunContact(
+            link_id=link.link_id,
+            outcome=outcome or self.decision.outcome,
+            reason=self.decision.reason if reason is None else reason,
+            crm_id=link.crm.remote_id,
+            google_id=link.google.remote_id,
+            name=link.crm.name or link.google.name,
+            fields=self.decision.fields,
+            sides=tuple(dict.fromkeys(self.done)),
+            left_out=self.left_out,
+            provider_message=message,
+        )

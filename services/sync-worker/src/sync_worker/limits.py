@@ -1,0 +1,130 @@
+"""Who may call a provider now: the lease has life enough, the quota has room, and every call is counted.
+
+The Google bucket belongs to the account, travels with the lease and is stored with it at each slice's end. Windows are
+one minute long, as Google counts them (People API usage limits; the figures are settings since Google publishes none).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from uuid import UUID
+
+from contactsync.errors import LeaseLostError, RateLimitedError
+from contactsync.ports.clock import Clock
+from contactsync.ports.directory import Call
+from contactsync.ports.state import Lease, LeaseStore
+
+WINDOW_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """Units of one provider that an account may use in a minute, by bucket; a missing bucket is unlimited."""
+
+    per_minute: Mapping[str, int] = field(default_factory=dict)
+
+
+class QuotaBucket:
+    """Fixed one-minute windows for the buckets of one account.
+
+    The state is a flat mapping of numbers, so that it can be stored with the lease: `<bucket>` is what the window has
+    used, `at` the window's start in epoch seconds.
+    """
+
+    def __init__(self, quota: Quota, clock: Clock, state: Mapping[str, float] | None = None):
+        self._quota = quota
+        self._clock = clock
+        stored = dict(state or {})
+        self._started = stored.pop("at", 0.0)
+        self._used: Counter[str] = Counter({name: int(units) for name, units in stored.items()})
+
+    def take(self, units: Mapping[str, int]) -> None:
+        """Use units of the present window. Raises RateLimitedError, with nothing used, when there are too few left."""
+        now = self._clock.now().timestamp()
+        if not self._started <= now < self._started + WINDOW_S:
+            self._started = now
+            self._used.clear()
+        for name, amount in units.items():
+            limit = self._quota.per_minute.get(name)
+            if limit is not None and self._used[name] + amount > limit:
+                left = self._started + WINDOW_S - now
+                raise RateLimitedError(f"{name} quota of this minute is used up", reason="google_quota", retry_after_s=left)
+        self._used.update({name: amount for name, amount in units.items() if name in self._quota.per_minute})
+
+    def exhaust(self) -> None:
+        """Take the provider's word that the window is used up, whatever was counted here."""
+        now = self._clock.now().timestamp()
+        if not self._started <= now < self._started + WINDOW_S:
+            self._started = now
+        self._used.update({name: limit for name, limit in self._quota.per_minute.items() if self._used[name] < limit})
+
+    def state(self) -> dict[str, float]:
+        """What to store with the lease."""
+        return {"at": self._started, **{name: float(units) for name, units in self._used.items()}}
+
+
+class LeaseKeeper:
+    """Holds a lease while a slice works: renews it, and knows how much life it has left.
+
+    Life is measured from before the database was asked, on our monotonic clock: pessimistic by the round trip, and
+    independent of any wall clock.
+    """
+
+    def __init__(self, store: LeaseStore, lease: Lease, clock: Clock, *, ttl: timedelta, renew_every: timedelta, asked_at: float):
+        self._store = store
+        self._clock = clock
+        self._ttl = ttl
+        self._renew_every = renew_every
+        self._lease = lease
+        self._ends = asked_at + ttl.total_seconds()
+        self._lost = False
+
+    @property
+    def lease(self) -> Lease:
+        """The lease as last renewed."""
+        return self._lease
+
+    @property
+    def holder(self) -> UUID:
+        """The worker that holds it."""
+        return self._lease.holder
+
+    def require(self, seconds: float) -> None:
+        """Raises LeaseLostError when less than `seconds` of life are certain."""
+        if self._lost or self._clock.monotonic() + seconds > self._ends:
+            raise LeaseLostError("the lease has too little life left for a call")
+
+    async def keep(self) -> None:
+        """Renew until cancelled. Raises LeaseLostError when somebody else holds the account."""
+        while True:
+            await self._clock.sleep(self._renew_every.total_seconds())
+            asked_at = self._clock.monotonic()
+            try:
+                self._lease = await self._store.renew(self._lease, self._ttl)
+            except LeaseLostError:
+                self._lost = True
+                raise
+            self._ends = asked_at + self._ttl.total_seconds()
+
+
+class Gate:
+    """The `CallGate` of one slice."""
+
+    def __init__(self, keeper: LeaseKeeper, buckets: Mapping[str, QuotaBucket], *, call_needs: timedelta):
+        self._keeper = keeper
+        self._buckets = buckets
+        self._call_needs = call_needs.total_seconds()
+        self.calls: Counter[str] = Counter()
+        """`<provider>.<operation>` -> data calls; control calls under `control.<provider>.<operation>`."""
+
+    async def admit(self, call: Call) -> None:
+        """Count the call and let it through. Raises LeaseLostError, RateLimitedError."""
+        self._keeper.require(self._call_needs)
+        bucket = self._buckets.get(call.provider)
+        if bucket is not None:
+            bucket.take(call.units)
+        name = f"{call.provider}.{call.operation}"
+        self.calls[f"control.{name}" if call.control else name] += 1
