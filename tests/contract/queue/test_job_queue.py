@@ -198,6 +198,12 @@ class JobQueueContract:
         assert len(rest.deliveries) == 1
         assert not set(rest.ids) & set(recorder.ids)
 
+    async def test_a_consumer_is_ready_while_it_takes_messages(self, queue: JobQueue) -> None:
+        async with consuming(queue, Recorder.open()) as consumer:
+            await wait_until(lambda: consumer.ready)
+            await consumer.stop()
+            assert not consumer.ready
+
     async def test_run_returns_when_it_was_stopped_with_nothing_to_do(self, queue: JobQueue) -> None:
         async with queue.consumer() as consumer:
             running = asyncio.create_task(consumer.run({Lane.INITIAL: 1}, Recorder.open()))

@@ -149,11 +149,18 @@ class _MemoryConsumer:
         self._broker = broker
         self._wake = asyncio.Event()
         self._stopping = False
+        self._running = False
         self._held: dict[Lane, set[_Message]] = {lane: set() for lane in Lane}
         self._tasks: set[asyncio.Task[None]] = set()
 
+    @property
+    def ready(self) -> bool:
+        """Whether it takes messages."""
+        return self._running and not self._stopping
+
     async def run(self, lanes: Mapping[Lane, int], handler: Handler) -> None:
         """Consume until `stop`, or until cancelled, which cancels the handlers as well."""
+        self._running = True
         self._broker.listeners.add(self._wake)
         try:
             while not self._stopping:
