@@ -1,0 +1,1 @@
+"""How the adapters are put together from settings: what both services would otherwise write twice."""
