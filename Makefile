@@ -5,6 +5,7 @@
 export LC_ALL := C.UTF-8
 export PYTHONUTF8 := 1
 python := .venv/bin/python
+distributions := shared $(wildcard services/*)
 
 help: ## Show this list
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,6 +24,8 @@ lint: set-up types ## Check style, types, directions of imports, dependencies an
 	@.venv/bin/ruff format --check
 	@.venv/bin/lint-imports --no-logo
 	@$(python) tools/hygiene.py
+	@for distribution in $(distributions); do \
+		(cd $$distribution && "$(CURDIR)/.venv/bin/deptry" --no-ansi .) || exit 1; done
 
 types: set-up ## Check the types alone
 	@.venv/bin/mypy

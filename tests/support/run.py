@@ -1,8 +1,8 @@
 """Runs pytest against private servers and stops them: `python -m tests.support.run [PYTEST ARGUMENT...]`.
 
 The exit code is pytest's, and pytest's closing summary is the last thing that is printed. Servers that
-CONTACTSYNC_DATABASE_URL and CONTACTSYNC_AMQP_URL name are used instead of private ones. Whatever the tests leave
-running is killed, also after Ctrl-C.
+CONTACTSYNC_DATABASE_URL and CONTACTSYNC_AMQP_URL name are used instead of private ones. All files, the tests' temporary
+ones too, are under .cache/ and deleted at the end; whatever the tests leave running is killed, also after Ctrl-C.
 """
 
 import asyncio
@@ -42,9 +42,13 @@ async def _run(arguments: Sequence[str]) -> int:
     data_dir = _CACHE / f"servers-{os.getpid()}"
     try:
         async with AsyncExitStack() as stack:
+            data_dir.mkdir(parents=True)
             postgres, rabbit = await _both(stack, data_dir)
             print("tests: PostgreSQL and RabbitMQ are ready", flush=True)
-            return await _pytest(arguments, {**os.environ, **_addresses(postgres, rabbit)})
+            temporary = data_dir / "tmp"
+            temporary.mkdir()
+            environment = {**os.environ, **_addresses(postgres, rabbit), "TMPDIR": str(temporary)}
+            return await _pytest(arguments, environment)
     finally:
         shutil.rmtree(data_dir, ignore_errors=True)
 

@@ -126,7 +126,7 @@ def _relocate_erlang(root: Path) -> None:
 
 def _private_environment(root: Path, environ: Mapping[str, str]) -> Mapping[str, str]:
     own = [root / "usr/lib/erlang/bin", root / "usr/bin"]
-    libraries = sorted({str(file.parent) for file in (root / "usr/lib").glob("*-linux-*/*.so*")})
+    libraries = sorted({str(file.parent) for file in root.glob("**/*-linux-*/*.so*")})
     return {
         "PATH": os.pathsep.join([*map(str, own), environ.get("PATH", os.defpath)]),
         **({"LD_LIBRARY_PATH": os.pathsep.join(libraries)} if libraries else {}),
