@@ -58,6 +58,11 @@ class ItemStatus:
         return self.code == FAILED_PRECONDITION or _speaks_of_etag(self.message)
 
     @property
+    def is_overflow(self) -> bool:
+        """Whether the account can hold no more contacts."""
+        return _OVERFLOW in self.message
+
+    @property
     def is_gone(self) -> bool:
         """Whether the contact does not exist."""
         return self.code == NOT_FOUND
@@ -99,6 +104,11 @@ class Failure:
     def is_stale_etag(self) -> bool:
         """A write named a version that is not the current one; 400, never 409 or 412."""
         return self.http == 400 and _speaks_of_etag(self.message)  # noqa: PLR2004  an HTTP status
+
+    @property
+    def is_about_mask(self) -> bool:
+        """Whether the fields that were asked for are at fault, and no contact or token."""
+        return "mask" in self.message.lower()
 
     @property
     def blames_contacts(self) -> bool:

@@ -30,19 +30,17 @@ class Shape:
     output_only: frozenset[str] = frozenset()
     derived: Mapping[str, tuple[str, ...]] | None = None
     fixed: Mapping[str, str] | None = None
-    """Keys that a new entry gets beside its values."""
-    aliases: Mapping[str, str] | None = None
-    """Parts of a path whose JSON key is not their camel case."""
+    """Keys that an entry gets beside a value that is written."""
+    distinct: bool = False
+    """Whether one value under two types is a double: a number twice, but not a day that is two anniversaries."""
+    without_value: frozenset[str] = frozenset({_METADATA, "type", "formattedType"})
+    """Keys that make no value by themselves."""
     unlimited: bool = False
     """Whether Google's limit of 1,024 characters a field does not hold here (notes)."""
 
-    def key_of(self, part: str) -> str:
-        """The JSON key of a path's part. Raises MappingError for a field that needs a part and has none."""
-        if not part:
-            if not self.value:
-                raise MappingError(f"{self.json_name} needs a part", details={"field": self.json_name})
-            return self.value
-        return (self.aliases or {}).get(part) or _camel(part)
+    def key_of(self, part: str | None) -> str:
+        """The JSON key of a path's part, or of the field's one value."""
+        return _camel(part) if part else self.value
 
     def derived_from(self, key: str) -> tuple[str, ...]:
         """Keys that must not be sent once `key` has changed."""
@@ -56,10 +54,15 @@ class Shape:
             kept[_METADATA] = {"sourcePrimary": True}
         return kept
 
-    def is_blank(self, entry: Mapping[str, Any]) -> bool:
-        """Whether nothing is left of a cleaned entry but its label."""
-        label = {_METADATA, self.selector, "type", *(self.fixed or {})}
-        return all(key in label or not value for key, value in entry.items())
+    def holds_something(self, entry: Mapping[str, Any]) -> bool:
+        """Whether `entry` has a value of its own: more than a label and what Google computes.
+
+        An address that is nothing but a `formattedValue` holds nothing here: it was written as one text, and a part
+        put into it would replace that text.
+        """
+        if self.value:
+            return bool(entry.get(self.value))
+        return any(value and key not in self.without_value for key, value in entry.items())
 
 
 def _camel(name: str) -> str:
@@ -76,12 +79,15 @@ SHAPES: Final[Mapping[str, Shape]] = {
         output_only=frozenset({"displayName", "displayNameLastFirst"}),
         derived={"*": ("unstructuredName",)},
     ),
-    "nicknames": Shape(json_name="nicknames", value="value", selector="type"),
-    "email_addresses": Shape(json_name="emailAddresses", value="value", selector="type", output_only=_FORMATTED),
+    "nicknames": Shape(json_name="nicknames", value="value"),
+    "email_addresses": Shape(
+        json_name="emailAddresses", value="value", selector="type", distinct=True, output_only=_FORMATTED
+    ),
     "phone_numbers": Shape(
         json_name="phoneNumbers",
         value="value",
         selector="type",
+        distinct=True,
         output_only=frozenset({"canonicalForm", "formattedType"}),
     ),
     "addresses": Shape(
@@ -89,9 +95,13 @@ SHAPES: Final[Mapping[str, Shape]] = {
         selector="type",
         output_only=_FORMATTED,
         derived={"*": ("formattedValue",), "country": ("countryCode",)},
-        aliases={"street": "streetAddress", "extended": "extendedAddress", "code": "postalCode"},
+        without_value=frozenset({_METADATA, "type", "formattedType", "formattedValue"}),
     ),
-    "organizations": Shape(json_name="organizations", selector="type", output_only=_FORMATTED),
+    "organizations": Shape(
+        json_name="organizations",
+        output_only=_FORMATTED,
+        without_value=frozenset({_METADATA, "type", "formattedType", "current"}),
+    ),
     "birthdays": Shape(json_name="birthdays", value="date", singleton=True, derived={"*": ("text",)}),
     "biographies": Shape(
         json_name="biographies",
@@ -100,21 +110,21 @@ SHAPES: Final[Mapping[str, Shape]] = {
         fixed={"contentType": "TEXT_PLAIN"},
         unlimited=True,
     ),
-    "genders": Shape(json_name="genders", value="value", singleton=True, output_only=frozenset({"formattedValue"})),
     "events": Shape(json_name="events", value="date", selector="type", output_only=_FORMATTED),
-    "urls": Shape(json_name="urls", value="value", selector="type", output_only=_FORMATTED),
+    "urls": Shape(json_name="urls", value="value", selector="type", distinct=True, output_only=_FORMATTED),
     "relations": Shape(json_name="relations", value="person", selector="type", output_only=_FORMATTED),
     "im_clients": Shape(
         json_name="imClients",
         value="username",
         selector="protocol",
+        distinct=True,
         output_only=frozenset({"formattedType", "formattedProtocol"}),
     ),
-    "sip_addresses": Shape(json_name="sipAddresses", value="value", selector="type", output_only=_FORMATTED),
+    "sip_addresses": Shape(
+        json_name="sipAddresses", value="value", selector="type", distinct=True, output_only=_FORMATTED
+    ),
     "external_ids": Shape(json_name="externalIds", value="value", selector="type", output_only=_FORMATTED),
     "occupations": Shape(json_name="occupations", value="value"),
-    "interests": Shape(json_name="interests", value="value"),
-    "locations": Shape(json_name="locations", value="value", selector="type"),
     "user_defined": Shape(json_name="userDefined", value="value", selector="key"),
 }
 """Person fields by their name in a mapping path."""
