@@ -33,8 +33,10 @@ from zohocrmsdk.src.com.zoho.crm.api.record import (
 )
 from zohocrmsdk.src.com.zoho.crm.api.users import GetUsersParam, UsersOperations
 
+Json = Any
 
-def parameters(**values: Any) -> Callable[[type], ParameterMap]:
+
+def parameters(**values: Json) -> Callable[[type], ParameterMap]:
     """The values as a parameter map of an operation's parameter class."""
 
     def made(names: type) -> ParameterMap:
@@ -46,7 +48,7 @@ def parameters(**values: Any) -> Callable[[type], ParameterMap]:
     return made
 
 
-def rows(response: Any) -> list[dict[str, Any]]:
+def rows(response: Json) -> list[dict[str, Any]]:
     """Records of an answer by their values; an error object as one entry with its code."""
     shown = response.get_object()
     if hasattr(shown, "get_code"):
@@ -54,20 +56,20 @@ def rows(response: Any) -> list[dict[str, Any]]:
     return [] if shown is None else [plain(one) for one in shown.get_data()]
 
 
-def plain(record: Any) -> dict[str, Any]:
+def plain(record: Json) -> dict[str, Any]:
     """A record's values as JSON can hold them."""
     values = record.get_key_values()
     return {name: value.isoformat() if isinstance(value, datetime) else shown(value) for name, value in values.items()}
 
 
-def shown(value: Any) -> Any:
+def shown(value: Json) -> Json:
     """A choice by its value, a linked record by its id."""
     if hasattr(value, "get_value"):
         return value.get_value()
     return str(value.get_id()) if hasattr(value, "get_id") else value
 
 
-def items(response: Any) -> list[dict[str, Any]]:
+def items(response: Json) -> list[dict[str, Any]]:
     """The answers to a write, one by one."""
     answered = response.get_object()
     if hasattr(answered, "get_code"):
@@ -75,7 +77,11 @@ def items(response: Any) -> list[dict[str, Any]]:
     found = []
     for one in answered.get_data():
         details = one.get_details()
-        entry = {"ok": isinstance(one, SuccessResponse), "code": one.get_code().get_value(), "id": str(details.get("id"))}
+        entry = {
+            "ok": isinstance(one, SuccessResponse),
+            "code": one.get_code().get_value(),
+            "id": str(details.get("id")),
+        }
         if not entry["ok"]:
             entry["api_name"] = details.get("api_name")
         found.append(entry)
@@ -126,7 +132,7 @@ class Session:
             "rights": sorted(one.get_name() for one in profile.get_permissions_details() if one.get_enabled()),
         }
 
-    def listing(self, **more: Any) -> dict[str, Any]:
+    def listing(self, **more: Json) -> dict[str, Any]:
         """All pages of a list."""
         found: list[dict[str, Any]] = []
         token, pages = None, 0
@@ -148,9 +154,12 @@ class Session:
         headers.add(GetRecordsHeader.if_modified_since, moment)
         asked = parameters(fields="id,Last_Name,Modified_Time")(GetRecordsParam)
         response = self.contacts.get_records(asked, headers)
-        return {"status": response.get_status_code(), "rows": [] if response.get_status_code() == 304 else rows(response)}
+        return {
+            "status": response.get_status_code(),
+            "rows": [] if response.get_status_code() == 304 else rows(response),
+        }
 
-    def query(self, text: str) -> Any:
+    def query(self, text: str) -> Json:
         """Records that COQL finds."""
         asked = CoqlBody()
         asked.set_select_query(text)
@@ -162,9 +171,8 @@ class Session:
         return [{"id": str(one.get_id()), "type": one.get_type()} for one in answer.get_data()]
 
 
-def main(url: str, code: str, client_id: str, secret: str, redirect: str, view: str, folder: str) -> dict[str, Any]:
+def converse(session: Session, view: str) -> dict[str, Any]:
     """What the SDK made of every answer, by step."""
-    session = Session(url, code, (client_id, secret, redirect), folder)
     contacts = session.contacts
     said: dict[str, Any] = {"about": session.about()}
     said["all"] = session.listing()
@@ -172,7 +180,9 @@ def main(url: str, code: str, client_id: str, secret: str, redirect: str, view: 
     created = contacts.create_records(body({"Last_Name": "Ångström", "Email": "sdk@example.com"}, {"Email": "bad"}))
     said["created"] = {"status": created.get_status_code(), "items": items(created)}
     new_id = said["created"]["items"][0]["id"]
-    updated = contacts.update_records(body({"id": new_id, "Phone": "+49 89 123456"}, {"id": "1234567890123456789", "Phone": "1"}))
+    updated = contacts.update_records(
+        body({"id": new_id, "Phone": "+49 89 123456"}, {"id": "1234567890123456789", "Phone": "1"})
+    )
     said["updated"] = {"status": updated.get_status_code(), "items": items(updated)}
     upserted = contacts.upsert_records(body({"Last_Name": "Ångström", "Email": "SDK@example.com", "Title": "CEO"}))
     said["upserted"] = {"status": upserted.get_status_code(), "items": items(upserted)}
@@ -190,4 +200,6 @@ def main(url: str, code: str, client_id: str, secret: str, redirect: str, view: 
 
 
 if __name__ == "__main__":
-    sys.stdout.write(json.dumps(main(*sys.argv[1:]), default=str))
+    address, grant, *application, view_id, home = sys.argv[1:]
+    session = Session(address, grant, (application[0], application[1], application[2]), home)
+    sys.stdout.write(json.dumps(converse(session, view_id), default=str))

@@ -12,9 +12,7 @@ def to_google_person(person: Person) -> dict[str, Any]:
     entries: dict[str, list[dict[str, Any]]] = {
         "names": [_without_empty(givenName=person.given, familyName=person.family, honorificPrefix=person.prefix)],
         "nicknames": [_without_empty(value=person.nickname)],
-        "organizations": [
-            _without_empty(name=person.company, title=person.title, department=person.department)
-        ],
+        "organizations": [_without_empty(name=person.company, title=person.title, department=person.department)],
         "emailAddresses": [{"value": value, "type": kind} for kind, value in person.emails],
         "phoneNumbers": [{"value": value, "type": kind} for kind, value in person.phones],
         "addresses": [_address(one) for one in person.addresses],

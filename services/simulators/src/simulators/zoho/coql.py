@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-import re
 from typing import Any, Final
 
 from simulators.zoho.api import Answer, ApiCall, module_named
-from simulators.zoho.coql_parser import Comparison, Condition, Parser, Query, SyntaxFault, comparisons, tokens_of
+from simulators.zoho.coql_parser import Comparison, Condition, Parser, Query, QuerySyntaxError, comparisons, tokens_of
 from simulators.zoho.criteria import COMPARATORS, CriteriaError, Getter, Predicate, between, comparable, getter, negated
 from simulators.zoho.errors import ZohoError, bad_body, invalid_module, limit_exceeded, no_permission
 from simulators.zoho.fields import Field
+from simulators.zoho.jsonvalue import Json
 from simulators.zoho.organisation import permission
 from simulators.zoho.reads import find_view
 from simulators.zoho.records import Record
@@ -34,7 +35,7 @@ _SIGNS: Final = {
 }
 
 
-def credits_of(_params: Mapping[str, str], body: Any) -> int:
+def credits_of(_params: Mapping[str, str], body: Json) -> int:
     """One, two or three credits, by the rows that the query asks for (200, 1,000, 2,000)."""
     text = body.get("select_query") if isinstance(body, dict) else None
     found = _LIMIT.search(text) if isinstance(text, str) else None
@@ -64,14 +65,12 @@ def _parsed(call: ApiCall) -> Query:
     text = call.body.get("select_query") if isinstance(call.body, dict) else None
     if not isinstance(text, str):
         raise bad_body(expected_data_type="text", api_name="select_query", json_path="$.select_query")
+    settings = call.settings
     try:
-        query = Parser(tokens_of(text), pairs=call.settings.coql_pairs).query()
-        if query.view_id is not None and not call.settings.coql_views:
-            raise SyntaxFault(f"#{query.view_id}", "from")
-    except SyntaxFault as fault:
-        details = {"near": fault.near, "clause": fault.clause}
-        raise ZohoError(400, "SYNTAX_ERROR", "error occurred while parsing the query", details) from fault
-    return query
+        return Parser(tokens_of(text), pairs=settings.coql_pairs, views=settings.coql_views).query()
+    except QuerySyntaxError as error:
+        details = {"near": error.near, "clause": error.clause}
+        raise ZohoError(400, "SYNTAX_ERROR", "error occurred while parsing the query", details) from error
 
 
 def _refuse_sizes(query: Query) -> None:
@@ -148,7 +147,7 @@ class Table:
         show = renderer(self.call.org, self.call.user, module, [one.api_name])
         bare = one.data_type in {"lookup", "ownerlookup"}
 
-        def cell(record: Record) -> Any:
+        def cell(record: Record) -> Json:
             value = show(record)[one.api_name]
             return {"id": value["id"]} if bare and value is not None else value
 

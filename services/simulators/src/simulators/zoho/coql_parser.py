@@ -6,9 +6,11 @@ Source: Zoho CRM API v8, "COQL overview" and "COQL limitations".
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 import re
+from dataclasses import dataclass, field
 from typing import Any, Final, Literal
+
+from simulators.zoho.jsonvalue import Json
 
 _TOKEN: Final = re.compile(
     r"\s*(?:(?P<text>'(?:[^'\\]|\\.)*')|(?P<number>-?\d+(?:\.\d+)?)(?![\w.])|(?P<word>[A-Za-z_$][\w.$]*(?:\#\d+)?)"
@@ -18,7 +20,7 @@ SIGNS: Final = {"=", "!=", "<>", "<", "<=", ">", ">="}
 _CLAUSES: Final = {"from", "where", "order", "limit", "offset", "group"}
 
 
-class SyntaxFault(Exception):
+class QuerySyntaxError(Exception):
     """The query does not follow the grammar: what it stumbled over, and in which clause."""
 
     def __init__(self, near: str, clause: str) -> None:
@@ -74,14 +76,14 @@ class Query:
 
 
 def tokens_of(text: str) -> list[Token]:
-    """The query in tokens; SyntaxFault for a character that has no place in one."""
+    """The query in tokens; QuerySyntaxError for a character that has no place in one."""
     tokens: list[Token] = []
     position = 0
     text = text.rstrip().rstrip(";").rstrip()
     while position < len(text):
         match = _TOKEN.match(text, position)
         if match is None:
-            raise SyntaxFault(text[position : position + 10].strip(), "")
+            raise QuerySyntaxError(text[position : position + 10].strip(), "")
         kind = match.lastgroup
         value = match.group(kind or 0)
         if kind == "text":
@@ -98,28 +100,31 @@ def tokens_of(text: str) -> list[Token]:
 
 @dataclass(slots=True)
 class Parser:
-    """Reads one query; `pairs` refuses three conditions in a row without brackets."""
+    """Reads one query; `pairs` refuses three conditions in a row without brackets, `views` allows `Module#view`."""
 
     tokens: list[Token]
     pairs: bool = True
+    views: bool = True
     position: int = 0
     clause: str = "select"
     _end: Token = field(default_factory=lambda: Token("end", ""))
 
     def query(self) -> Query:
-        """The whole query; SyntaxFault when anything is missing or left over."""
+        """The whole query; QuerySyntaxError when anything is missing or left over."""
         self._word("select")
         columns = self._columns()
         self.clause = "from"
         self._word("from")
         module, _, view_id = self._name().partition("#")
+        if view_id and not self.views:
+            raise QuerySyntaxError(f"#{view_id}", self.clause)
         self.clause = "where"
         self._word("where")
         where = self._condition()
         order = self._order()
         offset, limit = self._limit()
         if self._peek().kind != "end":
-            raise self._fault()
+            raise self._syntax_error()
         return Query(tuple(columns), module, view_id or None, where, tuple(order), offset, limit)
 
     def _columns(self) -> list[str]:
@@ -137,7 +142,7 @@ class Parser:
         if not operators:
             return parts[0]
         if len(set(operators)) > 1 or (self.pairs and len(operators) > 1):
-            raise SyntaxFault(operators[-1], self.clause)
+            raise QuerySyntaxError(operators[-1], self.clause)
         return Junction("and" if operators[0] == "and" else "or", tuple(parts))
 
     def _part(self) -> Condition:
@@ -166,7 +171,7 @@ class Parser:
             case "not":
                 return self._negated(column)
             case _:
-                raise SyntaxFault(operator.value, self.clause)
+                raise QuerySyntaxError(operator.value, self.clause)
 
     def _negated(self, column: str) -> Comparison:
         operator = self._next().lower
@@ -176,7 +181,7 @@ class Parser:
             return Comparison(column, "not like", self._value())
         if operator == "between":
             return Comparison(column, "not between", self._range())
-        raise SyntaxFault(operator, self.clause)
+        raise QuerySyntaxError(operator, self.clause)
 
     def _list(self) -> list[Any]:
         self._sign("(")
@@ -217,7 +222,7 @@ class Parser:
             return self._number(), first
         return 0, first
 
-    def _value(self) -> Any:
+    def _value(self) -> Json:
         token = self._next()
         if token.kind == "text":
             return token.value
@@ -225,27 +230,27 @@ class Parser:
             return float(token.value) if "." in token.value else int(token.value)
         if token.kind == "word" and token.lower in {"true", "false"}:
             return token.lower == "true"
-        raise SyntaxFault(token.value, self.clause)
+        raise QuerySyntaxError(token.value, self.clause)
 
     def _number(self) -> int:
         token = self._next()
         if token.kind != "number" or "." in token.value or token.value.startswith("-"):
-            raise SyntaxFault(token.value, self.clause)
+            raise QuerySyntaxError(token.value, self.clause)
         return int(token.value)
 
     def _name(self) -> str:
         token = self._next()
         if token.kind != "word" or token.lower in _CLAUSES:
-            raise SyntaxFault(token.value, self.clause)
+            raise QuerySyntaxError(token.value, self.clause)
         return token.value
 
     def _word(self, word: str) -> None:
         if not self._skip_word(word):
-            raise self._fault()
+            raise self._syntax_error()
 
     def _sign(self, sign: str) -> None:
         if not self._skip(sign):
-            raise self._fault()
+            raise self._syntax_error()
 
     def _skip_word(self, word: str) -> bool:
         return self._take("word", word)
@@ -268,8 +273,8 @@ class Parser:
         self.position += 1
         return token
 
-    def _fault(self) -> SyntaxFault:
-        return SyntaxFault(self._peek().value, self.clause)
+    def _syntax_error(self) -> QuerySyntaxError:
+        return QuerySyntaxError(self._peek().value, self.clause)
 
 
 def comparisons(condition: Condition) -> list[Comparison]:

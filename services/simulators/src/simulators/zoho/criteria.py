@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from simulators.zoho import times
 from simulators.zoho.fields import Field, FieldSet
+from simulators.zoho.jsonvalue import Json
 from simulators.zoho.records import Record, fold
 
 Predicate = Callable[[Record], bool]
@@ -57,7 +58,7 @@ def full_name(record: Record) -> str:
     return " ".join(part for key in ("First_Name", "Last_Name") if (part := record.values.get(key)))
 
 
-def comparable(one: Field, value: object) -> Any:
+def comparable(one: Field, value: object) -> Json:
     """The value of a question in the form of `getter`; CriteriaError when it does not fit the field."""
     text = str(value)
     if one.data_type == "datetime":
@@ -83,7 +84,7 @@ def _number(one: Field, text: str) -> int | float:
         raise CriteriaError(one.api_name) from exc
 
 
-def contains(get: Getter, value: Any) -> Predicate:
+def contains(get: Getter, value: Json) -> Predicate:
     """Whether the text occurs in the field."""
 
     def ask(record: Record) -> bool:
@@ -93,35 +94,35 @@ def contains(get: Getter, value: Any) -> Predicate:
     return ask
 
 
-def _starts(get: Getter, value: Any) -> Predicate:
+def _starts(get: Getter, value: Json) -> Predicate:
     return lambda record: (held := get(record)) is not None and str(held).startswith(value)
 
 
-def _ends(get: Getter, value: Any) -> Predicate:
+def _ends(get: Getter, value: Json) -> Predicate:
     return lambda record: (held := get(record)) is not None and str(held).endswith(value)
 
 
-def _greater(get: Getter, value: Any) -> Predicate:
+def _greater(get: Getter, value: Json) -> Predicate:
     return lambda record: (held := get(record)) is not None and held > value
 
 
-def _less(get: Getter, value: Any) -> Predicate:
+def _less(get: Getter, value: Json) -> Predicate:
     return lambda record: (held := get(record)) is not None and held < value
 
 
-def _at_least(get: Getter, value: Any) -> Predicate:
+def _at_least(get: Getter, value: Json) -> Predicate:
     return lambda record: (held := get(record)) is not None and held >= value
 
 
-def _at_most(get: Getter, value: Any) -> Predicate:
+def _at_most(get: Getter, value: Json) -> Predicate:
     return lambda record: (held := get(record)) is not None and held <= value
 
 
-def _equal(get: Getter, value: Any) -> Predicate:
+def _equal(get: Getter, value: Json) -> Predicate:
     return lambda record: get(record) == value
 
 
-def between(get: Getter, low: Any, high: Any) -> Predicate:
+def between(get: Getter, low: Json, high: Json) -> Predicate:
     """Whether the field lies between the two, both included."""
     return lambda record: (held := get(record)) is not None and low <= held <= high
 
@@ -168,7 +169,7 @@ class Compiler:
         if one is None:
             raise CriteriaError(str(leaf["field"]["api_name"]))
         comparator, value, get = str(leaf["comparator"]), leaf.get("value"), getter(one)
-        if value == EMPTY or comparator in {"is_empty", "is_not_empty"} or value == NOT_EMPTY:
+        if value in (EMPTY, NOT_EMPTY) or comparator in {"is_empty", "is_not_empty"}:
             wants_empty = (value != NOT_EMPTY and comparator != "is_not_empty") != (comparator == "not_equal")
             return lambda record: (get(record) in {None, ""}) == wants_empty
         values = value if isinstance(value, list) else [value]

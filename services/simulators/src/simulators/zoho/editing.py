@@ -13,6 +13,7 @@ from typing import Any, Final
 from simulators.zoho import times
 from simulators.zoho.errors import ItemError
 from simulators.zoho.fields import FieldSet
+from simulators.zoho.jsonvalue import Json
 from simulators.zoho.organisation import Organisation
 from simulators.zoho.records import DeletedKind, Record, RecordStore, fold
 from simulators.zoho.values import kept
@@ -103,7 +104,7 @@ class Hand:
         self._tell("update", winner, list(winner.values))
         return winner
 
-    def mark(self, ids: Iterable[str], **marks: Any) -> None:
+    def mark(self, ids: Iterable[str], **marks: Json) -> None:
         """Set `locked`, `approved`, `hidden_from` or `read_only_for`; the modification time stays."""
         for record_id in ids:
             record = self._live(record_id).copy()

@@ -3,40 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 from simulators.zoho import coql, metadata, reads, search, watch_api, writes
 from simulators.zoho.api import Endpoint
+from simulators.zoho.jsonvalue import Json
 
 HEAVY_FROM: Final = 10
 
 
-def _list_credits(params: Mapping[str, str], _body: Any) -> int:
+def _list_credits(params: Mapping[str, str], _body: Json) -> int:
     return 3 if "cvid" in params else 1
 
 
-def _list_heavy(params: Mapping[str, str], _body: Any) -> bool:
+def _list_heavy(params: Mapping[str, str], _body: Json) -> bool:
     return "cvid" in params or "sort_by" in params
 
 
-def _rows(body: Any) -> int:
+def _rows(body: Json) -> int:
     rows = body.get("data") if isinstance(body, dict) else None
     return len(rows) if isinstance(rows, list) else 1
 
 
-def _write_credits(_params: Mapping[str, str], body: Any) -> int:
+def _write_credits(_params: Mapping[str, str], body: Json) -> int:
     return max(1, -(-_rows(body) // 10))
 
 
-def _write_heavy(_params: Mapping[str, str], body: Any) -> bool:
+def _write_heavy(_params: Mapping[str, str], body: Json) -> bool:
     return _rows(body) > HEAVY_FROM
 
 
-def _always(_params: Mapping[str, str], _body: Any) -> bool:
+def _always(_params: Mapping[str, str], _body: Json) -> bool:
     return True
 
 
-def _two(_params: Mapping[str, str], _body: Any) -> int:
+def _two(_params: Mapping[str, str], _body: Json) -> int:
     return 2
 
 
@@ -47,23 +48,21 @@ _DELETE = ("ZohoCRM.modules.{module}.DELETE",)
 _WATCH = "/crm/v8/actions/watch"
 
 
-def _write(method: str, path: str, handler: Any, name: str, scopes: tuple[str, ...]) -> Endpoint:
+def _write(method: str, path: str, handler: Json, name: str, scopes: tuple[str, ...]) -> Endpoint:
     return Endpoint(method, path, handler, name, scopes, _write_credits, _write_heavy, mutation=True)
 
 
-def _meta(path: str, handler: Any, name: str, scope: str) -> Endpoint:
+def _meta(path: str, handler: Json, name: str, scope: str) -> Endpoint:
     return Endpoint("GET", f"/crm/v8/{path}", handler, name, (scope,))
 
 
-def _watch(method: str, handler: Any, name: str, operation: str) -> Endpoint:
+def _watch(method: str, handler: Json, name: str, operation: str) -> Endpoint:
     scope = f"ZohoCRM.notifications.{operation}"
     return Endpoint(method, _WATCH, handler, f"watch.{name}", (scope,), mutation=method != "GET")
 
 
 ENDPOINTS: Final = (
-    Endpoint(
-        "POST", "/crm/v8/coql", coql.run_query, "coql.query", ("ZohoCRM.coql.READ",), coql.credits_of, _always
-    ),
+    Endpoint("POST", "/crm/v8/coql", coql.run_query, "coql.query", ("ZohoCRM.coql.READ",), coql.credits_of, _always),
     _watch("POST", watch_api.subscribe, "subscribe", "CREATE"),
     _watch("GET", watch_api.list_channels, "list", "READ"),
     _watch("PUT", watch_api.replace_channels, "replace", "UPDATE"),
@@ -91,9 +90,7 @@ ENDPOINTS: Final = (
         heavy=_always,
     ),
     _write("POST", "/crm/v8/{module}/upsert", writes.upsert, "{module}.upsert", (*_CREATE, *_UPDATE)),
-    Endpoint(
-        "GET", "/crm/v8/{module}", reads.list_records, "{module}.list", _READ, _list_credits, _list_heavy
-    ),
+    Endpoint("GET", "/crm/v8/{module}", reads.list_records, "{module}.list", _READ, _list_credits, _list_heavy),
     _write("POST", "/crm/v8/{module}", writes.insert, "{module}.insert", _CREATE),
     _write("PUT", "/crm/v8/{module}", writes.update, "{module}.update", _UPDATE),
     Endpoint("DELETE", "/crm/v8/{module}", writes.delete, "{module}.delete", _DELETE, mutation=True),

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+
 class ZohoError(Exception):
     """A call-wide refusal: HTTP `status` and one top-level object."""
 

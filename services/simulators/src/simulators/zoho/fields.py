@@ -98,7 +98,9 @@ _SYSTEM: Final = (
     _system("Modified_Time", "Modified Time", "datetime"),
     _system("Last_Activity_Time", "Last Activity Time", "datetime"),
     _system("Locked__s", "Locked", "boolean"),
-    Field("Record_Status__s", "Record Status", "picklist", 120, read_only=True, choices=("Available", "Draft", "Trash")),
+    Field(
+        "Record_Status__s", "Record Status", "picklist", 120, read_only=True, choices=("Available", "Draft", "Trash")
+    ),
 )
 _OWNER: Final = Field("Owner", "Owner", "ownerlookup", 120)
 

@@ -17,6 +17,7 @@ from simulators.zoho.accounts import AccessToken, Consent
 from simulators.zoho.api import Answer, ApiCall, Endpoint, granted, module_named
 from simulators.zoho.endpoints import operation_of
 from simulators.zoho.errors import ZohoError, bad_body, no_permission, unauthorised
+from simulators.zoho.jsonvalue import Json
 from simulators.zoho.organisation import API_ACCESS, Organisation, User
 from simulators.zoho.world import World
 
@@ -35,18 +36,18 @@ class VendorAnswers:
             401: ("INVALID_TOKEN", "invalid oauth token"),
             403: ("NO_PERMISSION", "permission denied"),
             404: ("INVALID_URL_PATTERN", "Please check if the URL trying to access is a correct one"),
-            429: ("TOO_MANY_REQUESTS", "You have reached the maximum number of concurrent API calls."),
+            429: ("TOO_MANY_REQUESTS", limits.CONCURRENCY),
         }
         code, message = codes.get(status, ("INTERNAL_ERROR", "Internal Server Error"))
         return _refusal(ZohoError(status, code, message))
 
     def rate_limited(self, operation: str, variant: str | None) -> Response:
-        """429 for `concurrency` (the usual one), `sub_concurrency` or `credits`; at the token endpoint `Access Denied`."""
+        """429 for `concurrency` (the usual one), `sub_concurrency` or `credits`; for tokens `Access Denied`."""
         texts = {
-            None: "You have reached the maximum number of concurrent API calls. Please try again later.",
-            "concurrency": "You have reached the maximum number of concurrent API calls. Please try again later.",
-            "sub_concurrency": "You have reached the maximum number of sub-concurrent API calls. Please try again later.",
-            "credits": "You have exceeded the API credits available for the 24-hour window. Please try again later.",
+            None: limits.CONCURRENCY,
+            "concurrency": limits.CONCURRENCY,
+            "sub_concurrency": limits.SUB_CONCURRENCY,
+            "credits": limits.CREDITS,
         }
         if variant not in texts:
             raise ValueError(f"{variant}: one of concurrency, sub_concurrency, credits is needed")
@@ -84,8 +85,18 @@ class Gate:
                     raise bad_body()
                 org, user, consent = self._admit(token, endpoint, request, data_centre)
                 api_call = ApiCall(
-                    self.world, org, user, consent, params, request.headers, request.path_params, body,
-                    self.world.now, base_url, name, lambda rows: list(self._shorten(name, rows, account)),
+                    self.world,
+                    org,
+                    user,
+                    consent,
+                    params,
+                    request.headers,
+                    request.path_params,
+                    body,
+                    self.world.now,
+                    base_url,
+                    name,
+                    lambda rows: list(self._shorten(name, rows, account)),
                 )  # fmt: skip  one call in three lines
                 return self._carry_out(endpoint, api_call, credits_, token)
             except ZohoError as error:
@@ -96,7 +107,7 @@ class Gate:
 
     @contextmanager
     def _place(
-        self, token: AccessToken | None, endpoint: Endpoint, params: Mapping[str, str], body: Any
+        self, token: AccessToken | None, endpoint: Endpoint, params: Mapping[str, str], body: Json
     ) -> Iterator[ZohoError | None]:
         """Hold a place among the calls at once for as long as the answer takes; yields the 429 when none is free."""
         org = None if token is None else self.world.organisations.get(token.consent.zgid)
@@ -111,7 +122,7 @@ class Gate:
             if refusal is None:
                 limits.leave(org, token.consent.client_id, weight=endpoint.weight, heavy=heavy)
 
-    def _shorten(self, name: str, rows: list[Any], account: str | None) -> Any:
+    def _shorten(self, name: str, rows: list[Any], account: str | None) -> Json:
         return self.world.bench.faults.shorten(name, rows, account)
 
     def _carry_out(self, endpoint: Endpoint, call: ApiCall, credits_: int, token: AccessToken | None) -> Response:

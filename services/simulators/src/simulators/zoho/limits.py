@@ -10,6 +10,9 @@ from simulators.zoho.organisation import License, Organisation
 from simulators.zoho.records import DAY
 
 HEAVY_AT_ONCE: Final = 10
+CREDITS: Final = "You have exceeded the API credits available for the 24-hour window. Please try again later."
+CONCURRENCY: Final = "You have reached the maximum number of concurrent API calls. Please try again later."
+SUB_CONCURRENCY: Final = "You have reached the maximum number of sub-concurrent API calls. Please try again later."
 _MINUTE: Final = 60
 
 
@@ -54,7 +57,7 @@ def spend(org: Organisation, credits_: int, now: int, fixed: int | None) -> int:
     total = daily_credits(org.license, fixed)
     left = total - spent(org, now) - credits_
     if left < 0:
-        raise too_many("You have exceeded the API credits available for the 24-hour window. Please try again later.")
+        raise too_many(CREDITS)
     minute = now // _MINUTE
     org.usage.spent[minute] = org.usage.spent.get(minute, 0) + credits_
     return left
@@ -64,9 +67,9 @@ def enter(org: Organisation, client_id: str, *, weight: int, heavy: bool) -> Zoh
     """Take a place among the calls at once of the organisation and application; the 429 when none is free."""
     usage = org.usage
     if usage.running.get(client_id, 0) + weight > EDITIONS[org.license.edition].at_once:
-        return too_many("You have reached the maximum number of concurrent API calls. Please try again later.")
+        return too_many(CONCURRENCY)
     if heavy and usage.heavy.get(client_id, 0) >= HEAVY_AT_ONCE:
-        return too_many("You have reached the maximum number of sub-concurrent API calls. Please try again later.")
+        return too_many(SUB_CONCURRENCY)
     usage.running[client_id] = usage.running.get(client_id, 0) + weight
     usage.heavy[client_id] = usage.heavy.get(client_id, 0) + heavy
     return None

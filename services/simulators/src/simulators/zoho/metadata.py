@@ -89,7 +89,7 @@ def list_views(call: ApiCall) -> Answer:
         return Answer(204)
     default = next((one.id for one in views if one.default), None)
     more = page * per_page < len(views)
-    info = {
+    info: dict[str, Any] = {
         "per_page": per_page,
         "default": default,
         "count": len(shown),
@@ -230,7 +230,7 @@ def get_profile(call: ApiCall) -> Answer:
     if profile is None:
         return Answer(204)
     shown = _profile(profile)
-    shown["permissions_details"] = [_permission(call, profile, name) for name in PERMISSIONS]
+    shown["permissions_details"] = [_permission(profile, name) for name in PERMISSIONS]
     shown["sections"] = _sections()
     return Answer(200, {"profiles": [shown]})
 
@@ -255,7 +255,7 @@ def _profile(profile: Profile) -> dict[str, Any]:
     }
 
 
-def _permission(call: ApiCall, profile: Profile, name: str) -> dict[str, Any]:
+def _permission(profile: Profile, name: str) -> dict[str, Any]:
     module = next((one for one in MODULES if name.endswith(f"_{one}")), None)
     number = PERMISSIONS.index(name) + 1
     return {

@@ -118,9 +118,7 @@ class Pages:
         )
         hidden = "".join(f'<input type="hidden" name="{name}" value="{escape(text)}">' for name, text in asked.items())
         scopes = "".join(f"<li>{escape(scope)}</li>" for scope in _scopes(asked))
-        return _PAGE.format(
-            client=escape(asked["client_id"]), scopes=scopes, action="auth", hidden=hidden, users=users
-        )
+        return _PAGE.format(client=escape(asked["client_id"]), scopes=scopes, action="auth", hidden=hidden, users=users)
 
     def _active_users(self) -> list[tuple[Organisation, User]]:
         world = self._world()

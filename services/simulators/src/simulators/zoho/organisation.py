@@ -185,9 +185,7 @@ class Organisation:
 
         return self.kept(module, now, (user.id, self.sharing, view and (view.id, view.version), order), evaluate)
 
-    def kept(
-        self, module: str, now: int, question: Hashable, answer: Callable[[], list[Record]]
-    ) -> list[Record]:
+    def kept(self, module: str, now: int, question: Hashable, answer: Callable[[], list[Record]]) -> list[Record]:
         """The answer to a question about the module's records, computed once for each state of them."""
         store = self.stores[module]
         if not store.settled(now):
@@ -227,6 +225,6 @@ class Organisation:
         get = getter(one)
         filled = [record for record in rows if get(record) is not None]
         empty = [record for record in rows if get(record) is None]
-        # Rows come with the highest id first; a stable sort keeps that among equals, and reversing turns it.
-        ordered = sorted(reversed(filled), key=get)
-        return [*ordered, *empty] if direction == "asc" else [*reversed(ordered), *empty]
+        # Rows come with the highest id first, and a stable sort keeps that among equals.
+        filled.sort(key=get, reverse=direction == "desc")
+        return [*filled, *empty]

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-import hashlib
 from typing import Final
 
 from simulators.zoho.errors import ZohoError, invalid_param

@@ -49,7 +49,7 @@ def list_records(call: ApiCall) -> Answer:
     if not page:
         return Answer(304 if call.since() is not None else 204)
     render = renderer(call.org, call.user, call.module, names)
-    info = _info(call, per_page, start, len(page), order)
+    info = _info(per_page, start, len(page), order)
     if start + len(page) < len(rows):
         info |= _token(call, start + len(page), page[-1].id, cut_at)
     return Answer(200, {"data": [render(one) for one in page], "info": info})
@@ -158,7 +158,7 @@ def _question(call: ApiCall) -> dict[str, str]:
     return question | bound
 
 
-def _info(call: ApiCall, per_page: int, start: int, shown: int, order: Order | None) -> dict[str, Any]:
+def _info(per_page: int, start: int, shown: int, order: Order | None) -> dict[str, Any]:
     sort_by, direction = order or ("id", "desc")
     return {
         "call": False,

@@ -16,6 +16,7 @@ from simulators.population.zoho import to_zoho_record
 from simulators.zoho import times
 from simulators.zoho.editing import EditError, Hand
 from simulators.zoho.fields import MODULES
+from simulators.zoho.jsonvalue import Json
 from simulators.zoho.state import record_state
 from simulators.zoho.world import World
 
@@ -109,7 +110,7 @@ def record_routes(world: Callable[[], World]) -> list[Route]:
     return [control_route(path, [method], _refusing(act)) for method, path, act in table]
 
 
-def _refusing(act: Any) -> Any:
+def _refusing(act: Json) -> Json:
     async def serve(request: Request) -> Response:
         try:
             answer: Response = await act(request)

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 import re
+from collections.abc import Callable
 from typing import Final
 
 from simulators.zoho.api import PAGE, Answer, ApiCall
-from simulators.zoho.criteria import COMPARATORS, CriteriaError, Predicate, between, comparable, contains, getter, negated
+from simulators.zoho.criteria import (
+    COMPARATORS,
+    CriteriaError,
+    Predicate,
+    between,
+    comparable,
+    contains,
+    getter,
+    negated,
+)
 from simulators.zoho.errors import ZohoError, missing_param
 from simulators.zoho.fields import Field
 from simulators.zoho.reads import MAX_BY_PAGE
@@ -46,10 +55,14 @@ def _question(call: ApiCall) -> Predicate:
         return _criteria(call, params["criteria"])
     for parameter in ("email", "phone"):
         if parameter in params:
-            return _any_field(call, lambda one, kind=parameter: one.data_type == kind, params[parameter])
+            return _any_field(call, _of_type(parameter), params[parameter])
     if "word" in params:
-        return _any_field(call, lambda one: one.data_type in {"text", "email", "phone", "textarea"}, params["word"])
+        return _any_field(call, _of_type("text", "email", "phone", "textarea"), params["word"])
     raise missing_param("criteria")
+
+
+def _of_type(*data_types: str) -> Callable[[Field], bool]:
+    return lambda one: one.data_type in data_types
 
 
 def _any_field(call: ApiCall, fits: Callable[[Field], bool], text: str) -> Predicate:

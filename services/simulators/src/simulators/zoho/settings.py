@@ -42,7 +42,9 @@ class OAuthClient(BaseModel):
 class ZohoSettings(SimulatorSettings):
     """How the simulator behaves; changed at run time through the control interface."""
 
-    clients: dict[str, OAuthClient] = Field(default_factory=lambda: {DEMO_CLIENT_ID: OAuthClient(secret=DEMO_CLIENT_SECRET)})
+    clients: dict[str, OAuthClient] = Field(
+        default_factory=lambda: {DEMO_CLIENT_ID: OAuthClient(secret=DEMO_CLIENT_SECRET)}
+    )
     """Applications known from the start."""
     quotas_enabled: bool = True
     """Daily credits, concurrency and the throttles of the accounts server are in force."""
@@ -71,7 +73,7 @@ class ZohoSettings(SimulatorSettings):
     workflow_value: str = "Web Download"
     workflow_webhook: str | None = None
     """Loopback address that the rule posts the record's id to."""
-    expired_token_code: Literal["INVALID_TOKEN", "AUTHENTICATION_FAILURE"] = "INVALID_TOKEN"
+    expired_token_code: Literal["INVALID_TOKEN", "AUTHENTICATION_FAILURE"] = "INVALID_TOKEN"  # noqa: S105  an error code
     consent: Literal["ask", "approve", "refuse"] = "ask"
     """Whether the consent page is shown or answered at once."""
     consent_user: str | None = None

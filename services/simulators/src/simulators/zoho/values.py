@@ -5,13 +5,14 @@ Sources: Zoho CRM API v8, "Insert records" (sample attributes by data type) and 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 import re
+from collections.abc import Callable
 from typing import Any, Final
 
 from simulators.zoho import times
 from simulators.zoho.errors import ItemError, bad_id
 from simulators.zoho.fields import Field
+from simulators.zoho.jsonvalue import Json
 from simulators.zoho.organisation import Organisation
 
 # An optional plus or bracket, then digits with the usual separators; an extension may follow.
@@ -26,16 +27,17 @@ def invalid(one: Field, path: str, message: str = "invalid data", **details: obj
     return ItemError("INVALID_DATA", message, {**shown, "api_name": one.api_name, "json_path": path})
 
 
-def kept(org: Organisation, one: Field, value: Any, path: str) -> Any:
+def kept(org: Organisation, one: Field, value: Json, path: str) -> Json:
     """The value as the store keeps it; None when the write empties the field. Raises ItemError."""
     if value is None or (value == "" and one.json_type == "string"):
         return None
     if one.data_type in {"lookup", "ownerlookup"}:
         return _target(org, one, value, path)
-    return _CHECKS.get(one.data_type, _text)(one, value, path)
+    check = _CHECKS.get(one.data_type, _text)
+    return check(one, value, path)
 
 
-def _text(one: Field, value: Any, path: str) -> str:
+def _text(one: Field, value: Json, path: str) -> str:
     if not isinstance(value, str):
         raise invalid(one, path, expected_data_type=one.data_type)
     if len(value) > one.length:
@@ -44,7 +46,7 @@ def _text(one: Field, value: Any, path: str) -> str:
 
 
 def _matching(pattern: re.Pattern[str]) -> Callable[[Field, Any, str], str]:
-    def check(one: Field, value: Any, path: str) -> str:
+    def check(one: Field, value: Json, path: str) -> str:
         text = _text(one, value, path)
         if not pattern.fullmatch(text):
             raise invalid(one, path, expected_data_type=one.data_type)
@@ -53,26 +55,26 @@ def _matching(pattern: re.Pattern[str]) -> Callable[[Field, Any, str], str]:
     return check
 
 
-def _date(one: Field, value: Any, path: str) -> str:
+def _date(one: Field, value: Json, path: str) -> str:
     if not isinstance(value, str) or times.parse_date(value) is None:
         raise invalid(one, path, expected_data_type="date")
     return value
 
 
-def _datetime(one: Field, value: Any, path: str) -> int:
+def _datetime(one: Field, value: Json, path: str) -> int:
     moment = times.parse(value) if isinstance(value, str) else None
     if moment is None:
         raise invalid(one, path, expected_data_type="datetime")
     return moment
 
 
-def _boolean(one: Field, value: Any, path: str) -> bool:
+def _boolean(one: Field, value: Json, path: str) -> bool:
     if not isinstance(value, bool):
         raise invalid(one, path, expected_data_type="boolean")
     return value
 
 
-def _integer(one: Field, value: Any, path: str) -> int:
+def _integer(one: Field, value: Json, path: str) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
         raise invalid(one, path, expected_data_type="integer")
     if len(str(abs(value))) > one.length:
@@ -80,27 +82,27 @@ def _integer(one: Field, value: Any, path: str) -> int:
     return value
 
 
-def _double(one: Field, value: Any, path: str) -> float:
+def _double(one: Field, value: Json, path: str) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise invalid(one, path, expected_data_type="double")
     return float(value)
 
 
-def _bigint(one: Field, value: Any, path: str) -> str:
+def _bigint(one: Field, value: Json, path: str) -> str:
     text = str(value)
     if isinstance(value, bool | float) or not _DIGITS.fullmatch(text) or len(text.lstrip("-")) > one.length:
         raise invalid(one, path, expected_data_type="bigint")
     return text
 
 
-def _choice(one: Field, value: Any, path: str) -> str | None:
+def _choice(one: Field, value: Json, path: str) -> str | None:
     text = _text(one, value, path)
     if one.strict and text not in one.choices:
         raise invalid(one, path, supported_values=list(one.choices))
     return None if text == "-None-" else text
 
 
-def _choices(one: Field, value: Any, path: str) -> list[str] | None:
+def _choices(one: Field, value: Json, path: str) -> list[str] | None:
     if not isinstance(value, list):
         raise invalid(one, path, expected_data_type="jsonarray")
     for number, entry in enumerate(value):
@@ -125,7 +127,7 @@ _CHECKS: Final[dict[str, Callable[[Field, Any, str], Any]]] = {
 }
 
 
-def _target(org: Organisation, one: Field, value: Any, path: str) -> str:
+def _target(org: Organisation, one: Field, value: Json, path: str) -> str:
     target = value.get("id") if isinstance(value, dict) else value
     if isinstance(target, int) and not isinstance(target, bool):
         target = str(target)

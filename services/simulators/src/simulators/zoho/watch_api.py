@@ -9,6 +9,7 @@ from simulators.zoho import times
 from simulators.zoho.api import PAGE, Answer, ApiCall
 from simulators.zoho.errors import ItemError, bad_body, limit_exceeded, missing_param
 from simulators.zoho.fields import MODULES
+from simulators.zoho.jsonvalue import Json
 from simulators.zoho.watch import DEFAULT_LIFE_S, MAX_CHANNELS, MAX_LIFE_S, MAX_TOKEN, Channel, is_loopback
 
 _EVENTS: Final = frozenset(f"{module}.{kind}" for module in MODULES for kind in ("all", "create", "edit", "delete"))
@@ -64,7 +65,7 @@ def unsubscribe(call: ApiCall) -> Answer:
     return _answer(items, 200)
 
 
-def _each(call: ApiCall, act: Any, good: int) -> Answer:
+def _each(call: ApiCall, act: Json, good: int) -> Answer:
     rows = call.rows_of_body("watch")
     if not rows:
         raise bad_body(expected_data_type="jsonarray", api_name="watch", json_path="$.watch")
@@ -84,20 +85,20 @@ def _answer(items: list[Item], good: int) -> Answer:
     return Answer(good if not failed else 400 if failed == len(items) else 207, {"watch": items})
 
 
-def _made(call: ApiCall, row: Any, path: str) -> Item:
+def _made(call: ApiCall, row: Json, path: str) -> Item:
     channel = _parsed(call, row, path)
     call.world.channels.put(channel)
     return _success(call, channel, "Successfully subscribed for actions-watch of the given module")
 
 
-def _replaced(call: ApiCall, row: Any, path: str) -> Item:
+def _replaced(call: ApiCall, row: Json, path: str) -> Item:
     _existing(call, row, path)
     channel = _parsed(call, row, path)
     call.world.channels.put(channel)
     return _success(call, channel, "Successfully updated for actions-watch of the given module")
 
 
-def _changed(call: ApiCall, row: Any, path: str) -> Item:
+def _changed(call: ApiCall, row: Json, path: str) -> Item:
     channel = _existing(call, row, path)
     if row.get("_delete_events"):
         left = tuple(one for one in channel.events if one not in set(_events(row, path)))
@@ -111,7 +112,7 @@ def _changed(call: ApiCall, row: Any, path: str) -> Item:
     return _success(call, changed, "Successfully updated for actions-watch of the given module")
 
 
-def _existing(call: ApiCall, row: Any, path: str) -> Channel:
+def _existing(call: ApiCall, row: Json, path: str) -> Channel:
     channel = call.world.channels.by_key.get((call.user.id, _channel_id(row, path)))
     if channel is None:
         raise _unknown_channel(f"{path}.channel_id")
@@ -123,7 +124,7 @@ def _unknown_channel(path: str) -> ItemError:
     return ItemError("INVALID_DATA", "the channel_id given seems to be invalid", details)
 
 
-def _channel_id(row: Any, path: str) -> str:
+def _channel_id(row: Json, path: str) -> str:
     if not isinstance(row, dict):
         raise ItemError("INVALID_DATA", "invalid data", {"expected_data_type": "jsonobject", "json_path": path})
     value = row.get("channel_id")
@@ -143,7 +144,7 @@ def _events(row: dict[str, Any], path: str) -> list[str]:
     return [str(one) for one in events]
 
 
-def _parsed(call: ApiCall, row: Any, path: str) -> Channel:
+def _parsed(call: ApiCall, row: Json, path: str) -> Channel:
     channel_id = _channel_id(row, path)
     events = _events(row, path)
     url = row.get("notify_url")

@@ -5,14 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from itertools import count
-from typing import Any, Final
+from typing import Final
 
 from simulators.bench import Bench
 from simulators.zoho import times
 from simulators.zoho.accounts import AccountsServer, Client
 from simulators.zoho.fields import CUSTOM_TYPES, DEFAULT_LENGTHS, MODULES, Field, FieldSet
-from simulators.zoho.organisation import PERMISSIONS, PROFILE_READ, CustomView, License, Organisation, Profile, Role
-from simulators.zoho.organisation import User
+from simulators.zoho.jsonvalue import Json
+from simulators.zoho.organisation import (
+    PERMISSIONS,
+    PROFILE_READ,
+    CustomView,
+    License,
+    Organisation,
+    Profile,
+    Role,
+    User,
+)
 from simulators.zoho.paging import PageTokens
 from simulators.zoho.records import RecordStore
 from simulators.zoho.settings import ZohoSettings
@@ -102,7 +111,7 @@ class World:
                 org.views[view.id] = view
 
 
-def custom_field(org: Organisation, module: str, **values: Any) -> Field:
+def custom_field(org: Organisation, module: str, **values: Json) -> Field:
     """Add a field of the organisation's own; its API name is made from the label. Raises ValueError."""
     label = str(values.pop("label"))
     data_type = str(values.pop("data_type", "text"))

@@ -22,6 +22,7 @@ from simulators.zoho.errors import (
     several,
 )
 from simulators.zoho.fields import SYSTEM_DUPLICATE_FIELDS, Field
+from simulators.zoho.jsonvalue import Json
 from simulators.zoho.records import Record
 from simulators.zoho.values import kept
 
@@ -74,7 +75,9 @@ def delete(call: ApiCall) -> Answer:
             raise missing_param("ids")
     if not all(one.isdigit() for one in ids):
         details = {"param_name": "ids", "expected_data_type": "bigint"}
-        raise ZohoError(400, "UNABLE_TO_PARSE_DATA_TYPE", "either the request body or parameters is in wrong format", details)
+        raise ZohoError(
+            400, "UNABLE_TO_PARSE_DATA_TYPE", "either the request body or parameters is in wrong format", details
+        )
     if len(ids) > AT_ONCE:
         raise limit_exceeded(limit=AT_ONCE, param_name="ids")
     return _answered([_attempt(_delete_one, call, one, number, rules) for number, one in enumerate(ids)], 200)
@@ -89,7 +92,7 @@ def _rows(call: ApiCall) -> list[Any]:
     return rows
 
 
-def _attempt(act: Callable[..., Item], call: ApiCall, row: Any, number: int, *more: Any) -> Item:
+def _attempt(act: Callable[..., Item], call: ApiCall, row: Json, number: int, *more: Json) -> Item:
     try:
         return act(call, row, f"$.data[{number}]", *more)
     except ItemError as problem:
@@ -108,7 +111,7 @@ def _answered(items: Sequence[Item], good: int) -> Answer:
     return Answer(status, {"data": list(items)})
 
 
-def _insert_one(call: ApiCall, row: Any, path: str, rules: Automation) -> Item:
+def _insert_one(call: ApiCall, row: Json, path: str, rules: Automation) -> Item:
     values = _checked(call, row, path, creating=True)
     owner = values.pop("Owner", None) or call.user.id
     _refuse_duplicates(call, values, path, except_id=None)
@@ -120,7 +123,7 @@ def _insert_one(call: ApiCall, row: Any, path: str, rules: Automation) -> Item:
     return {"code": "SUCCESS", "details": details, "message": "record added", "status": "success"}
 
 
-def _update_one(call: ApiCall, row: Any, path: str, rules: Automation, limit: int | None) -> Item:
+def _update_one(call: ApiCall, row: Json, path: str, rules: Automation, limit: int | None) -> Item:
     if not isinstance(row, dict):
         raise ItemError("INVALID_DATA", "invalid data", {"expected_data_type": "jsonobject", "json_path": path})
     if row.get("id") is None:
@@ -141,7 +144,7 @@ def _update_one(call: ApiCall, row: Any, path: str, rules: Automation, limit: in
     return {"code": "SUCCESS", "details": _stamp(call, changed), "message": "record updated", "status": "success"}
 
 
-def _upsert_one(call: ApiCall, row: Any, path: str, checks: list[str], limit: int | None) -> Item:
+def _upsert_one(call: ApiCall, row: Json, path: str, checks: list[str], limit: int | None) -> Item:
     if not isinstance(row, dict):
         raise ItemError("INVALID_DATA", "invalid data", {"expected_data_type": "jsonobject", "json_path": path})
     matched: str | None = None
@@ -173,7 +176,7 @@ def _delete_one(call: ApiCall, record_id: str, path: str, rules: Automation) -> 
     return {"code": "SUCCESS", "details": {"id": record_id}, "message": "record deleted", "status": "success"}
 
 
-def _checked(call: ApiCall, row: Any, path: str, *, creating: bool) -> dict[str, Any]:
+def _checked(call: ApiCall, row: Json, path: str, *, creating: bool) -> dict[str, Any]:
     """The sent values as they are kept, None for what is emptied; ItemError with all that is wrong."""
     if not isinstance(row, dict):
         raise ItemError("INVALID_DATA", "invalid data", {"expected_data_type": "jsonobject", "json_path": path})
@@ -202,7 +205,7 @@ def _refuse_unknown(call: ApiCall, name: str, path: str) -> None:
         raise ItemError("INVALID_DATA", "the field api name given seems to be invalid", details)
 
 
-def _appended(call: ApiCall, row: dict[str, Any], one: Field, value: Any) -> Any:
+def _appended(call: ApiCall, row: dict[str, Any], one: Field, value: Json) -> Json:
     """With `$append_values` a multi-select keeps what it held before."""
     wanted = row.get("$append_values")
     held = call.store.get(str(row.get("id", "")))
@@ -218,7 +221,8 @@ def _missing(
     lacking = [
         one.api_name
         for one in call.fields.mandatory()
-        if (creating or one.api_name in values) and values.get(one.api_name) in (None, "", [])
+        if (creating or one.api_name in values)
+        and values.get(one.api_name) in (None, "", [])
         # A value that was refused for another reason is reported once.
         and (one.api_name in values or one.api_name not in row or one.read_only)
     ]
@@ -266,7 +270,11 @@ def _writable(call: ApiCall, record_id: str, path: str) -> Record:
 
 def _refuse_unwritable(call: ApiCall, record: Record, path: str) -> None:
     if not call.org.edits(call.user, record):
-        raise ItemError("AUTHORIZATION_FAILED", "User does not have sufficient privilege", {"id": record.id, "resource_path_index": 0})
+        raise ItemError(
+            "AUTHORIZATION_FAILED",
+            "User does not have sufficient privilege",
+            {"id": record.id, "resource_path_index": 0},
+        )
     if record.locked:
         details = {"api_name": "id", "json_path": path, "action": "record_locking", "id": record.id}
         raise ItemError("RECORD_LOCKED", "the record is locked", details)
