@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+import uvloop
 from pydantic import ValidationError
 
 from simulators import google, zoho
@@ -68,7 +69,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = arguments(argv)
     try:
         settings = settings_of(options)
-        asyncio.run(run(options, settings))
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(run(options, settings))
     except (ValueError, ValidationError) as error:
         sys.stderr.write(f"simulators: {error}\n")
         return 2

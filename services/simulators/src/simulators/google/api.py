@@ -22,6 +22,9 @@ _NOT_FOUND_PAGE = (
 )
 
 
+_GROUP_WRITES = frozenset({"contactGroups.create", "contactGroups.update", "contactGroups.delete"})
+
+
 class PeopleApi:
     """Answers everything below `/v1/`."""
 
@@ -101,7 +104,7 @@ def _peek(raw: bytes) -> Json:
 
 def _items(method: Method, body: Json) -> int | None:
     """How many contacts a write names."""
-    if not method.mutation:
+    if not method.mutation or method.operation in _GROUP_WRITES:
         return None
     lists = [body.get(name) for name in ("contacts", "resourceNames", "resourceNamesToAdd", "resourceNamesToRemove")]
     return sum(len(value) for value in lists if isinstance(value, (list, dict))) or 1

@@ -41,7 +41,7 @@ class NewAccount(Command):
 
 
 class NewPeople(Command):
-    """Contacts to add: Person messages, put into the named groups."""
+    """Contacts to add: Person messages, put into the groups of their memberships or else into the named ones."""
 
     people: list[dict[str, Any]]
     groups: list[str] = Field(default_factory=lambda: [f"contactGroups/{MY_CONTACTS}"])
@@ -176,14 +176,16 @@ class GoogleControl:
     async def add_people(self, request: Request) -> Response:
         """Add contacts; nothing is added when one is wrong."""
         book, command = self._book(request), await read_command(request, NewPeople)
-        groups = [self._group(book, name).id for name in command.groups]
+        common = [self._group(book, name).id for name in command.groups]
         if len(command.people) > book.room():
             raise ControlError("people", f"the account has room for {book.room()} more")
         drafts = []
         for index, person in enumerate(command.people):
             number = book.new_number()
-            drafts.append((number, _fields(book, person, f"{number:x}", f"people.{index}")))
-        added = [book.create(number, fields, groups, command.update_time) for number, fields in drafts]
+            fields = _fields(book, person, f"{number:x}", f"people.{index}")
+            groups = [self._group(book, name).id for name in _membership_names(person)] or common
+            drafts.append((number, fields, groups))
+        added = [book.create(number, fields, groups, command.update_time) for number, fields, groups in drafts]
         return json_response({"people": [_short(version) for version in added]}, 201)
 
     async def show_person(self, request: Request) -> Response:
@@ -364,9 +366,15 @@ def _fields(book: AddressBook, person: Json, source_id: str, where: str) -> Fiel
         path, text = wrong[0]
         raise ControlError(f"{where}.{path}", text)
     try:
-        return stored_fields(person, STORED, source_id, book.owner.region)
+        return stored_fields(person, STORED, source_id, book.owner.region, singletons=False)
     except ApiError as error:
         raise ControlError(where, error.message) from error
+
+
+def _membership_names(person: Json) -> list[str]:
+    """Resource names of the groups in a Person message that was checked."""
+    groups = [(each.get("contactGroupMembership") or {}) for each in person.get("memberships") or ()]
+    return [group["contactGroupResourceName"] for group in groups if group.get("contactGroupResourceName")]
 
 
 def _edited(book: AddressBook, version: Version, edit: Edit) -> Version:

@@ -85,15 +85,21 @@ _LEAP_YEAR = 2000
 _E164 = re.compile(r"\+[0-9][0-9 ().\-/]{6,24}")
 
 
-def stored_fields(person: Mapping[str, object], names: Iterable[str], source_id: str, region: str) -> Fields:
-    """The entries of `names` in `person` as Google keeps them. Raises ApiError 400 for two entries of a singleton."""
+def stored_fields(
+    person: Mapping[str, object], names: Iterable[str], source_id: str, region: str, *, singletons: bool = True
+) -> Fields:
+    """The entries of `names` in `person` as Google keeps them.
+
+    Raises ApiError 400 for two entries of a singleton. Old contacts do hold such, although nobody can write them any
+    more; `singletons=False` lets them be made.
+    """
     fields: Fields = {}
     for name in names:
         if name not in STORED:
             continue
         items = person.get(name)
         entries = [entry for item in items if (entry := _entry(name, item, region))] if isinstance(items, list) else []
-        if name in SINGLETONS and len(entries) > 1:
+        if singletons and name in SINGLETONS and len(entries) > 1:
             raise errors.invalid(f"Cannot have more than one person.{name} per source.")
         if entries:
             _attach_metadata(name, entries, source_id)
@@ -204,6 +210,7 @@ def _biography(entry: Json, region: str) -> None:
 
 def _gender(entry: Json, region: str) -> None:
     del region
+    entry.pop("formattedValue", None)
     if "value" in entry:
         entry["formattedValue"] = label(entry["value"])
 
