@@ -152,7 +152,7 @@ class ZohoContacts:
                     rows += _with_ids(answer, found)
             except _HiddenModuleError:
                 return {}
-        return accounts.found(names, rows)
+        return accounts.by_asked_name(names, accounts.oldest(rows))
 
     async def view_exists(self, view: ViewId) -> bool:
         """Whether the view can still be asked for; a control call."""
@@ -170,9 +170,8 @@ class ZohoContacts:
         Names that the CRM refuses, and all of them for a user who may not create accounts, are absent.
         """
         made: dict[str, str] = {}
-        by_fold = {accounts.folded(name): name for name in reversed(names) if accounts.folded(name)}
-        for batch in _chunks(list(by_fold.values()), BATCH):
-            records = [{"Account_Name": " ".join(name.split())} for name in batch]
+        for batch in _chunks(accounts.distinct(names), BATCH):
+            records = [{"Account_Name": name} for name in batch]
             answer = await self._api.ask(protocol.insert("Accounts", records, automation=self._automation))
             items = protocol.read_items(answer, len(batch))
             if items is None:
@@ -180,8 +179,7 @@ class ZohoContacts:
                     break
                 raise refusals.call_error(answer)
             made |= {name: found for name, item in zip(batch, items, strict=True) if (found := _account_id(item))}
-        known = {accounts.folded(name): found for name, found in made.items()}
-        return {name: known[accounts.folded(name)] for name in names if accounts.folded(name) in known}
+        return accounts.by_asked_name(names, made)
 
     async def create(
         self, requests: Sequence[CreateRequest], *, companies: Mapping[str, str]

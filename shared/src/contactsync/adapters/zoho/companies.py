@@ -28,10 +28,28 @@ def _spellings(names: Iterable[str]) -> Iterator[str]:
             yield name.strip()
 
 
-def found(names: Iterable[str], accounts: Iterable[Mapping[str, Any]]) -> dict[str, str]:
-    """Account ids by the asked name; of several accounts of one name the oldest, which has the least id."""
-    by_name: dict[str, str] = {}
-    for account in sorted(accounts, key=lambda one: (len(str(one["id"])), str(one["id"]))):
-        by_name.setdefault(folded(str(account.get("Account_Name") or "")), str(account["id"]))
-    by_name.pop("", None)
-    return {name: by_name[folded(name)] for name in names if folded(name) in by_name}
+def distinct(names: Iterable[str]) -> Sequence[str]:
+    """The first spelling of each name, with single spaces."""
+    first: dict[str, str] = {}
+    for name in names:
+        first.setdefault(folded(name), " ".join(name.split()))
+    first.pop("", None)
+    return list(first.values())
+
+
+def by_asked_name(names: Iterable[str], known: Mapping[str, str]) -> dict[str, str]:
+    """Account ids by the asked name, where `known` has it in any spelling; its first entry wins."""
+    by_fold: dict[str, str] = {}
+    for name, account_id in known.items():
+        by_fold.setdefault(folded(name), account_id)
+    by_fold.pop("", None)
+    return {name: by_fold[folded(name)] for name in names if folded(name) in by_fold}
+
+
+def oldest(accounts: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """Ids by name; of several accounts of one name in any spelling the oldest stands first: it has the least id."""
+    in_order = sorted(accounts, key=lambda one: (len(one["id"]), one["id"]))
+    ids: dict[str, str] = {}
+    for account in in_order:
+        ids.setdefault(str(account.get("Account_Name") or ""), account["id"])
+    return ids

@@ -44,7 +44,7 @@ class Draft:
     def without(self, names: Sequence[str], codec: RecordCodec) -> Draft:
         """The same record without these fields, which are noted as left out."""
         kept = {name: value for name, value in self.fields.items() if name not in names}
-        noted = {codec.key_of(name): VALUE_DOES_NOT_FIT for name in names}
+        noted: dict[str, str] = {codec.key_of(name): VALUE_DOES_NOT_FIT for name in names}
         return replace(self, fields=kept, left_out={**self.left_out, **noted})
 
 
