@@ -66,6 +66,12 @@ async def test_the_application_role_can_make_no_table(tmp_path: Path) -> None:
             await _ask(server.url, "CREATE TABLE mine (id int)")
 
 
+async def test_the_application_role_has_the_scheduler_s_rights_only_while_it_steps_into_it(tmp_path: Path) -> None:
+    async with private_postgres(tmp_path, durable=False) as server:
+        rights = "pg_has_role('contactsync_app', 'contactsync_scheduler', '{}')"
+        assert await _ask(server.url, f"SELECT {rights.format('MEMBER')} AND NOT {rights.format('USAGE')}") is True
+
+
 async def test_nobody_comes_in_without_the_password(tmp_path: Path) -> None:
     async with private_postgres(tmp_path, durable=False) as server:
         with pytest.raises(asyncpg.InvalidPasswordError):

@@ -1,7 +1,8 @@
 """A private PostgreSQL server: its own data folder and port, reachable from this machine with a password alone.
 
-Two roles, as in production. The *owner* holds the schema and makes databases; the *application* owns nothing, so row
-level security binds it. Neither is a superuser, whom row level security would let pass.
+The roles are those of production. The *owner* holds the schema and makes databases; the *application* owns nothing, so
+row level security binds it; it steps into the *scheduler* for single transactions and inherits nothing from it. None is
+a superuser, whom row level security would let pass.
 """
 
 import asyncio
@@ -202,20 +203,18 @@ async def _connect(port: int, passwords: _Passwords) -> asyncpg.Connection:
 
 
 async def _make_roles_and_database(port: int, passwords: _Passwords) -> None:
-    """Both roles and the database exist afterwards; each step may have been done by an earlier start."""
+    """The roles and the database exist afterwards; each step may have been done by an earlier start."""
     connection = await _connect(port, passwords)
     try:
-        for role, password, rights in (
-            (OWNER_ROLE, passwords.owner, "CREATEDB"),
+        # The passwords are ours and hold no quotes; CREATE ROLE takes no parameters.
+        for role, rights in (
+            (SCHEDULER_ROLE, "NOLOGIN"),
             # Not inheriting: what the scheduler may see is seen in transactions that step into its role alone.
-            (APPLICATION_ROLE, passwords.application, "NOCREATEDB NOINHERIT"),
+            (APPLICATION_ROLE, f"LOGIN NOINHERIT IN ROLE {SCHEDULER_ROLE} PASSWORD '{passwords.application}'"),
+            (OWNER_ROLE, f"LOGIN CREATEDB PASSWORD '{passwords.owner}'"),
         ):
             if not await connection.fetchval("SELECT 1 FROM pg_roles WHERE rolname = $1", role):
-                # The passwords are ours and hold no quotes; CREATE ROLE takes no parameters.
-                await connection.execute(f"CREATE ROLE {role} LOGIN {rights} PASSWORD '{password}'")
-        if not await connection.fetchval("SELECT 1 FROM pg_roles WHERE rolname = $1", SCHEDULER_ROLE):
-            await connection.execute(f"CREATE ROLE {SCHEDULER_ROLE} NOLOGIN")
-            await connection.execute(f"GRANT {SCHEDULER_ROLE} TO {APPLICATION_ROLE}")
+                await connection.execute(f"CREATE ROLE {role} {rights}")
         if not await connection.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", DATABASE):
             await connection.execute(f"CREATE DATABASE {DATABASE} OWNER {OWNER_ROLE}")
     finally:
