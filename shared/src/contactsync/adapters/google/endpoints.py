@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+import httpx2
+
 from contactsync.adapters.http import HostGuard
 
 GOOGLE_HOSTS: Final = frozenset(
@@ -25,8 +27,17 @@ class GoogleEndpoints:
     token_url: str = "https://oauth2.googleapis.com/token"  # noqa: S105  an address, no password
     revoke_url: str = "https://oauth2.googleapis.com/revoke"
     jwks_url: str = "https://www.googleapis.com/oauth2/v3/certs"
-    issuers: tuple[str, ...] = ("https://accounts.google.com", "accounts.google.com")
-    """Google signs identity tokens under either spelling (Google, "Validate an ID token")."""
+
+    @property
+    def issuers(self) -> tuple[str, ...]:
+        """Who may sign identity tokens: Google under either spelling, or the server that stands for it.
+
+        Source: Google, "OpenID Connect", "Validate an ID token".
+        """
+        url = httpx2.URL(self.auth_url)
+        if url.host == "accounts.google.com":
+            return ("https://accounts.google.com", "accounts.google.com")
+        return (f"{url.scheme}://{url.netloc.decode()}",)
 
     def guard(self) -> HostGuard:
         """The hosts that requests to Google may go to: its own, and those named here."""
