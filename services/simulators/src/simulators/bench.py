@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from email.utils import format_datetime
 from random import Random
 from typing import Generic, TypeVar
 
@@ -43,7 +44,7 @@ class Bench(Generic[Settings]):
         self.settings = self.settings.changed(changes)
 
     async def perform(self, request: Request, call: Call, act: Callable[[], Awaitable[Response]]) -> Response:
-        """Carry out one call: log, latency, faults before, `act`, faults after."""
+        """Carry out one call: log, latency, faults before, `act`, faults after; the answer bears the clock's `Date`."""
         entry = self.log.begin(request.method, request.url.path, call)
         status = CUT
         try:
@@ -55,6 +56,7 @@ class Bench(Generic[Settings]):
                 response = await act()
                 response = await self.faults.after(call.operation, request, response, call.account)
             status = response.status_code
+            response.headers.setdefault("Date", format_datetime(self.clock.now(), usegmt=True))
         except ConnectionCutError:
             response = NoResponse()
         finally:

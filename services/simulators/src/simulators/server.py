@@ -40,8 +40,16 @@ async def running(app: ASGIApp, port: int = 0) -> AsyncIterator[str]:
     Port 0 takes a free one. Leaving closes the connections and cancels what is still being answered.
     Raises OSError when the port is taken.
     """
+    # The bench dates the answers, by the simulated clock.
     config = Config(
-        app, http=CuttableProtocol, lifespan="off", ws="none", log_config=None, access_log=False, proxy_headers=False
+        app,
+        http=CuttableProtocol,
+        lifespan="off",
+        ws="none",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        date_header=False,
     )
     config.load()
     state = ServerState()
