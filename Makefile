@@ -1,6 +1,6 @@
 # Every target that a person types says what it does behind `##`; `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-fast lint types format lock migrate simulators set-up clean
+.PHONY: help run demo test test-fast lint types format lock migrate simulators set-up set-up-run clean
 
 export LC_ALL := C.UTF-8
 export PYTHONUTF8 := 1
@@ -12,6 +12,18 @@ help: ## Show this list
 
 set-up:
 	@sh tools/setup.sh dev
+
+set-up-run:
+	@sh tools/setup.sh run
+
+run: set-up-run ## First sync of 10,000 contacts against the simulators, then serve until stopped (KEEP=1, REAL=1)
+	@$(python) -m standalone run $(ARGS)
+
+demo: set-up-run ## The same, and end after the reports
+	@$(python) -m standalone demo $(ARGS)
+
+simulators: set-up-run ## Zoho CRM and Google People as local servers, until stopped (ARGS=--help)
+	@$(python) -m simulators $(ARGS)
 
 test: set-up ## Run every suite, against private PostgreSQL and RabbitMQ servers that it starts and stops
 	@$(python) -m tests.support.run $(ARGS)

@@ -14,6 +14,8 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
+import psutil
+
 from standalone.postgres import PostgresServer, private_postgres
 from standalone.rabbitmq import RabbitServer, find_rabbitmq, private_rabbitmq
 from standalone.servers import ServerCommand, ServerStartError, ServerUnavailableError, supervised
@@ -39,6 +41,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 async def _run(arguments: Sequence[str]) -> int:
+    _remove_abandoned()
     data_dir = _CACHE / f"servers-{os.getpid()}"
     try:
         async with AsyncExitStack() as stack:
@@ -51,6 +54,13 @@ async def _run(arguments: Sequence[str]) -> int:
             return await _pytest(arguments, environment)
     finally:
         shutil.rmtree(data_dir, ignore_errors=True)
+
+
+def _remove_abandoned() -> None:
+    """Delete what runs have left that were killed before they could."""
+    for folder in _CACHE.glob("servers-*"):
+        if not psutil.pid_exists(int(folder.name.removeprefix("servers-"))):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 async def _both(stack: AsyncExitStack, data_dir: Path) -> tuple[PostgresServer, RabbitServer]:
