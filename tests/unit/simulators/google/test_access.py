@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from simulators.google.methods import METHODS, READONLY
+from simulators.google.methods import METHODS, READONLY, Method
 from tests.unit.simulators.google.api import Api, Json, named
 
 ME = "/v1/people/me/connections"
@@ -28,12 +28,10 @@ async def test_an_access_token_dies_on_time(api: Api) -> None:
 
 
 @pytest.mark.parametrize("method", [each for each in METHODS if each.mutation], ids=lambda each: each.operation)
-async def test_a_read_only_token_is_refused_by_every_write(api: Api, method: object) -> None:
-    assert method in METHODS
-    found = next(each for each in METHODS if each is method)
+async def test_a_read_only_token_is_refused_by_every_write(api: Api, method: Method) -> None:
     api.http.headers["Authorization"] = f"Bearer {api.token('1001', READONLY)}"
-    path = found.pattern.pattern.replace("(?P<id>[^/:]+)", "x")
-    status, name, message = await api.refused(found.http, path, {} if found.has_body else None)
+    path = method.pattern.pattern.replace("(?P<id>[^/:]+)", "x")
+    status, name, message = await api.refused(method.http, path, {} if method.has_body else None)
     assert (status, name) == (403, "PERMISSION_DENIED")
     assert message == "Request had insufficient authentication scopes."
 

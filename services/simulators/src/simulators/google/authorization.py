@@ -276,7 +276,7 @@ class Authorization:
             expires = self._now() + timedelta(seconds=settings.time_limited_grant_s)
         token = RefreshToken(f"1//0{secrets.token_urlsafe(48)}", client_id, sub, scopes, self._now(), expires)
         mine = [t.token for t in self._refresh.values() if (t.client_id, t.sub) == (client_id, sub)]
-        for oldest in mine[: len(mine) + 1 - settings.refresh_token_limit]:
+        for oldest in mine[: max(0, len(mine) + 1 - settings.refresh_token_limit)]:
             del self._refresh[oldest]
         self._refresh[token.token] = token
         return token
