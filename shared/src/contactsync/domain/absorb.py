@@ -1,0 +1,249 @@
+"""What one observation does to a pair: nothing is decided here, only noted.
+
+**Echoes and lag.** Each write leaves its revision and time in the pair. A listing that shows that revision shows our
+own write. Listings may lag behind writes by minutes (People API, `people.connections.list`), so for the visibility
+wait an older state than the newest one known is not believed. Which of two states is older is told by the provider's
+own time of modification (Google: `updateTime` of the CONTACT source; Zoho: `Modified_Time`), never by Google's etags,
+which are opaque, and never by our clock. After a person was put into the group no time is known: there, a listing
+that still shows the revision from before, outside the group, is a late one. A state taken for late by mistake is not
+lost: the daily full reading shows it again.
+
+**Edits.** A field is edited when its digest differs from the side's base; a moved revision or time alone is nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from contactsync.domain.contact import Observation, Side
+from contactsync.domain.digests import Digester, DigestSet
+from contactsync.domain.ids import LinkId
+from contactsync.domain.link import Link, LinkSide, PairState, Presence
+from contactsync.domain.mapping import Mapping
+from contactsync.domain.planning import is_about, is_edited
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AbsorbContext:
+    """What absorbing has to know of the run and the listing."""
+
+    digester: Digester
+    mapping: Mapping
+    run_started: datetime
+    listing_started: datetime
+    observed_at: datetime
+    """When the reading of this contact began, by the side's own clock as far as it is known."""
+    listing_number: int
+    full: bool
+    visibility_wait: timedelta
+    new_link_id: Callable[[], LinkId]
+    version: int | None = None
+    """The configuration's version; another one than a hold remembers lifts the hold."""
+
+
+def absorb(link: Link | None, observation: Observation, side: Side, context: AbsorbContext) -> Link | None:
+    """The pair after one side was observed; None when the contact is of no interest (out of scope, and no pair).
+
+    The same object comes back when nothing changed. A pair whose side has no contact yet takes this one.
+    """
+    if link is None:
+        if observation.deleted or not observation.in_scope:
+            return None
+        link = Link(link_id=context.new_link_id(), state=PairState.SINGLE)
+    elif observation.deleted:
+        # A person who was renamed leaves a deletion record under the old name.
+        same = observation.remote_id == link.side(side).remote_id
+        return _vanished(link, side, Presence.DELETED, observation.modified_at, context) if same else link
+    known = link.side(side)
+    if _is_late(known, observation, context):
+        return _with_side(link, side, _counted(known, context))
+    shown = _shown(known, observation, side, context)
+    return _noted(link, side, shown, observation, context)
+
+
+def absorb_absence(link: Link, side: Side, context: AbsorbContext) -> Link:
+    """The pair after a complete full listing did not show one side.
+
+    Google's listing is the whole account: who is not in it is gone. The CRM's is the view: a record that is not in it
+    has left, and whether it is deleted the deleted list says. Nothing follows about a contact that was written within
+    the visibility wait before the listing began, or later.
+    """
+    known = link.side(side)
+    if known.presence is not Presence.PRESENT or _is_unsettled(known.written_at, context):
+        return link
+    if side is Side.GOOGLE:
+        return _vanished(link, side, Presence.ABSENT, context.listing_started, context)
+    if not known.in_scope or not known.seen_in_scope:
+        return link
+    return _pending(_with_side(link, side, replace(known, in_scope=False)), context.listing_started, context)
+
+
+def absorb_deletion(link: Link, side: Side, at: datetime, context: AbsorbContext) -> Link:
+    """The pair after a deletion record of that instant; a contact seen in a later state was restored since."""
+    known = link.side(side)
+    if known.presence is Presence.PRESENT and known.modified_at is not None and at < known.modified_at:
+        return link
+    return _vanished(link, side, Presence.DELETED, at, context)
+
+
+def relink(link: Link, observation: Observation, side: Side, context: AbsorbContext) -> Link:
+    """The pair continued with another contact of that side, into which the deleted one was merged (or made anew).
+
+    The base stays, so what the surviving contact shows differently counts as an edit made there.
+    """
+    base = link.side(side).base
+    moved = _with_side(link, side, LinkSide(base=base))
+    return absorb(moved, observation, side, context) or link
+
+
+# --- the side -------------------------------------------------------------------------------------------------------
+
+
+def _is_unsettled(since: datetime | None, context: AbsorbContext) -> bool:
+    return since is not None and context.listing_started < since + context.visibility_wait
+
+
+def _is_late(known: LinkSide, observation: Observation, context: AbsorbContext) -> bool:
+    if not _is_unsettled(known.written_at, context) or observation.revision == known.written_revision != "":
+        return False
+    if known.modified_at is not None and observation.modified_at < known.modified_at:
+        return True
+    joined = known.in_scope and not known.seen_in_scope and observation.in_scope is False
+    return joined and observation.revision == known.revision
+
+
+def _counted(known: LinkSide, context: AbsorbContext) -> LinkSide:
+    """The side as it was, but shown by this full listing."""
+    if not context.full or known.listing == context.listing_number:
+        return known
+    return replace(known, listing=context.listing_number)
+
+
+def _shown(known: LinkSide, observation: Observation, side: Side, context: AbsorbContext) -> LinkSide:
+    """The side as observed, values included."""
+    in_scope, seen_in_scope = _scope(known, observation, side, context)
+    base, seen, confirmed = known.base, known.seen, known.confirmed
+    if observation.in_scope is not False or observation.values:
+        # Of a person outside the group a listing shows no values: that is not the same as empty ones.
+        seen = context.digester.digest_set(context.mapping, observation.values)
+        base, confirmed = _base(known, seen, observation)
+    return LinkSide(
+        remote_id=observation.remote_id,
+        presence=Presence.PRESENT,
+        in_scope=in_scope,
+        seen_in_scope=seen_in_scope,
+        revision=observation.revision,
+        written_revision=known.written_revision,
+        written_at=known.written_at,
+        modified_at=observation.modified_at,
+        base=base.restricted(context.mapping),
+        seen=seen,
+        confirmed=confirmed,
+        keys=context.digester.match_keys(observation.identity),
+        listing=context.listing_number if context.full else known.listing,
+        observed_at=context.observed_at,
+        read_only=observation.read_only,
+        values=observation.values,
+        name=observation.identity.name,
+        emails=(*observation.identity.strong_emails, *observation.identity.weak_emails),
+    )
+
+
+def _scope(known: LinkSide, observation: Observation, side: Side, context: AbsorbContext) -> tuple[bool, bool]:
+    """Whether the contact is in scope now, and whether a listing has ever shown it there.
+
+    A record made by the sync is in scope until it was seen in the view and has left it. A person made or put into the
+    group by the sync is not believed to have left within the visibility wait, unless seen in the group since.
+    """
+    match observation.in_scope:
+        case True:
+            return True, True
+        case None:
+            return known.in_scope, known.seen_in_scope
+        case False:
+            not_yet_seen = known.in_scope and not known.seen_in_scope
+            late = side is Side.GOOGLE and observation.revision == known.revision
+            late = late and _is_unsettled(known.written_at, context)
+            stays = not_yet_seen and (side is Side.CRM or late)
+            return stays, known.seen_in_scope
+
+
+def _base(known: LinkSide, seen: DigestSet, observation: Observation) -> tuple[DigestSet, bool]:
+    """The base after an observation: confirmed by an echo, or carried over to new rules of normalisation."""
+    if not known.confirmed and observation.revision == known.written_revision:
+        return _as_shown(known, seen), True
+    if known.base and not known.base.current:
+        # The contact did not move, so what it shows now is what was agreed, in new digests.
+        untouched = known.revision == observation.revision and known.seen.pack() == known.base.pack()
+        return (seen if untouched else known.base), known.confirmed
+    # A newer state than the write: its echo will never come, what was sent stays the base.
+    return known.base, True
+
+
+def _as_shown(known: LinkSide, seen: DigestSet) -> DigestSet:
+    """What the echo shows is the base, but of fields that were edited and not yet carried over."""
+    base, before = known.base.index, known.seen.index
+    kept = {name: digest for name, digest in base.items() if before.get(name) != digest}
+    edited = before.keys() - base.keys()
+    shown = {name: digest for name, digest in seen.index.items() if name not in edited}
+    return DigestSet({**shown, **kept})
+
+
+# --- the pair -------------------------------------------------------------------------------------------------------
+
+
+def _noted(link: Link, side: Side, shown: LinkSide, observation: Observation, context: AbsorbContext) -> Link:
+    before = link.side(side)
+    after = _with_side(link, side, shown)
+    if link.state is PairState.SINGLE and after.side(side.other).presence is not Presence.UNKNOWN:
+        after = replace(after, state=PairState.LINKED)
+    if _has_news(link, before, shown, context):
+        after = _pending(after, observation.modified_at, context)
+    after = _lift_hold(after, observation.modified_at, context)
+    if after.pending_since is None:
+        after = _with_side(after, side, replace(shown, values=None))
+    return link if after == link else after
+
+
+def _has_news(link: Link, before: LinkSide, shown: LinkSide, context: AbsorbContext) -> bool:
+    moved = before.presence is not shown.presence or before.in_scope != shown.in_scope
+    if moved:
+        return True
+    if link.state in {PairState.DORMANT, PairState.RELEASED}:
+        # Nothing is written to these; a full reading asks again for those that never were in sync (settings change).
+        return context.full and link.state is PairState.DORMANT and not shown.base
+    if link.state is PairState.SINGLE and not shown.in_scope:
+        return False
+    return is_edited(shown, context.mapping)
+
+
+def _vanished(link: Link, side: Side, presence: Presence, at: datetime, context: AbsorbContext) -> Link:
+    known = link.side(side)
+    if known.presence in {Presence.UNKNOWN, Presence.DELETED} or known.presence is presence:
+        return link
+    gone = replace(known, presence=presence, in_scope=False, values=None)
+    after = _with_side(link, side, gone)
+    if known.presence is Presence.ABSENT:
+        return after
+    return _lift_hold(_pending(after, at, context), at, context)
+
+
+def _pending(link: Link, order: datetime, context: AbsorbContext) -> Link:
+    """The pair with something to do. Its place in the order is that of the first time, never moved by later edits."""
+    if link.pending_since is not None:
+        return link
+    return replace(link, pending_since=context.run_started, pending_order=order)
+
+
+def _lift_hold(link: Link, order: datetime, context: AbsorbContext) -> Link:
+    if link.hold is None or is_about(link.hold, link, context.version):
+        return link
+    return _pending(replace(link, hold=None), order, context)
+
+
+def _with_side(link: Link, side: Side, value: LinkSide) -> Link:
+    if link.side(side) is value:
+        return link
+    return replace(link, crm=value) if side is Side.CRM else replace(link, google=value)
