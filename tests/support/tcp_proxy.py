@@ -17,7 +17,7 @@ class _Pipe:
 
     client: asyncio.StreamWriter
     server: asyncio.StreamWriter
-    tasks: list[asyncio.Task[None]] = field(default_factory=list)
+    thawed: asyncio.Event = field(default_factory=asyncio.Event)
 
     def cut(self) -> None:
         for writer in (self.client, self.server):
@@ -62,11 +62,18 @@ class TcpProxy:
         self._to_server.clear()
         self._to_client.clear()
 
+    def freeze(self) -> None:
+        """Let nothing more pass on the connections that are open now; new ones pass."""
+        for pipe in self._pipes:
+            pipe.thawed.clear()
+
     def heal(self) -> None:
         """Pass everything on again, what was kept back first."""
         self._refusing = False
         self._to_server.set()
         self._to_client.set()
+        for pipe in self._pipes:
+            pipe.thawed.set()
 
     async def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Serve one client until either side closes."""
@@ -83,6 +90,7 @@ class TcpProxy:
             writer.transport.abort()
             return
         pipe = _Pipe(writer, server_writer)
+        pipe.thawed.set()
         self._pipes.add(pipe)
         try:
             async with asyncio.TaskGroup() as tasks:
@@ -110,6 +118,7 @@ class TcpProxy:
                 if self.delay_s:
                     await asyncio.sleep(self.delay_s)
                 await open_.wait()
+                await pipe.thawed.wait()
                 writer.write(data)
                 await writer.drain()
         pipe.cut()

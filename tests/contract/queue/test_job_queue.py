@@ -198,6 +198,26 @@ class JobQueueContract:
         assert len(rest.deliveries) == 1
         assert not set(rest.ids) & set(recorder.ids)
 
+    async def test_nothing_new_is_taken_while_the_last_handlers_end(self, queue: JobQueue) -> None:
+        await publish(queue, *(a_hint() for _ in range(4)))
+        may_end = asyncio.Semaphore(0)
+        recorder = Recorder.open()
+
+        async def held(delivery: Delivery) -> Settlement:
+            settlement = await recorder(delivery)
+            await may_end.acquire()
+            return settlement
+
+        async with consuming(queue, held, {Lane.INCREMENTAL: 2}) as consumer:
+            await recorder.seen(2)
+            stopping = asyncio.create_task(consumer.stop())
+            await asyncio.sleep(0)
+            may_end.release()
+            await asyncio.sleep(QUIET_S)
+            assert len(recorder.deliveries) == 2
+            may_end.release()
+            await stopping
+
     async def test_a_consumer_is_ready_while_it_takes_messages(self, queue: JobQueue) -> None:
         async with consuming(queue, Recorder.open()) as consumer:
             await wait_until(lambda: consumer.ready)

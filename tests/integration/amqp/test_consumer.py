@@ -6,7 +6,11 @@ import asyncio
 from contextlib import AsyncExitStack
 
 import pytest
+from aio_pika.abc import AbstractIncomingMessage
 
+from contactsync.adapters.amqp.handlers import Handlers, Source
+from contactsync.adapters.amqp.session import consume_session
+from contactsync.adapters.amqp.settings import AmqpSettings
 from contactsync.adapters.amqp.watchdog import Watchdog
 from contactsync.adapters.clock import SystemClock
 from contactsync.errors import BrokerUnavailableError
@@ -101,6 +105,45 @@ async def test_stop_returns_while_the_broker_is_away(broker: Broker) -> None:
         await asyncio.sleep(QUIET_S)
         await asyncio.wait_for(consumer.stop(), timeout=2)
         await running
+
+
+async def test_stop_lets_a_handler_end_whose_connection_is_gone(broker: Broker) -> None:
+    queue = queue_on(quick(broker.url))
+    await publish(queue, a_hint())
+    recorder = Recorder()
+    async with consuming(queue, recorder, ONE) as consumer:
+        await recorder.seen(1)
+        broker.proxy.refuse()
+        await wait_until(lambda: not consumer.ready)
+        stopping = asyncio.create_task(consumer.stop())
+        await asyncio.sleep(QUIET_S)
+        assert not stopping.done()
+        recorder.gate.set()
+        await stopping
+    assert (len(recorder.finished), recorder.cancelled) == (1, [])
+
+
+class _Keeper(Handlers):
+    """Keeps messages instead of handling them."""
+
+    def __init__(self, settings: AmqpSettings) -> None:
+        super().__init__(ONE, Recorder(), settings)
+        self.messages: list[AbstractIncomingMessage] = []
+
+    def accept(self, lane: Lane, message: AbstractIncomingMessage, source: Source) -> None:
+        self.messages.append(message)
+
+
+async def test_a_channel_that_the_broker_closes_ends_the_session(amqp_url: str) -> None:
+    """An acknowledgement timeout closes the channel alone (RabbitMQ up to 4.2); so does a wrong delivery tag."""
+    settings = quick(amqp_url)
+    await publish(queue_on(settings), a_hint())
+    handlers = _Keeper(settings)
+    async with consume_session(ONE, handlers, settings) as session:
+        await wait_until(lambda: bool(handlers.messages))
+        assert session.live
+        await handlers.messages[0].channel.basic_ack(4711)
+        await asyncio.wait_for(session.lost.wait(), timeout=5)
 
 
 async def test_a_half_open_connection_is_noticed_and_the_handler_under_way_may_end_first(broker: Broker) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import time
 
 import pytest
+from structlog.testing import capture_logs
 
 from contactsync.ports.queue import Lane
 from tests.contract.queue.recorder import Recorder, a_hint, consuming, publish
@@ -58,10 +59,20 @@ async def test_a_half_open_connection_costs_one_deadline(broker: Broker) -> None
     hint = a_hint()
     async with queue_on(quick(broker.url)).publisher() as publisher:
         await publisher.publish([a_hint()])
-        broker.proxy.black_hole()
+        broker.proxy.freeze()
         assert await publisher.publish([hint]) == frozenset()
-        broker.proxy.heal()
         assert await publisher.publish([hint]) == {hint.message_id}
+
+
+async def test_a_broker_that_does_not_answer_a_new_connection_costs_no_more_than_the_publish_deadline(
+    broker: Broker,
+) -> None:
+    settings = quick(broker.url, publish_deadline_s=0.5, connect_deadline_s=20.0, call_deadline_s=20.0)
+    broker.proxy.black_hole()
+    async with queue_on(settings).publisher() as publisher:
+        began = time.monotonic()
+        assert await publisher.publish([a_hint()]) == frozenset()
+        assert time.monotonic() - began < 2
 
 
 async def test_an_unroutable_hint_is_not_confirmed_and_the_next_batch_declares_its_queue(
@@ -97,9 +108,11 @@ async def test_a_full_queue_refuses_and_takes_again_when_it_was_emptied(amqp_url
     hints = [a_hint() for _ in range(30)]
     async with queue.publisher() as publisher:
         taken: set[object] = set()
-        for hint in hints:  # a limit may be passed by what is in flight, so one after another
-            taken |= await publisher.publish([hint])
+        with capture_logs() as logged:
+            for hint in hints:  # a limit may be passed by what is in flight, so one after another
+                taken |= await publisher.publish([hint])
         assert 2 <= len(taken) < len(hints)
+        assert "queue.publisher.channel_reopened" in {entry["event"] for entry in logged}
         recorder = Recorder.open()
         async with consuming(queue, recorder):
             await recorder.seen(len(taken))

@@ -83,7 +83,7 @@ def start_up_pause(failures: int, settings: AmqpSettings, rng: Random) -> float:
 
     Source: M. Brooker, "Exponential Backoff And Jitter", AWS, 2015.
     """
-    limit = min(_LONGEST_START_UP_PAUSE_S, settings.start_up_pause_s * 2 ** (failures - 1))
+    limit = min(_LONGEST_START_UP_PAUSE_S, settings.start_up_pause_s * 2 ** min(failures - 1, 16))
     return rng.uniform(0, limit)
 
 

@@ -136,6 +136,7 @@ class AmqpPublisher:
             old = link.channel
             link.channel, link.exchange = await self._open_channel(link.connection)
             link.refusals = 0
+            log.info("queue.publisher.channel_reopened")
             await broker_call(old.close(), self._settings.call_deadline_s)
 
     async def _opened(self) -> _Link:
