@@ -13,6 +13,7 @@ from typing import Any
 import orjson
 import uvloop
 from pydantic import ValidationError
+from starlette.types import ASGIApp
 
 from simulators import google, zoho
 from simulators.server import serve, until_end_of
@@ -51,7 +52,7 @@ async def run(options: argparse.Namespace, settings: dict[str, dict[str, Any]]) 
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    apps = {
+    apps: dict[str, ASGIApp] = {
         "google": google.create_app(google.GoogleSettings.model_validate(settings["google"])),
         "zoho": zoho.create_app(zoho.ZohoSettings.model_validate(settings["zoho"])),
     }

@@ -110,21 +110,26 @@ ERROR_VALIDATOR = Draft202012Validator(
 """The error envelope of Google's APIs (google.rpc.Status over HTTP)."""
 
 
-class CheckedHttp(httplib2.Http):  # type: ignore[misc]  httplib2 has no types
+class CheckedHttp(httplib2.Http):  # type: ignore[misc]  # httplib2 has no types
     """A transport that remembers what came back, errors included."""
 
     def __init__(self) -> None:
         super().__init__()
         self.failures: list[Json] = []
 
-    def request(self, *args: Any, **kwargs: Any) -> tuple[httplib2.Response, bytes]:  # noqa: ANN401  as in the base
-        """The base's request; an error answer must be Google's envelope."""
-        response, content = super().request(*args, **kwargs)
-        if response.status >= 400 and response.status != 401:  # a 401 makes the credentials refresh first
+    def request(self, uri: str, *args: Any, **kwargs: Any) -> tuple[httplib2.Response, bytes]:  # noqa: ANN401  as in the base
+        """The base's request; an error answer of the API must be Google's envelope."""
+        response, content = super().request(uri, *args, **kwargs)
+        if "/v1/" in uri and response.status >= 400:
             failure = json.loads(content)
             ERROR_VALIDATOR.validate(failure)
             self.failures.append(failure)
         return response, content
+
+
+def credentials(access_token: str, **others: object) -> Credentials:
+    """google-auth's credentials of a user."""
+    return Credentials(access_token, **others)  # type: ignore[no-untyped-call]  # google-auth has few types
 
 
 class PeopleClient:
@@ -202,7 +207,7 @@ class Simulator:
         """The official client, with a token for `sub`."""
         body: Json = {"account": sub} | ({"scopes": list(scopes)} if scopes else {})
         token = self.control("POST", "/tokens", body)["access_token"]
-        return self.client_with(Credentials(token))
+        return self.client_with(credentials(token))
 
     def client_with(self, credentials: Credentials) -> PeopleClient:
         """The official client with these credentials."""

@@ -37,8 +37,10 @@ def person(number: int) -> Json:
 
 def list_all(client: PeopleClient, **parameters: Any) -> tuple[list[Json], str]:  # noqa: ANN401  untyped client
     """All pages of a listing, and its sync token."""
-    request = client.people().connections().list(
-        resourceName="people/me", personFields=MASK, sources=CONTACT, requestSyncToken=True, **parameters
+    request = (
+        client.people()
+        .connections()
+        .list(resourceName="people/me", personFields=MASK, sources=CONTACT, requestSyncToken=True, **parameters)
     )
     people: list[Json] = []
     answer: Json = {}
@@ -71,9 +73,7 @@ def test_every_method_of_the_simulator_answers_as_the_discovery_document_says(
     first, second = create(client, person(1), person(2))
     single = people.createContact(body=person(3), personFields=MASK).execute()
     everyone, token = list_all(client)
-    assert {each["resourceName"] for each in everyone} == {
-        each["resourceName"] for each in (first, second, single)
-    }
+    assert {each["resourceName"] for each in everyone} == {each["resourceName"] for each in (first, second, single)}
 
     single["names"] = [{"givenName": "Augusta"}]
     updated = people.updateContact(
@@ -168,8 +168,10 @@ def test_an_expired_sync_token_is_refused_in_each_of_the_known_forms(google: Sim
         ("gone", 410, "FAILED_PRECONDITION"),
     ):
         google.settings(expired_sync_token=kind)
-        request = fresh.people().connections().list(
-            resourceName="people/me", personFields=MASK, sources=CONTACT, requestSyncToken=True, syncToken=token
+        request = (
+            fresh.people()
+            .connections()
+            .list(resourceName="people/me", personFields=MASK, sources=CONTACT, requestSyncToken=True, syncToken=token)
         )
         http, error = refusal(request)
         assert (http, error["status"]) == (status, name)

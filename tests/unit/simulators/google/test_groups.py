@@ -69,7 +69,9 @@ async def test_deleting_a_group_leaves_its_members_in_my_contacts(api: Api) -> N
     person = await api.create()
     body = {"resourceNamesToAdd": [person["resourceName"]]}
     await api.ok("POST", f"/v1/{group['resourceName']}/members:modify", body)
-    await api.ok("POST", "/v1/contactGroups/myContacts/members:modify", {"resourceNamesToRemove": [person["resourceName"]]})
+    await api.ok(
+        "POST", "/v1/contactGroups/myContacts/members:modify", {"resourceNamesToRemove": [person["resourceName"]]}
+    )
     await api.ok("DELETE", f"/v1/{group['resourceName']}")
     (listed,) = (await api.listing())["connections"]
     assert groups_of(listed) == ["contactGroups/myContacts"]

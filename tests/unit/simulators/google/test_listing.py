@@ -129,7 +129,7 @@ async def test_a_contact_made_and_deleted_between_two_tokens_is_shown_by_setting
 
 @pytest.mark.parametrize(("sliding", "status"), [(False, 400), (True, 200)])
 async def test_a_sync_token_lives_seven_days_from_the_full_read_or_from_the_last_delta(
-    api: Api, sliding: bool, status: int
+    api: Api, *, sliding: bool, status: int
 ) -> None:
     await api.control("POST", "/settings", {"sync_token_sliding": sliding})
     token = (await api.listing())["nextSyncToken"]
@@ -221,9 +221,7 @@ async def test_a_renamed_contact_names_its_former_names_in_deltas_and_is_found_b
     (changed,) = await api.delta(token)
     assert changed["resourceName"] == renamed["resourceName"] != person["resourceName"]
     assert changed["metadata"]["previousResourceNames"] == [person["resourceName"]]
-    found = await api.ok(
-        "GET", "/v1/people:batchGet", resourceNames=person["resourceName"], personFields="names"
-    )
+    found = await api.ok("GET", "/v1/people:batchGet", resourceNames=person["resourceName"], personFields="names")
     assert found["responses"][0]["requestedResourceName"] == person["resourceName"]
     assert found["responses"][0]["person"]["resourceName"] == renamed["resourceName"]
 

@@ -69,7 +69,10 @@ async def test_a_custom_type_is_its_own_label(api: Api) -> None:
 
 async def test_one_entry_is_primary_and_it_can_be_chosen(api: Api) -> None:
     entries = await shown(
-        api, "emailAddresses", {"value": "a@example.org"}, {"value": "b@example.org", "metadata": {"sourcePrimary": True}}
+        api,
+        "emailAddresses",
+        {"value": "a@example.org"},
+        {"value": "b@example.org", "metadata": {"sourcePrimary": True}},
     )
     assert [entry["metadata"].get("primary") for entry in entries] == [None, True]
     assert {entry["metadata"]["source"]["type"] for entry in entries} == {"CONTACT"}
@@ -92,7 +95,8 @@ async def test_notes_are_plain_text_with_their_lines(api: Api) -> None:
 
 
 @pytest.mark.parametrize(
-    "date", [{"year": 1815, "month": 12, "day": 10}, {"month": 2, "day": 29}, {"year": 1815}, {"year": 1815, "month": 12}]
+    "date",
+    [{"year": 1815, "month": 12, "day": 10}, {"month": 2, "day": 29}, {"year": 1815}, {"year": 1815, "month": 12}],
 )
 async def test_birthdays_may_lack_parts(api: Api, date: Json) -> None:
     (birthday,) = await shown(api, "birthdays", {"date": date})
