@@ -43,6 +43,14 @@ find_python() {
 if is_done dev || is_done "$set_name"; then
     exit 0
 fi
+if command -v flock >/dev/null 2>&1; then # two commands typed at once set up one after the other
+    mkdir -p .cache
+    exec 9>.cache/set-up.lock
+    flock 9
+    if is_done dev || is_done "$set_name"; then
+        exit 0
+    fi
+fi
 
 export UV_CACHE_DIR="${UV_CACHE_DIR:-$root/.cache/uv}" PIP_CACHE_DIR="${PIP_CACHE_DIR:-$root/.cache/pip}"
 export UV_PYTHON_DOWNLOADS=never UV_LINK_MODE="${UV_LINK_MODE:-hardlink}" PIP_DISABLE_PIP_VERSION_CHECK=1
