@@ -66,7 +66,7 @@ class CommonSettings(BaseSettings):
     def read(cls) -> Self:
         """The settings of this process. Raises ConfigurationError naming every variable that is missing or wrong."""
         try:
-            return cls(_secrets_dir=_secrets_dir())  # type: ignore[call-arg]  # values come from the environment
+            return cls(_secrets_dir=_secrets_dir())
         except ValidationError as error:
             problems = (f"{PREFIX}{'_'.join(map(str, item['loc'])).upper()}: {item['msg']}" for item in error.errors())
             raise ConfigurationError("; ".join(problems)) from None

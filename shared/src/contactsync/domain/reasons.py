@@ -95,6 +95,22 @@ class Reason(StrEnum):
     INTERNAL_ERROR = "internal_error"
 
 
+USERS_RULES: Final = frozenset(
+    {
+        Reason.ONE_WAY,
+        Reason.NO_EMAIL_SKIPPED,
+        Reason.EXCLUDED,
+        Reason.OUT_OF_SCOPE,
+        Reason.LEFT_VIEW,
+        Reason.LEFT_GROUP,
+        Reason.IN_CRM_OUTSIDE_VIEW,
+        Reason.IN_GOOGLE_OUTSIDE_GROUP,
+        Reason.KEPT_AFTER_DELETION,
+    }
+)
+"""Why contacts are skipped by a rule that the user chose: such a run has still succeeded."""
+
+
 @dataclass(frozen=True, slots=True)
 class Sentence:
     """What a person reads for a reason."""

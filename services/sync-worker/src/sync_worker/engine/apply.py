@@ -15,7 +15,7 @@ from uuid import uuid4
 from contactsync.domain.absorb import absorb_deletion
 from contactsync.domain.contact import Side
 from contactsync.domain.effect import EffectKind
-from contactsync.domain.ids import EffectId, PersonId, RecordId
+from contactsync.domain.ids import EffectId, PersonId, RecordId, RowKey
 from contactsync.domain.link import KeyKind, Link
 from contactsync.domain.outcome import Outcome
 from contactsync.domain.planning import confirm
@@ -31,7 +31,7 @@ from contactsync.ports.directory import (
 )
 from contactsync.ports.state import Effect, EffectState, Transaction
 from sync_worker.engine.people import context_for
-from sync_worker.engine.planner import Planner, decide_now, finished, held
+from sync_worker.engine.planner import Planner, decide_now, finished, held, refused
 from sync_worker.engine.search import ask_companies
 from sync_worker.engine.session import Session
 from sync_worker.engine.values import seen_again
@@ -46,7 +46,7 @@ async def apply(session: Session) -> bool:
     A side that has to stop does not interrupt a call of the other: its error is raised when both have stopped."""
     planner = Planner(session)
     results = await asyncio.gather(
-        _Sender(session, planner, Side.GOOGLE).run(), _Sender(session, planner, Side.CRM).run(), return_exceptions=True
+        Sender(session, planner, Side.GOOGLE).run(), Sender(session, planner, Side.CRM).run(), return_exceptions=True
     )
     for result in results:
         if isinstance(result, BaseException):
@@ -54,7 +54,7 @@ async def apply(session: Session) -> bool:
     return not session.over
 
 
-class _Sender:
+class Sender:
     """Writes one side, batch after batch."""
 
     def __init__(self, session: Session, planner: Planner, side: Side):
@@ -68,11 +68,11 @@ class _Sender:
                 batch = await self._planner.next_batch(self._side)
                 if batch is None:
                     return
-                await self._send(*batch)
+                await self.send(*batch)
         finally:
             await self._planner.leave(self._side)
 
-    async def _send(self, operation: Operation, works: list[PairWork]) -> None:
+    async def send(self, operation: Operation, works: list[PairWork]) -> None:
         snapshots: dict[str, PersonSnapshot] = {}
         if operation == (Side.GOOGLE, EffectKind.UPDATE):
             works, snapshots = await self._read_people(works)
@@ -152,7 +152,7 @@ class _Sender:
         """Decide from what was read just now; whether the operation is still to be done with this pair."""
         decision = decide_now(self._session, link)
         work.link, work.decision = decision.link, decision
-        work.left_out.update(decision.left_out)
+        work.left_out.update({str(key): reason for key, reason in decision.left_out.items()})
         work.todo = {(intent.side, intent.kind): intent for intent in decision.intents}
         if operation in work.todo:
             return True
@@ -269,7 +269,7 @@ class _Sender:
         queued = await self._planner.close(operation, error.reason)
         async with self._session.transaction(stoppable=False) as tx:
             await tx.effects.settle([_as(effect, EffectState.REJECTED, error.reason) for effect in effects])
-            await self._hold(tx, [*works, *queued], error.reason, "", failed=False)
+            await self._hold(tx, [*works, *queued], error.reason)
 
     async def _not_sent(
         self, operation: Operation, works: list[PairWork], effects: Sequence[Effect], error: ContactSyncError
@@ -300,7 +300,7 @@ class _Sender:
                     again.append(work)
                 else:
                     settled.append(_as(effect, EffectState.REJECTED, answer.error.reason))
-                    await self._refused(tx, work, answer)
+                    await self._refused(tx, operation, work, answer)
             await tx.effects.settle(settled)
             await self._store(tx, done)
             self._count(operation, len(done))
@@ -320,6 +320,7 @@ class _Sender:
             digester=session.ports.digester,
             mapping=session.mapping,
             now=session.now(),
+            left_out=[RowKey(key) for key in answer.left_out],
         )
         work.done.append(operation[0])
         work.left_out.update(answer.left_out)
@@ -339,16 +340,15 @@ class _Sender:
             rows = [work.row() for work in works if work.decision.outcome is not Outcome.UNCHANGED or work.done]
             await self._session.report(tx, rows)
 
-    async def _refused(self, tx: Transaction, work: PairWork, answer: Refused) -> None:
+    async def _refused(self, tx: Transaction, operation: Operation, work: PairWork, answer: Refused) -> None:
         message = str(answer.error.details.get("message", ""))
-        await self._hold(tx, [work], answer.error.reason, message, failed=True)
+        link = refused(self._session, work, work.todo[operation], answer.error.reason, message)
+        await tx.links.save([link])
+        await self._session.report(tx, [work.row(outcome=Outcome.FAILED, reason=answer.error.reason, message=message)])
 
-    async def _hold(self, tx: Transaction, works: Sequence[PairWork], reason: str, message: str, *, failed: bool) -> None:
-        links = [held(self._session, work, reason, message, failed=failed) for work in works]
-        outcome = Outcome.FAILED if failed else Outcome.HELD
-        rows = [work.row(outcome=outcome, reason=reason, message=message) for work in works]
-        await tx.links.save(links)
-        await self._session.report(tx, rows)
+    async def _hold(self, tx: Transaction, works: Sequence[PairWork], reason: str) -> None:
+        await tx.links.save([held(self._session, work, reason) for work in works])
+        await self._session.report(tx, [work.row(outcome=Outcome.HELD, reason=reason) for work in works])
 
     async def _again(self, works: Sequence[PairWork], reason: str) -> None:
         """Contacts that changed under our hands are decided again, a few times; then they wait for the next run."""
@@ -361,7 +361,7 @@ class _Sender:
                 await self._planner.advance(work)
         if tired:
             async with self._session.transaction() as tx:
-                await self._hold(tx, tired, reason, "", failed=False)
+                await self._hold(tx, tired, reason)
 
     def _count(self, operation: Operation, amount: int) -> None:
         if amount:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from contactsync.domain.outcome import Outcome
-from contactsync.domain.reasons import is_users_rule
+from contactsync.domain.reasons import USERS_RULES
 from contactsync.messages.hint import RunHint
 from contactsync.ports.queue import Lane
 from contactsync.ports.state import Run, RunState, Transaction
@@ -86,4 +86,4 @@ async def _totals(session: Session, tx: Transaction) -> Counter[Outcome]:
 def _skipped_by_need(counts: Mapping[str, int]) -> bool:
     """Whether a contact was skipped for another reason than a rule that the user chose."""
     prefix = f"reasons.{Outcome.SKIPPED}."
-    return any(not is_users_rule(name.removeprefix(prefix)) for name in counts if name.startswith(prefix))
+    return any(name.removeprefix(prefix) not in USERS_RULES for name in counts if name.startswith(prefix))

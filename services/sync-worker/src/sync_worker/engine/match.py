@@ -131,7 +131,7 @@ class _Matcher:
         side = _here(link)
         first = self._first_of_its_side(link, side)
         if first is not link and first.link_id != link.link_id:
-            return self._held(link, peer_reason(link.side(side), first.side(side)))
+            return self._held(link, peer_reason(link.side(side).name, first.side(side).name))
         return self._joined(link, side)
 
     def _first_of_its_side(self, link: Link, side: Side) -> Link:

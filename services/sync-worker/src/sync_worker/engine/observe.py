@@ -324,7 +324,8 @@ async def _absences_left(session: Session, side: Side) -> bool:
         await _require_scope(session, side)
     context = context_for(session, side, began=listing.started_at)
     async with session.transaction() as tx:
-        changed = [after for link in missing if (after := absorb_absence(link, side, context)) != link]
+        absent = [(link, absorb_absence(link, side, context)) for link in missing]
+        changed = [after for before, after in absent if after != before]
         if changed:
             await tx.links.save(changed)
         session.set_listing(side, replace(listing, page=str(missing[-1].link_id)))

@@ -26,6 +26,7 @@ def context_for(session: Session, side: Side, *, began: datetime) -> AbsorbConte
         full=listing.full,
         visibility_wait=session.settings.visibility_wait,
         new_link_id=session.ports.new_id,
+        version=session.policy.version,
     )
 
 

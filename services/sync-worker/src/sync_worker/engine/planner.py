@@ -16,7 +16,7 @@ from contactsync.domain.effect import EffectKind
 from contactsync.domain.ids import LinkId
 from contactsync.domain.link import Link
 from contactsync.domain.outcome import Outcome
-from contactsync.domain.planning import Decision, decide, refuse
+from contactsync.domain.planning import RETRY_AFTER, Decision, Intent, decide, hold, refuse
 from contactsync.ports.state import PendingPosition, RunContact
 from sync_worker.engine.match import Matched, match
 from sync_worker.engine.session import Session, position
@@ -167,13 +167,15 @@ class Planner:
                 break
             work = PairWork.of(decision)
             if work.stage in self._closed:
-                refused = held(session, work, self._closed[work.stage])
-                stored[link.link_id] = refused
-                rows.append(work.row(outcome=Outcome.HELD, reason=self._closed[work.stage]))
+                reason = self._closed[work.stage]
+                stored[link.link_id] = held(session, work, reason)
+                rows.append(work.row(outcome=Outcome.HELD, reason=reason))
                 continue
             if work.stage is not None:
                 self.planned += counts
                 self._put(work)
+                continue
+            if decision.outcome is Outcome.WAITING:
                 continue
             taken += counts
             stored[link.link_id] = finished(session, decision.link)
@@ -214,9 +216,17 @@ def finished(session: Session, link: Link) -> Link:
     return replace(link, pending_since=None, pending_order=None, taken_by=session.run.run_id)
 
 
-def held(session: Session, work: PairWork, reason: str, message: str = "", *, failed: bool = False) -> Link:
-    """The pair set aside until its reason changes; nothing more is written to it in this run."""
-    link = refuse(work.link, reason=reason, message=message, policy=session.policy, now=session.now(), failed=failed)
+def refused(session: Session, work: PairWork, intent: Intent, reason: str, message: str) -> Link:
+    """The pair whose write the provider refused: set aside until what was refused changes, or a day has passed."""
+    return _aside(session, work, refuse(work.link, intent, reason, message, session.policy, session.now()))
+
+
+def held(session: Session, work: PairWork, reason: str) -> Link:
+    """The pair set aside until its reason changes, asked about again after a day; nothing more is written now."""
+    return _aside(session, work, hold(work.link, reason, session.policy, session.now(), retry_after=RETRY_AFTER))
+
+
+def _aside(session: Session, work: PairWork, link: Link) -> Link:
     work.link = replace(link, taken_by=session.run.run_id)
     work.todo.clear()
     return work.link

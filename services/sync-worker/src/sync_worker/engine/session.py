@@ -116,10 +116,11 @@ class Session:
                 async with self.ports.state.begin(self._lease.lease, self.run) as tx:
                     if stoppable and await tx.runs.cancelled(self.run.run_id):
                         raise RunCancelledError
-                    yield tx
                     fresh = calls - self._stored_calls
                     self.add_counts({f"calls.{name}": amount for name, amount in fresh.items()})
-                    await tx.runs.save(self.run)
+                    yield tx
+                    if self.run.state.open:
+                        await tx.runs.save(self.run)
             except BaseException:
                 # What did not become durable did not happen.
                 self.run = before

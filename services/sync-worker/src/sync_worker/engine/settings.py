@@ -6,6 +6,15 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 
+@dataclass(frozen=True, slots=True)
+class Brake:
+    """How many deletes a run may make on a side without asking: a share of the pairs, within bounds."""
+
+    percent: int = 10
+    minimum: int = 5
+    maximum: int = 50
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineSettings:
     """Times, sizes and limits of a run (README, settings; the provider limits are in the connectors)."""
@@ -45,3 +54,4 @@ class EngineSettings:
     """More pairs than this leaving at once: ask for the group or view itself first."""
     shrink_percent: int = 20
     """A full listing this much shorter than the last takes away the right to delete."""
+    brake: Brake = Brake()

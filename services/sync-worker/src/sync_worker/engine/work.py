@@ -51,7 +51,7 @@ class PairWork:
         """The work that a decision asks for."""
         work = cls(decision.link, decision)
         work.todo = {(intent.side, intent.kind): intent for intent in decision.intents}
-        work.left_out = dict(decision.left_out)
+        work.left_out = {str(key): reason for key, reason in decision.left_out.items()}
         return work
 
     @property

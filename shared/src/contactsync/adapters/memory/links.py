@@ -20,6 +20,7 @@ from contactsync.adapters.memory.tables import (
 from contactsync.domain.contact import Side
 from contactsync.domain.ids import LinkId, RunId
 from contactsync.domain.link import Link, LinkSide, MatchKey, PairState, Presence
+from contactsync.domain.outcome import Outcome
 from contactsync.errors import StateInvariantError
 from contactsync.ports.clock import Clock
 from contactsync.ports.state import Outsider, PairCounts, PendingPosition, Run
@@ -104,6 +105,12 @@ class MemoryLinks:
         by_state = Counter(link.state.value for link in pairs)
         return PairCounts(by_state=dict(by_state), pending=pending, held=held, in_scope=in_scope)
 
+    async def standing(self, run_id: RunId) -> Mapping[Outcome, int]:
+        """Pairs of the configuration without a row in this run's report, by what they count as."""
+        reported = self._tables.run_contacts.get(run_id, {})
+        pairs = (link for link in self._pairs() if link.link_id not in reported and link.state is not PairState.GONE)
+        return dict(Counter(_stands_as(link) for link in pairs))
+
     async def creatable(self, side: Side) -> int:
         """Pending pairs that exist on the other side alone."""
         now = self._clock.now()
@@ -117,7 +124,8 @@ class MemoryLinks:
         )
 
     def _pairs(self) -> Iterator[Link]:
-        return (self._load(link_id) for link_id in self._scopes)
+        links = self._tables.links
+        return (self._load(link_id) for link_id in self._scopes if links[link_id].realm == self._realm)
 
     def _load(self, link_id: LinkId) -> Link:
         link = self._tables.links[link_id].link
@@ -230,8 +238,8 @@ class MemoryLinks:
         """Erase the values that this run stored."""
         for link_id, row in list(self._tables.links.items()):
             if row.values_run == run_id:
-                crm = replace(row.link.crm, values=None, name="")
-                google = replace(row.link.google, values=None, name="")
+                crm = replace(row.link.crm, values=None, name="", emails=())
+                google = replace(row.link.google, values=None, name="", emails=())
                 bare = LinkRow(row.realm, replace(row.link, crm=crm, google=google), None)
                 self._journal.put(self._tables.links, link_id, bare)
 
@@ -301,3 +309,12 @@ def _position(link: Link) -> tuple[datetime, datetime, LinkId]:
     if link.pending_since is None or link.pending_order is None:
         raise StateInvariantError("not pending", details={"link": str(link.link_id)})
     return (link.pending_since, link.pending_order, link.link_id)
+
+
+def _stands_as(link: Link) -> Outcome:
+    """What a pair counts as that the run did not touch."""
+    if link.hold is not None:
+        return Outcome.FAILED if link.hold.failed else Outcome.HELD
+    if link.pending_since is not None:
+        return Outcome.WAITING
+    return Outcome.SKIPPED if link.state in {PairState.DORMANT, PairState.RELEASED} else Outcome.UNCHANGED

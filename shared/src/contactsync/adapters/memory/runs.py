@@ -100,9 +100,18 @@ def hint_of(run: Run) -> RunHint:
 class MemoryRuns:
     """`RunStore` over dictionaries."""
 
-    def __init__(self, tables: Tables, journal: Journal, links: MemoryLinks, factory: RunFactory, clock: Clock) -> None:
+    def __init__(
+        self,
+        tables: Tables,
+        journal: Journal,
+        config_id: ConfigId,
+        links: MemoryLinks,
+        factory: RunFactory,
+        clock: Clock,
+    ) -> None:
         self._tables = tables
         self._journal = journal
+        self._config_id = config_id
         self._links = links
         self._factory = factory
         self._clock = clock
@@ -146,6 +155,14 @@ class MemoryRuns:
         """Whether somebody asked the run to stop, or its configuration is no longer active."""
         run = self._tables.runs[run_id].run
         return run.cancel_requested or not self._tables.configs[run.settings.config_id].active
+
+    async def pause(self, reason: str) -> None:
+        """Pause the run's configuration with this reason; its open request mark is dropped."""
+        config = self._tables.configs[self._config_id]
+        self._journal.put(self._tables.configs, self._config_id, replace(config, active=False, paused_reason=reason))
+        for run_id, row in list(self._tables.runs.items()):
+            if row.run.settings.config_id == self._config_id and row.waiting:
+                self._journal.put(self._tables.runs, run_id, replace(row, waiting=()))
 
     async def finish(self, run: Run, *, next_due: datetime | None) -> None:
         """Store the end of the run and the configuration's state; queue one further run when it was asked for."""
@@ -212,6 +229,12 @@ class MemoryEffects:
         """Effects of this configuration that are `sending` or `unknown`, oldest first, with their values."""
         open_states = {EffectState.SENDING, EffectState.UNKNOWN}
         return [effect for effect in self._own() if effect.state in open_states]
+
+    async def begun(self, run_id: RunId) -> frozenset[LinkId]:
+        """Links with effects of this run that the run has not settled: already counted."""
+        scopes = self._tables.scopes.get(self._config_id, {})
+        links = {effect.link_id for effect in self._own() if effect.run_id == run_id}
+        return frozenset(link for link in links if link in scopes and scopes[link].taken_by != run_id)
 
     async def planned(self, run_id: RunId) -> Sequence[Effect]:
         """The deletes of a run that await approval."""

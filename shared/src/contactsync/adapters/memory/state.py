@@ -161,7 +161,7 @@ class MemoryState:
         async with self._alone() as journal:
             self._leases.check(lease)
             links = MemoryLinks(self._tables, journal, run, self._clock)
-            runs = MemoryRuns(self._tables, journal, links, self._factory(journal), self._clock)
+            runs = MemoryRuns(self._tables, journal, run.settings.config_id, links, self._factory(journal), self._clock)
             effects = MemoryEffects(self._tables, journal, run.settings.config_id)
             yield MemoryTransaction(runs, links, effects, self._outbox(journal))
             self._leases.check(lease)

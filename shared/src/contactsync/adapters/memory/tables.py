@@ -39,6 +39,7 @@ class ConfigRow:
     settings: RunSettings
     created_at: datetime
     active: bool = True
+    paused_reason: str = ""
     first_done: bool = False
     """A run has ended succeeded or partial (or with deletes that await approval)."""
     first_taken: int = 0

@@ -1,0 +1,41 @@
+"""The two connectors, put together for one run of one configuration."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from contactsync.adapters.google.client import GooglePeople
+from contactsync.adapters.google.endpoints import GoogleEndpoints
+from contactsync.adapters.http import AuthorizedHttp, HttpEdge
+from contactsync.adapters.zoho.client import ZohoContacts
+from contactsync.ports.directory import CallGate
+from contactsync.ports.state import RunSettings
+from contactsync.ports.vault import TokenSource
+
+
+@dataclass(frozen=True, slots=True)
+class Providers:
+    """Where both vendors are and how requests reach them; lives as long as the process."""
+
+    zoho: HttpEdge
+    google: HttpEdge
+    google_endpoints: GoogleEndpoints
+    tokens: TokenSource
+
+    def crm(self, settings: RunSettings, gate: CallGate, *, automation: bool) -> ZohoContacts:
+        """The CRM's contacts; `automation` lets the organisation's workflows run on our writes."""
+        policy = settings.policy
+        return ZohoContacts(
+            self.zoho, self.tokens, settings.crm_connection_id, policy.mapping, gate, automation=automation
+        )
+
+    def people(self, settings: RunSettings, gate: CallGate) -> GooglePeople:
+        """The Google account's contacts."""
+        http = AuthorizedHttp(self.google, self.tokens, settings.google_connection_id, gate)
+        return GooglePeople(
+            http,
+            self.google_endpoints,
+            group=settings.group_id,
+            mapping=settings.policy.mapping,
+            region=settings.region,
+        )
