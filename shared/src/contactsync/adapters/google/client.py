@@ -194,13 +194,16 @@ class GooglePeople:
     async def _create_batch(self, items: Sequence[_New]) -> Outcomes:
         answer = await self._send(protocol.create_people([item.person for item in items], self._mask))
         if not answer.is_success:
-            if answer.status == _NOT_FOUND and not Failure.of(answer).named():
-                raise await self._group_trouble()  # nothing else that a create names can be missing
+            failure = Failure.of(answer)
+            if any(status.is_gone for status in (failure.item, *failure.named().values())):
+                raise await self._group_trouble()  # the group is all that a create names
             raise _batch_refusal(answer, {str(place): item.link_id for place, item in enumerate(items)})
         with understood(answer):
             shown = answer.json_object().get("createdPeople", [])
             failed = [status for item in shown if (status := _failed(item))]
             made = [self._made(item["person"], answer) for item in shown if not _failed(item)]
+        if not made and any(status.is_gone for status in failed):
+            raise await self._group_trouble()
         outcomes: Outcomes = {written.link_id: written for written in made}
         missing = [item.link_id for item in items if item.link_id not in outcomes]
         if len(missing) != len(failed):

@@ -224,12 +224,15 @@ class _Edit:
     def _changed(self, entry: dict[str, Any], texts: Mapping[str, tuple[MappingRow, str | None]]) -> dict[str, Any]:
         changed = dict(entry)
         for key, (row, text) in texts.items():
-            if text:
-                changed |= {key: self._encoded(key, row, text), **(self._shape.fixed or {})}
-            else:
-                changed.pop(key, None)
+            value = self._encoded(key, row, text) if text else None
+            if value == entry.get(key):
+                continue
             for derived in self._shape.derived_from(key):
                 changed.pop(derived, None)
+            if value is None:
+                changed.pop(key, None)
+            else:
+                changed |= {key: value, **(self._shape.fixed or {})}
         return changed if self._shape.holds_something(changed) else {}
 
     def _new(self, slot: Slot, texts: Mapping[str, tuple[MappingRow, str | None]]) -> dict[str, Any]:
