@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Final
 
 from contactsync.domain.contact import Observation, Side
 from contactsync.domain.digests import Digester, DigestSet
@@ -23,6 +24,8 @@ from contactsync.domain.ids import LinkId
 from contactsync.domain.link import Link, LinkSide, PairState, Presence
 from contactsync.domain.mapping import Mapping
 from contactsync.domain.planning import is_about, is_edited
+
+_JUST_NOW: Final = timedelta(seconds=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +61,7 @@ def absorb(link: Link | None, observation: Observation, side: Side, context: Abs
         return _vanished(link, side, Presence.DELETED, observation.modified_at, context) if same else link
     known = link.side(side)
     if _is_late(known, observation, context):
-        return _with_side(link, side, _counted(known, context))
+        return _with_side(link, side, replace(known, listing=_listing(known, observation, context)))
     shown = _shown(known, observation, side, context)
     return _noted(link, side, shown, observation, context)
 
@@ -81,9 +84,13 @@ def absorb_absence(link: Link, side: Side, context: AbsorbContext) -> Link:
 
 
 def absorb_deletion(link: Link, side: Side, at: datetime, context: AbsorbContext) -> Link:
-    """The pair after a deletion record of that instant; a contact seen in a later state was restored since."""
+    """The pair after a deletion record of that instant, or after a reading by id that did not find the contact now.
+
+    A contact of which a state later than the record is known was restored since.
+    """
     known = link.side(side)
-    if known.presence is Presence.PRESENT and known.modified_at is not None and at < known.modified_at:
+    is_record = at < context.listing_started - _JUST_NOW
+    if is_record and known.presence is Presence.PRESENT and known.modified_at is not None and at < known.modified_at:
         return link
     return _vanished(link, side, Presence.DELETED, at, context)
 
@@ -114,11 +121,9 @@ def _is_late(known: LinkSide, observation: Observation, context: AbsorbContext) 
     return joined and observation.revision == known.revision
 
 
-def _counted(known: LinkSide, context: AbsorbContext) -> LinkSide:
-    """The side as it was, but shown by this full listing."""
-    if not context.full or known.listing == context.listing_number:
-        return known
-    return replace(known, listing=context.listing_number)
+def _listing(known: LinkSide, observation: Observation, context: AbsorbContext) -> int:
+    """The last full listing that showed the contact; a reading that cannot tell the scope is no such listing."""
+    return context.listing_number if context.full and observation.in_scope is not None else known.listing
 
 
 def _shown(known: LinkSide, observation: Observation, side: Side, context: AbsorbContext) -> LinkSide:
@@ -142,7 +147,7 @@ def _shown(known: LinkSide, observation: Observation, side: Side, context: Absor
         seen=seen,
         confirmed=confirmed,
         keys=context.digester.match_keys(observation.identity),
-        listing=context.listing_number if context.full else known.listing,
+        listing=_listing(known, observation, context),
         observed_at=context.observed_at,
         read_only=observation.read_only,
         values=observation.values,

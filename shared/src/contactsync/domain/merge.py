@@ -117,7 +117,7 @@ class FieldMerge:
     bases: dict[Side, DigestSet] = field(default_factory=dict)
     """Bases of all fields but those that `changes` will write, which keep theirs until the write is confirmed."""
     diverged: set[RowKey] = field(default_factory=set)
-    left_out: dict[RowKey, str] = field(default_factory=dict)
+    left_out: dict[str, str] = field(default_factory=dict)
     """Fields that the other side cannot hold, with the reason code."""
 
     @property
@@ -127,7 +127,7 @@ class FieldMerge:
 
 
 def merge(link: Link, policy: Policy, digester: Digester, *, adopting: bool = False) -> FieldMerge:
-    """The merge of a pair whose two sides are present, with their values.
+    """The merge of a pair whose two sides are present, with the values of each side that shows an edit.
 
     `adopting`: the person was found outside the group, so nothing of it enters the CRM until somebody edits it.
     """

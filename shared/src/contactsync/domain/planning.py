@@ -59,11 +59,12 @@ class Decision:
     """Whether the pair counts against the run's limit: it is linked, or something is written for it."""
     fields: tuple[str, ...] = ()
     """CRM names of the fields that are written."""
-    left_out: Mapping[RowKey, str] = field(default_factory=dict)
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    """Row keys of fields that the other side cannot hold, with the reason code."""
 
 
 def decide(link: Link, policy: Policy, digester: Digester, *, now: datetime, first: bool) -> Decision:
-    """What to do about a pair now. Sides that are present must have their values, if the pair is pending.
+    """What to do about a pair now. A side that shows something else than was agreed must have its values.
 
     `first`: the configuration has not completed a run yet, so nothing is deleted.
     """
@@ -213,12 +214,12 @@ def _create(link: Link, source: Side, policy: Policy, reason: Reason) -> Decisio
     return Decision(link=link, intents=(intent,), outcome=Outcome.CREATED, reason=reason, takes=True, left_out=left_out)
 
 
-def values_for_new(source: LinkSide, target: Side, policy: Policy) -> tuple[dict[RowKey, str], dict[RowKey, str]]:
+def values_for_new(source: LinkSide, target: Side, policy: Policy) -> tuple[dict[RowKey, str], dict[str, str]]:
     """The values of a contact to be made from `source`, and what is left out with the reason; no values: no contact."""
     if source.values is None:
         raise ValueError("a contact is made from values that were read")
     values: dict[RowKey, str] = {}
-    left_out: dict[RowKey, str] = {}
+    left_out: dict[str, str] = {}
     for row in policy.mapping.rows:
         text = value_of(source, row)
         if not text or not row.flows_to(target, policy.direction):
@@ -232,8 +233,8 @@ def values_for_new(source: LinkSide, target: Side, policy: Policy) -> tuple[dict
 
 
 def _completed(
-    source: LinkSide, policy: Policy, values: dict[RowKey, str], left_out: dict[RowKey, str]
-) -> tuple[dict[RowKey, str], dict[RowKey, str]]:
+    source: LinkSide, policy: Policy, values: dict[RowKey, str], left_out: dict[str, str]
+) -> tuple[dict[RowKey, str], dict[str, str]]:
     """A new record's values with a last name and the configuration's own values for new records."""
     mapping = policy.mapping
     last = mapping.by_crm("Last_Name")
@@ -348,7 +349,7 @@ def confirm(  # noqa: PLR0913  one provider answer, field by field
             written_revision=revision,
             written_at=now,
             modified_at=modified_at,
-            observed_at=now,
+            observed_at=modified_at,
             values=None if observation is None else observation.values,
         )
     after = _with_side(link, intent.side, written)

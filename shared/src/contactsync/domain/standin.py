@@ -37,8 +37,8 @@ def candidates(person: LinkSide, mapping: Mapping) -> Iterator[str]:
     company = mapping.by_google("organizations.name")
     if company is not None and (text := values.get(company.key, "").strip()):
         yield text
-    for row in _rows_of(mapping, "email_addresses"):
-        local, _, domain = values.get(row.key, "").strip().partition("@")
+    for address in (*(values.get(row.key, "") for row in _rows_of(mapping, "email_addresses")), *person.emails):
+        local, _, domain = address.strip().partition("@")
         if local and domain:
             yield local
     for row in _rows_of(mapping, "phone_numbers"):
@@ -107,13 +107,14 @@ class Names:
             return cls._found(link, mapping, last, given)
         if bases[0] == empty or bases[1] != empty or last.key in link.diverged:
             return None
-        untouched = link.crm.seen.index.get(last.hash) == bases[0]
-        return cls(last, given, agreed=True) if untouched and _is_empty(link.crm, given) else None
+        seen = link.crm.seen.index
+        nameless = given is None or seen.get(given.hash) == empty
+        return cls(last, given, agreed=True) if nameless and seen.get(last.hash) == bases[0] else None
 
     @classmethod
     def _found(cls, link: Link, mapping: Mapping, last: MappingRow, given: MappingRow | None) -> Self | None:
         shown = fold(_text(link.crm, last))
-        if _text(link.google, last) or not shown or not _is_empty(link.crm, given):
+        if not shown or _text(link.google, last) or (given is not None and _text(link.crm, given)):
             return None
         if shown not in {fold(text) for text in candidates(link.google, mapping)}:
             return None
@@ -146,7 +147,3 @@ def keep_names_whole(names: Names, link: Link, policy: Policy, to_crm: dict[RowK
 
 def _text(side: LinkSide, row: MappingRow) -> str:
     return (side.values if side.values is not None else _NO_VALUES).get(row.key, "").strip()
-
-
-def _is_empty(side: LinkSide, row: MappingRow | None) -> bool:
-    return row is None or not _text(side, row)
