@@ -13,7 +13,7 @@ from typing import Final
 from unicodedata import combining, normalize
 
 from contactsync.domain.contact import Side
-from contactsync.domain.link import Link, LinkSide, PairState
+from contactsync.domain.link import Link, PairState
 from contactsync.domain.reasons import Reason
 
 
@@ -118,9 +118,9 @@ def same_name(a: str, b: str) -> bool:
     return bool(words_a) and (sorted(words_a) == sorted(words_b) or _compact(words_a) == _compact(words_b))
 
 
-def peer_reason(held: LinkSide, first: LinkSide) -> Reason:
+def peer_reason(a: str, b: str) -> Reason:
     """Why the second of two contacts of one side that share a key is held, by their names."""
-    return Reason.AMBIGUOUS_MATCH if same_name(held.name, first.name) else Reason.POSSIBLE_DUPLICATE
+    return Reason.AMBIGUOUS_MATCH if same_name(a, b) else Reason.POSSIBLE_DUPLICATE
 
 
 def _words(name: str) -> list[str]:
