@@ -84,8 +84,8 @@ def batch_create(sim: GoogleSimulator, book: AddressBook, request: ApiRequest) -
     results = _carry_out(sim, book, checks, "BatchCreateContactsErrorDetails")
     if mask is None:
         return {}
-    people = [_item(sim, request, mask, result) for result in results.values()]
-    return {"createdPeople": sim.shuffled(people)}
+    shown = PersonView(mask, request.read_sources(), shuffle=sim.item_shuffle)
+    return {"createdPeople": sim.shuffled([_item(shown, result) for result in results.values()])}
 
 
 def batch_update(sim: GoogleSimulator, book: AddressBook, request: ApiRequest) -> Json:
@@ -98,7 +98,8 @@ def batch_update(sim: GoogleSimulator, book: AddressBook, request: ApiRequest) -
     results = _carry_out(sim, book, checks, "BatchUpdateContactsErrorDetails")
     if shown_mask is None:
         return {}
-    return {"updateResult": {name: _item(sim, request, shown_mask, result, name) for name, result in results.items()}}
+    shown = PersonView(shown_mask, request.read_sources(), shuffle=sim.item_shuffle)
+    return {"updateResult": {name: _item(shown, result, name) for name, result in results.items()}}
 
 
 def batch_delete(sim: GoogleSimulator, book: AddressBook, request: ApiRequest) -> Json:
@@ -152,20 +153,13 @@ def _batch_error(sim: GoogleSimulator, failures: Mapping[str, ApiError], details
     return ApiError(first.code, first.message, [{"@type": _DETAILS + details, "contactErrors": listed}])
 
 
-def _item(
-    sim: GoogleSimulator,
-    request: ApiRequest,
-    mask: tuple[str, ...],
-    result: Version | ApiError,
-    requested: str | None = None,
-) -> Json:
+def _item(shown: PersonView, result: Version | ApiError, requested: str | None = None) -> Json:
     """A PersonResponse."""
     item: Json = {"requestedResourceName": requested} if requested else {}
     if isinstance(result, ApiError):
         return item | {"httpStatusCode": result.http, "status": result.status_json()}
-    view = PersonView(mask, request.read_sources(), shuffle=sim.item_shuffle)
     item.setdefault("requestedResourceName", result.resource_name)
-    return item | {"httpStatusCode": 200, "person": view.person(result), "status": {}}
+    return item | {"httpStatusCode": 200, "person": shown.person(result), "status": {}}
 
 
 def _new(sim: GoogleSimulator, book: AddressBook, person: Mapping[str, object]) -> _Draft:
