@@ -16,6 +16,7 @@ from contactsync.domain.ids import LinkId, PersonId
 from contactsync.domain.link import Hold, KeyKind, Link, LinkSide, MatchKey, PairState, Presence
 from contactsync.domain.matching import Candidate, Doubt, Same, choose, first_in_order, peer_reason
 from contactsync.domain.policy import NoEmailRule
+from contactsync.domain.reasons import Reason
 from contactsync.ports.state import Outsider
 from sync_worker.engine.people import context_for
 from sync_worker.engine.session import Session
@@ -128,6 +129,13 @@ class _Matcher:
             return None
         if not _stands_alone(link):
             return link
+        resolved = self._resolved(link)
+        if resolved.hold is None and resolved.state is PairState.SINGLE:
+            # It will be made on the other side: nobody may join it meanwhile.
+            self._session.engaged.add(link.link_id)
+        return resolved
+
+    def _resolved(self, link: Link) -> Link:
         side = _here(link)
         first = self._first_of_its_side(link, side)
         if first is not link and first.link_id != link.link_id:
@@ -162,11 +170,14 @@ class _Matcher:
         )
         match chosen:
             case Same(remote_id=remote_id):
-                self._taken.add((other, remote_id))
+                found = free[remote_id]
+                if found is not None and found.link_id in self._session.engaged:
+                    return self._later(link)
+                self._taken |= {(other, remote_id), (side, str(link.side(side).remote_id))}
                 self.joined.add(link.link_id)
-                return self._linked(link, other, remote_id, free[remote_id])
+                return self._linked(link, other, remote_id, found)
             case Doubt():
-                return self._held(link, "possible_duplicate")
+                return self._held(link, Reason.POSSIBLE_DUPLICATE)
             case _:
                 return link
 
@@ -210,7 +221,7 @@ class _Matcher:
         self.found[other].append(remote_id)
         if other is Side.CRM:
             record = LinkSide(remote_id=remote_id, presence=Presence.PRESENT)
-            return replace(_with_side(link, other, record, state=PairState.DORMANT), reason="in_crm_outside_view")
+            return replace(_with_side(link, other, record, state=PairState.DORMANT), reason=Reason.IN_CRM_OUTSIDE_VIEW)
         stranger = LinkSide(remote_id=remote_id, presence=Presence.PRESENT)
         pair = _with_side(link, other, stranger, state=PairState.LINKED)
         person = self._index.people.get(remote_id)
@@ -218,6 +229,11 @@ class _Matcher:
             return link
         context = context_for(self._session, Side.GOOGLE, began=self._session.now())
         return absorb(pair, person, Side.GOOGLE, context) or pair
+
+    def _later(self, link: Link) -> Link:
+        """What it belongs to is being written in this run: the next run knows more."""
+        now = self._session.now()
+        return replace(link, hold=Hold(reason=Reason.BEING_CREATED, since=now, retry_at=now))
 
     def _held(self, link: Link, reason: str) -> Link:
         return replace(link, hold=Hold(reason=reason, since=self._session.now()))
@@ -227,6 +243,8 @@ _KEY_ORDER = {
     Side.CRM: (
         (KeyKind.STRONG_EMAIL, KeyKind.STRONG_EMAIL),
         (KeyKind.STRONG_EMAIL, KeyKind.WEAK_EMAIL),
+        (KeyKind.WEAK_EMAIL, KeyKind.STRONG_EMAIL),
+        (KeyKind.WEAK_EMAIL, KeyKind.WEAK_EMAIL),
         (KeyKind.NAME_PHONE, KeyKind.NAME_PHONE),
     ),
     Side.GOOGLE: (
@@ -237,7 +255,7 @@ _KEY_ORDER = {
         (KeyKind.NAME_PHONE, KeyKind.NAME_PHONE),
     ),
 }
-"""Which keys of a contact are compared with which of the other side's, strongest first."""
+"""Which keys of a contact are compared with which of the other side's, strongest first. Either side finds the other."""
 
 
 def _is_free(link: Link, side: Side) -> bool:

@@ -66,6 +66,8 @@ class Session:
         """Creates that got no answer, by pair: nothing is done to these pairs until it is known."""
         self.counted: set[LinkId] = set()
         """Pairs that this run has counted but not settled."""
+        self.engaged: set[LinkId] = set()
+        """Contacts that are being made on the other side in this slice: nothing is linked to them meanwhile."""
         self.companies: dict[str, str | None] = {}
         """Company name -> account id, as far as asked in this slice; None when the CRM does not know it."""
         self.record_names: dict[str, str] = {}

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 from random import Random
 
+import structlog
+
 from contactsync.errors import ContactSyncError, Disposition, SyncTokenExpiredError, TemporaryError
 from contactsync.ports.state import Phase, RunState
 from sync_worker.engine.apply import apply
@@ -14,6 +16,8 @@ from sync_worker.engine.observe import observe, read_google_in_full
 from sync_worker.engine.reconcile import look_up, recover
 from sync_worker.engine.search import search
 from sync_worker.engine.session import RunCancelledError, Session
+
+log = structlog.get_logger(__name__)
 
 _MAX_BACKOFF_S = 300.0
 
@@ -69,6 +73,7 @@ async def _enter(session: Session, phase: Phase) -> None:
 
 
 async def _handle(session: Session, error: ContactSyncError, rng: Random) -> None:
+    log.warning("sync.slice.stopped", reason=error.reason, phase=str(session.run.phase), error=type(error).__name__)
     match error.disposition:
         case Disposition.RETRY_LATER | Disposition.LOOK_UP | Disposition.RESTART_LISTING:
             delay = next_delay(session.run.retries + 1, _retry_after(error), rng)
