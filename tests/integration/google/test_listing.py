@@ -2,7 +2,9 @@
 
 import pytest
 
+from contactsync.domain.catalogue import STANDARD_CRM_FIELDS
 from contactsync.domain.ids import GroupId
+from contactsync.domain.mapping import Mapping
 from contactsync.errors import (
     OutcomeUnknownError,
     PageTokenExpiredError,
@@ -104,9 +106,6 @@ async def test_a_page_token_that_google_cannot_read_starts_the_listing_again() -
 
 
 async def test_another_mapping_has_another_fingerprint_and_its_token_is_refused() -> None:
-    from contactsync.domain.catalogue import STANDARD_CRM_FIELDS
-    from contactsync.domain.mapping import Mapping
-
     fewer = Mapping.build([{"crm_field": "Email", "google_field": "email_addresses[work]"}], STANDARD_CRM_FIELDS)
     async with desk() as bench:
         _, token = await whole_listing(bench.people())

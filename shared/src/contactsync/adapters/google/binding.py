@@ -43,6 +43,14 @@ class Slot:
         return bool(kind == self.selector or (self.matches and not kind))
 
 
+def is_own(entry: Entry) -> bool:
+    """Whether an entry is the user's own, and not of the person's public profile."""
+    try:
+        return bool(entry["metadata"]["source"]["type"] == "CONTACT")
+    except KeyError:
+        return "source" not in entry.get("metadata", ())
+
+
 def text_of(entry: Entry, key: str) -> str:
     """The text under `key`; a date in its written form; empty for nothing or blanks alone."""
     value = entry.get(key)
@@ -65,41 +73,42 @@ class FieldBinder:
         self.shape = SHAPES[name]
         self.slots = _slots(self.shape, rows)
         self._region = region
-        self._by_type: dict[str | None, int] = {slot.selector: i for i, slot in enumerate(self.slots)}
         self._match = next((i for i, slot in enumerate(self.slots) if slot.matches), None)
+        self._by_type: dict[str | None, int] = {slot.selector: i for i, slot in enumerate(self.slots)}
         if self._match is not None:
             self._by_type |= {None: self._match, "": self._match}
+        self._texts = tuple(tuple((key, row.key) for key, row in slot.rows) for slot in self.slots)
+
+    def read(self, listed: Sequence[Entry], values: dict[RowKey, str], known: Known | None = None) -> bool:
+        """Put the texts of the bound entries into `values`; says whether the base could bind to other entries.
+
+        Most people have one entry of a type at most: one pass finds that out, and what they hold. It runs for every
+        listed person, hence its form.
+        """
+        selector, by_type = self.shape.selector, self._by_type
+        bound: dict[int, Entry] = {}
+        several = False
+        for entry in listed:
+            index = by_type.get(entry.get(selector))
+            if index is None or not is_own(entry):
+                continue
+            if index in bound:
+                several = True
+                break
+            bound[index] = entry
+        elsewhere = self._match is not None and self._match not in bound
+        if several or (elsewhere and known is not None):
+            chosen = self.bind([entry for entry in listed if is_own(entry)], known)
+            bound = {index: entry for index, entry in enumerate(chosen) if entry is not None}
+        for index, entry in bound.items():
+            for key, row_key in self._texts[index]:
+                text = text_of(entry, key)
+                if text:
+                    values[row_key] = text
+        return several or elsewhere
 
     def bind(self, entries: Sequence[Entry], known: Known | None = None) -> list[Entry | None]:
         """The entry of each slot, in the order of `slots`. The result does not depend on the order of `entries`."""
-        bound = self._bind_plainly(entries)
-        if bound is None or (known is not None and self._may_match_elsewhere(entries)):
-            return self._bind_carefully(entries, known)
-        return bound
-
-    def is_doubtful(self, entries: Sequence[Entry]) -> bool:
-        """Whether the base could bind a slot to another entry than its absence does."""
-        return self._bind_plainly(entries) is None or self._may_match_elsewhere(entries)
-
-    def _bind_plainly(self, entries: Sequence[Entry]) -> list[Entry | None] | None:
-        """The usual case, one entry of a type at most, in one pass; None where there is a choice."""
-        bound: list[Entry | None] = [None] * len(self.slots)
-        selector, by_type = self.shape.selector, self._by_type
-        for entry in entries:
-            index = by_type.get(entry.get(selector) if selector else None)
-            if index is None or not self.shape.holds_something(entry):
-                continue
-            if bound[index] is not None:
-                return None
-            bound[index] = entry
-        return bound
-
-    def _may_match_elsewhere(self, entries: Sequence[Entry]) -> bool:
-        if self._match is None:
-            return False
-        return bool(entries) and not any(self.slots[self._match].owns(self.shape, entry) for entry in entries)
-
-    def _bind_carefully(self, entries: Sequence[Entry], known: Known | None) -> list[Entry | None]:
         free = [entry for entry in entries if self.shape.holds_something(entry)]
         bound: list[Entry | None] = [None] * len(self.slots)
         for index in self._in_order():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final, Protocol
@@ -11,11 +11,11 @@ from uuid import UUID
 from contactsync.adapters.google import protocol
 from contactsync.adapters.google.batches import BatchRefusedError, BatchSender, Outcomes, not_sent, refused
 from contactsync.adapters.google.binding import Known
-from contactsync.adapters.google.codec import PersonCodec
+from contactsync.adapters.google.codec import Person, PersonCodec
 from contactsync.adapters.google.endpoints import GoogleEndpoints
 from contactsync.adapters.google.failures import NOT_FOUND, Failure, ItemStatus, error_of, is_expired_sync_token
 from contactsync.adapters.google.protocol import Request
-from contactsync.adapters.google.reading import PersonReader, people_of, server_time, understood
+from contactsync.adapters.google.reading import PersonReader, Reading, people_of, server_time, understood
 from contactsync.adapters.google.updates import PatchedPerson, known_values, masked_batches, patched
 from contactsync.adapters.http import Answer, AuthorizedHttp
 from contactsync.domain.contact import Observation
@@ -116,16 +116,23 @@ class GooglePeople:
         answer = await self._send(protocol.list_people(self._mask, sync_token, page))
         if not answer.is_success:
             raise _listing_error(answer, sync_token, page)
+        seen_at = server_time(answer)
         with understood(answer):
             body = people_of(answer)
-            known = await self._known([person for person in body.get("connections", ()) if self._has_choice(person)])
-            seen_at = server_time(answer)
-            people = [
-                observation
-                for person in body.get("connections", ())
-                if (observation := self._reader.listed(person, seen_at, known.get(person["resourceName"])))
-            ]
-        return PeoplePage(people, body.get("nextPageToken"), body.get("nextSyncToken"), body.get("totalItems"))
+            people = body.get("connections", ())
+            seen = [self._reader.listed(person, seen_at) for person in people]
+        known = await self._known(person for person, reading in zip(people, seen, strict=True) if _has_choice(reading))
+        if known:
+            seen = [self._again(person, reading, known, seen_at) for person, reading in zip(people, seen, strict=True)]
+        observations = [reading.observation for reading in seen if reading is not None]
+        return PeoplePage(observations, body.get("nextPageToken"), body.get("nextSyncToken"), body.get("totalItems"))
+
+    def _again(
+        self, person: Person, reading: Reading | None, known: Mapping[PersonId, Known], seen_at: datetime
+    ) -> Reading | None:
+        """The reading with the person's base at hand, where there is one."""
+        base = known.get(person["resourceName"])
+        return reading if base is None else self._reader.listed(person, seen_at, base)
 
     async def read(self, ids: Sequence[PersonId]) -> Sequence[PersonSnapshot]:
         """See `PeopleDirectory.read`."""
@@ -143,21 +150,23 @@ class GooglePeople:
             found = {item["requestedResourceName"]: item for item in answer.json_object().get("responses", ())}
             if not found.keys() >= set(names):
                 raise answer.unreadable("somebody who was asked for is not answered for")
-            people = {name: found[name].get("person") for name in names if _is_there(found[name])}
-            known = await self._known([person for person in people.values() if person and self._has_choice(person)])
-            return [
-                PersonSnapshot(_renamed(observation, name), person)
-                for name, person in people.items()
-                if person and (observation := self._reader.read(person, known.get(person["resourceName"])))
-            ]
+            people = {name: found[name]["person"] for name in names if _is_there(found[name])}
+            seen = {name: self._reader.read(person) for name, person in people.items()}
+        known = await self._known(people[name] for name, reading in seen.items() if _has_choice(reading))
+        snapshots: list[PersonSnapshot] = []
+        for name, person in people.items():
+            base = known.get(person["resourceName"])
+            reading = seen[name] if base is None else self._reader.read(person, base)
+            if reading is not None:
+                snapshots.append(PersonSnapshot(_renamed(reading.observation, name), person))
+        return snapshots
 
-    def _has_choice(self, person: Mapping[str, Any]) -> bool:
-        return self._bindings is not None and self._codec.is_doubtful(person)
-
-    async def _known(self, people: Sequence[Mapping[str, Any]]) -> Mapping[PersonId, Known]:
-        if self._bindings is None or not people:
+    async def _known(self, people: Iterable[Person]) -> Mapping[PersonId, Known]:
+        """The bases of people whose entries leave a choice; of none without somebody to ask."""
+        names = [PersonId(person["resourceName"]) for person in people]
+        if self._bindings is None or not names:
             return {}
-        return await self._bindings.known([PersonId(person["resourceName"]) for person in people])
+        return await self._bindings.known(names)
 
     async def group_exists(self, group: GroupId) -> bool:
         """See `PeopleDirectory.group_exists`."""
@@ -213,10 +222,10 @@ class GooglePeople:
 
     def _made(self, person: Mapping[str, Any], answer: Answer) -> Written:
         """A contact that a create made; its marker says for which link, since the order of the answer does not."""
-        observation = self._reader.read(person)
-        if observation is None or observation.marker is None:
+        reading = self._reader.read(person)
+        if reading is None or reading.observation.marker is None:
             raise answer.unreadable("a new contact without its marker")
-        return _written(LinkId(UUID(observation.marker)), observation)
+        return _written(LinkId(UUID(reading.observation.marker)), reading.observation)
 
     # --- updating ---------------------------------------------------------------------------------------------------
 
@@ -260,10 +269,10 @@ class GooglePeople:
         if status := _failed(result):
             return refused(item.link_id, status)
         known = None if self._bindings is None else self._known_after(item)
-        observation = self._reader.read(result["person"], known)
-        if observation is None:
+        reading = self._reader.read(result["person"], known)
+        if reading is None:
             raise answer.unreadable("an updated contact that is none")
-        return _written(item.link_id, observation, item.patch.left_out)
+        return _written(item.link_id, reading.observation, item.patch.left_out)
 
     def _known_after(self, item: PatchedPerson) -> Known:
         """What the rows were bound to by the update: the next listing is asked with the base that it becomes."""
@@ -362,6 +371,10 @@ def _batch_refusal(answer: Answer, links: Mapping[str, LinkId]) -> Exception:
     found = {links.get(key) or links.get(f"people/{key}"): status for key, status in named.items()}
     settled: Outcomes = {link_id: refused(link_id, status) for link_id, status in found.items() if link_id is not None}
     return BatchRefusedError(settled, lambda link_id: refused(link_id, failure.item))
+
+
+def _has_choice(reading: Reading | None) -> bool:
+    return reading is not None and reading.doubtful
 
 
 def _failed(item: Mapping[str, Any]) -> ItemStatus | None:

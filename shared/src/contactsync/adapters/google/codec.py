@@ -7,14 +7,13 @@ is bound to is changed in place and keeps its label and whatever else it holds; 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 import orjson
 
-from contactsync.adapters.google.binding import Entry, FieldBinder, Known, Slot, text_of
-from contactsync.adapters.google.protocol import is_own
+from contactsync.adapters.google.binding import WORK, Entry, FieldBinder, Known, Slot, is_own, is_primary, text_of
 from contactsync.adapters.google.shapes import SHAPES, SHAPES_BY_JSON, Shape, date_value
 from contactsync.domain.canonical import canonical
 from contactsync.domain.contact import Changes, Identity, Values
@@ -33,8 +32,9 @@ SEVERAL_ENTRIES: Final = "several_entries"
 DATE_AS_TEXT: Final = "date_as_text"
 """Google holds the date as words; they are left alone."""
 
+_STRONG: Final = frozenset({WORK, ""})
+
 Person = Mapping[str, Any]
-Reader = Callable[[Person, dict[RowKey, str], Known | None], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,23 +54,21 @@ class PersonCodec:
             by_field.setdefault(row.google_field.field, []).append(row)
         self._region = region
         self._binders = {SHAPES[name].json_name: FieldBinder(name, rows, region) for name, rows in by_field.items()}
-        self._readers = tuple(_reader(binder) for binder in self._binders.values())
 
     @property
     def fields(self) -> tuple[str, ...]:
         """Person fields that the mapping needs, by their JSON names."""
         return tuple(self._binders)
 
-    def values(self, person: Person, known: Known | None = None) -> dict[RowKey, str]:
-        """The mapped values of `person`, as typed."""
+    def values(self, person: Person, known: Known | None = None) -> tuple[dict[RowKey, str], bool]:
+        """The mapped values of `person`, as typed; and whether they could differ with the base at hand."""
         values: dict[RowKey, str] = {}
-        for read in self._readers:
-            read(person, values, known)
-        return values
-
-    def is_doubtful(self, person: Person) -> bool:
-        """Whether `values` could come out differently with the base at hand."""
-        return any(binder.is_doubtful(_own(person, name)) for name, binder in self._binders.items() if name in person)
+        doubtful = False
+        for name, binder in self._binders.items():
+            listed = person.get(name)
+            if listed and binder.read(listed, values, known):
+                doubtful = True
+        return values, doubtful
 
     def person_of(self, values: Values) -> dict[str, Any]:
         """A new person with these values. Raises MappingError for what Google cannot hold."""
@@ -136,7 +134,7 @@ def identity_of(person: Person) -> Identity:
     for entry in person.get("emailAddresses", ()):
         address = entry.get("value")
         if address and is_own(entry):
-            (strong if entry.get("type", "work") in {"work", ""} else weak).append(address)
+            (strong if entry.get("type", WORK) in _STRONG else weak).append(address)
     phones = tuple(entry["value"] for entry in person.get("phoneNumbers", ()) if entry.get("value") and is_own(entry))
     return Identity(_name_of(person), tuple(strong), tuple(weak), phones)
 
@@ -152,8 +150,7 @@ def _name_of(person: Person) -> str:
 
 
 def _name_rank(name: Entry) -> tuple[bool, bytes]:
-    primary = name.get("metadata", {}).get("primary") or name.get("metadata", {}).get("sourcePrimary")
-    return not primary, orjson.dumps(name, option=orjson.OPT_SORT_KEYS)
+    return not is_primary(name), orjson.dumps(name, option=orjson.OPT_SORT_KEYS)
 
 
 def _own(person: Person, name: str) -> list[Entry]:
@@ -169,27 +166,6 @@ def _unwritable(shape: Shape, own: Sequence[Entry]) -> str:
     if shape.value == "date" and own[0].get("text") and not text_of(own[0], "date"):
         return DATE_AS_TEXT
     return ""
-
-
-def _reader(binder: FieldBinder) -> Reader:
-    """A function that puts the values of one person field into a dictionary."""
-    name = binder.shape.json_name
-    rows = tuple(tuple((key, row.key) for key, row in slot.rows) for slot in binder.slots)
-
-    def read(person: Person, values: dict[RowKey, str], known: Known | None) -> None:
-        listed = person.get(name)
-        if not listed:
-            return
-        bound = binder.bind([entry for entry in listed if is_own(entry)], known)
-        for entry, pairs in zip(bound, rows, strict=True):
-            if entry is None:
-                continue
-            for key, row_key in pairs:
-                text = text_of(entry, key)
-                if text:
-                    values[row_key] = text
-
-    return read
 
 
 class _Edit:

@@ -201,13 +201,6 @@ def contact_source(person: Mapping[str, Any]) -> Mapping[str, Any] | None:
     return next((source for source in sources if source.get("type") == "CONTACT"), None)
 
 
-def is_own(entry: Mapping[str, Any]) -> bool:
-    """Whether a list entry is the user's own, and not of the person's public profile."""
-    metadata = entry.get("metadata")
-    source = metadata.get("source") if metadata else None
-    return source is None or bool(source.get("type", "CONTACT") == "CONTACT")
-
-
 def memberships_of(*groups: str) -> list[dict[str, Any]]:
     """`groups` and `myContacts` as memberships of a new contact: phones show what is in `myContacts`."""
     names = dict.fromkeys((MY_CONTACTS, *(group for group in groups if group != ALL_CONTACTS)))

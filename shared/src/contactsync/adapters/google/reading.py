@@ -6,10 +6,10 @@ a person that cannot be read would otherwise look like one that is not there.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from contactsync.adapters.google.binding import Known
 from contactsync.adapters.google.codec import Person, PersonCodec, identity_of
@@ -18,8 +18,12 @@ from contactsync.adapters.http import Answer
 from contactsync.domain.contact import EMPTY_IDENTITY, Observation
 from contactsync.domain.ids import GroupId
 
-KnownOf = Callable[[str], Known | None]
-"""The base of a person, by resource name."""
+
+class Reading(NamedTuple):
+    """A person read. `doubtful`: with the base at hand, values could come from other entries."""
+
+    observation: Observation
+    doubtful: bool
 
 
 @contextmanager
@@ -38,17 +42,17 @@ class PersonReader:
         self._codec = codec
         self._group = group
 
-    def listed(self, person: Person, seen_at: datetime, known: Known | None = None) -> Observation | None:
+    def listed(self, person: Person, seen_at: datetime, known: Known | None = None) -> Reading | None:
         """A person of a listing; of people outside the group identity alone. None for one who is no contact."""
         if person["metadata"].get("deleted"):
-            return _tombstone(person, seen_at)
-        return self._observation(person, values_of_all=False, known=known)
+            return Reading(_tombstone(person, seen_at), doubtful=False)
+        return self._reading(person, values_of_all=False, known=known)
 
-    def read(self, person: Person, known: Known | None = None) -> Observation | None:
+    def read(self, person: Person, known: Known | None = None) -> Reading | None:
         """A person asked for by name, with values whether in the group or not. None for one who is no contact."""
         if person["metadata"].get("deleted"):
             return None
-        return self._observation(person, values_of_all=True, known=known)
+        return self._reading(person, values_of_all=True, known=known)
 
     def in_group(self, person: Person) -> bool:
         """Whether `person` is a member of the configuration's group."""
@@ -61,21 +65,23 @@ class PersonReader:
                 return True
         return False
 
-    def _observation(self, person: Person, *, values_of_all: bool, known: Known | None) -> Observation | None:
+    def _reading(self, person: Person, *, values_of_all: bool, known: Known | None) -> Reading | None:
         source = contact_source(person)
         if source is None:
             return None
         in_scope = self.in_group(person)
-        return Observation(
+        values, doubtful = self._codec.values(person, known) if in_scope or values_of_all else ({}, False)
+        observation = Observation(
             remote_id=person["resourceName"],
             revision=source["etag"],
             modified_at=datetime.fromisoformat(source["updateTime"]),
-            values=self._codec.values(person, known) if in_scope or values_of_all else {},
+            values=values,
             identity=identity_of(person),
             in_scope=in_scope,
             marker=_marker(person),
             previous_ids=_previous(person),
         )
+        return Reading(observation, doubtful)
 
 
 def _tombstone(person: Person, seen_at: datetime) -> Observation:
