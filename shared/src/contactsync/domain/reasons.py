@@ -60,6 +60,9 @@ class Reason(StrEnum):
     LOCKED = "locked"
     NOT_APPROVED = "not_approved"
     NO_PERMISSION = "no_permission"
+    CRM_FIELD_REQUIRED = "crm_field_required"
+    DEPENDENT_FIELD = "dependent_field"
+    DUPLICATE_IN_CRM = "duplicate_in_crm"
 
     # Quotas
     RATE_LIMITED = "rate_limited"
@@ -67,6 +70,7 @@ class Reason(StrEnum):
     GOOGLE_ACCOUNT_QUOTA = "google_account_quota"
     CRM_CREDITS = "crm_credits"
     CRM_CONCURRENCY = "crm_concurrency"
+    TOKEN_THROTTLE = "token_throttle"  # noqa: S105  a reason code, no token
 
     # Configurations and connections
     EDITION_FREE = "edition_free"
@@ -76,6 +80,10 @@ class Reason(StrEnum):
     NEEDS_RECONNECT = "needs_reconnect"
     MISSING_SCOPE = "missing_scope"
     SERVICE_DISABLED = "service_disabled"
+    WRONG_DATA_CENTRE = "wrong_data_centre"
+    HOST_NOT_ALLOWED = "host_not_allowed"
+    OAUTH_CLIENT_REFUSED = "oauth_client_refused"
+    VIEW_TOO_LARGE = "view_too_large"
     INVALID_MAPPING = "invalid_mapping"
     CONFIGURATION_ERROR = "configuration_error"
 
@@ -254,6 +262,18 @@ _WRITTEN: Final[Mapping[Reason, tuple[str, str]]] = {
         "Your CRM profile lacks a right that this needs. An administrator can grant it.",
         "Il manque un droit à votre profil CRM. Un administrateur peut l'accorder.",
     ),
+    Reason.CRM_FIELD_REQUIRED: (
+        "The CRM requires a field that this contact lacks. Set a value for new records, or fill it in.",
+        "Le CRM exige un champ qui manque à ce contact. Définissez une valeur pour les nouveaux, ou remplissez-le.",
+    ),
+    Reason.DEPENDENT_FIELD: (
+        "The CRM requires fields of this record to go together; its message is shown.",
+        "Le CRM exige que des champs de cet enregistrement s'accordent ; son message est affiché.",
+    ),
+    Reason.DUPLICATE_IN_CRM: (
+        "Another record of the CRM has a value that must be unique. Nothing was overwritten.",
+        "Un autre enregistrement du CRM a une valeur qui doit être unique. Rien n'a été écrasé.",
+    ),
     Reason.RATE_LIMITED: (
         "A quota is used up for now. The sync goes on by itself.",
         "Un quota est épuisé pour l'instant. La synchronisation reprendra d'elle-même.",
@@ -273,6 +293,10 @@ _WRITTEN: Final[Mapping[Reason, tuple[str, str]]] = {
     Reason.CRM_CONCURRENCY: (
         "The CRM is handling as many requests as it allows. The sync goes on by itself.",
         "Le CRM traite autant de requêtes qu'il le permet. La synchronisation reprendra d'elle-même.",
+    ),
+    Reason.TOKEN_THROTTLE: (
+        "The CRM limits how often the connection is renewed. The sync goes on by itself.",
+        "Le CRM limite les renouvellements de la connexion. La synchronisation reprendra d'elle-même.",
     ),
     Reason.EDITION_FREE: (
         "This sync is not part of the CRM's Free edition.",
@@ -301,6 +325,22 @@ _WRITTEN: Final[Mapping[Reason, tuple[str, str]]] = {
     Reason.SERVICE_DISABLED: (
         "The account's administrator has switched this service off.",
         "L'administrateur du compte a désactivé ce service.",
+    ),
+    Reason.WRONG_DATA_CENTRE: (
+        "The organisation is served by another data centre now. Reconnect the same account.",
+        "L'organisation dépend maintenant d'un autre centre de données. Reconnectez le même compte.",
+    ),
+    Reason.HOST_NOT_ALLOWED: (
+        "An answer named an address that is not the provider's own. It was not followed.",
+        "Une réponse indiquait une adresse étrangère au fournisseur. Elle n'a pas été suivie.",
+    ),
+    Reason.OAUTH_CLIENT_REFUSED: (
+        "The provider refuses this installation's own credentials. Its operator has to correct them.",
+        "Le fournisseur refuse les identifiants de cette installation. Son exploitant doit les corriger.",
+    ),
+    Reason.VIEW_TOO_LARGE: (
+        "The list view has more than 100,000 contacts. Choose a smaller one.",
+        "La vue de liste contient plus de 100\u00a0000 contacts. Choisissez-en une plus petite.",
     ),
     Reason.INVALID_MAPPING: (
         "The field mapping cannot be used as it is. The rows concerned are named.",

@@ -132,7 +132,7 @@ class TestOutcomes:
             (failure("MANDATORY_NOT_FOUND", api_name="Region"), "crm_field_required"),
             (failure("RECORD_LOCKED", api_name="id", action="record_locking"), "locked"),
             (failure("NOT_APPROVED"), "not_approved"),
-            (failure("NOT_REVIEWED"), "not_reviewed"),
+            (failure("NOT_REVIEWED"), "not_approved"),
             (failure("DEPENDENT_FIELD_MISSING", dependee={"api_name": "State"}), "dependent_field"),
             (failure("DEPENDENT_MISMATCH"), "dependent_field"),
             (failure("EXPECTED_FIELD_MISSING"), "dependent_field"),

@@ -16,14 +16,14 @@ from typing import Any, Final
 
 from contactsync.adapters.zoho.instants import header_instant, parse_instant, revision_of
 from contactsync.adapters.zoho.protocol import MAX_FIELDS
+from contactsync.domain.canonical import canonical
 from contactsync.domain.catalogue import ValueKind
 from contactsync.domain.contact import Changes, Identity, Observation
 from contactsync.domain.ids import RowKey
 from contactsync.domain.mapping import Mapping as FieldMapping
-from contactsync.domain.mapping import MappingRow
+from contactsync.domain.mapping import MappingRow, crm_field_of, crm_only_key
+from contactsync.domain.reasons import Reason
 
-VALUE_DOES_NOT_FIT: Final = "value_does_not_fit"
-COMPANY_NOT_IN_CRM: Final = "company_not_in_crm"
 NO_CHOICE: Final = "-None-"
 """What an empty picklist shows."""
 
@@ -35,8 +35,7 @@ _NOT_HIS_OWN: Final = frozenset({"Asst_Phone", "Fax"})
 """Numbers that several people share."""
 _WHOLE: Final = re.compile(r"[+-]?\d{1,9}")
 _LONG: Final = re.compile(r"[+-]?\d{10,18}")
-_TRUE: Final = frozenset({"true", "yes", "1"})
-_FALSE: Final = frozenset({"false", "no", "0"})
+_BOOLEANS: Final = {"true": True, "false": False}
 
 Json = Any
 Decoder = Callable[[Json], str]
@@ -88,7 +87,7 @@ class RecordCodec:
             values=values,
             identity=self._identity(record),
             in_scope=in_scope,
-            read_only="locked" if get("Locked__s") is True else None,
+            read_only=Reason.LOCKED if get("Locked__s") is True else None,
         )
 
     def encode(self, changes: Changes, companies: Mapping[str, str]) -> Encoded:
@@ -100,7 +99,7 @@ class RecordCodec:
         left_out: dict[str, str] = {}
         for key, text in changes.items():
             row = self._rows.get(key)
-            name = row.crm_field if row is not None else key.partition("=")[0]
+            name = row.crm_field if row is not None else crm_field_of(key)
             kind = crm_kind(row) if row is not None else ValueKind.TEXT
             if text is None:
                 fields[name] = None
@@ -108,16 +107,16 @@ class RecordCodec:
                 try:
                     fields[name] = _ENCODERS.get(kind, str)(text)
                 except ValueError:
-                    left_out[key] = VALUE_DOES_NOT_FIT
+                    left_out[key] = Reason.VALUE_DOES_NOT_FIT
             elif text in companies:
                 fields[name] = {"id": companies[text]}
             else:
-                left_out[key] = COMPANY_NOT_IN_CRM
+                left_out[key] = Reason.COMPANY_NOT_IN_CRM
         return Encoded(fields, left_out)
 
     def key_of(self, crm_field: str) -> RowKey:
         """The row of a CRM field; for one outside the mapping, the key that names it alone."""
-        return self._key_of_field.get(crm_field, RowKey(f"{crm_field}="))
+        return self._key_of_field.get(crm_field) or crm_only_key(crm_field)
 
     def _identity(self, record: Mapping[str, Json]) -> Identity:
         email, secondary = record.get("Email"), record.get("Secondary_Email")
@@ -185,10 +184,10 @@ def _instant_text(value: Json) -> str:
 
 
 def _as_boolean(text: str) -> bool:
-    folded = text.strip().casefold()
-    if folded in _TRUE or folded in _FALSE:
-        return folded in _TRUE
-    raise ValueError("neither true nor false")
+    folded = canonical(ValueKind.BOOLEAN, text)
+    if folded not in _BOOLEANS:
+        raise ValueError("neither true nor false")
+    return _BOOLEANS[folded]
 
 
 def _as_number(text: str) -> Json:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from contactsync.adapters.http import HostGuard
+from contactsync.domain.reasons import Reason
 from contactsync.errors import AuthorizationLostError, ConfigurationError
 
 
@@ -73,7 +74,7 @@ class DataCentres:
         """The region of the `accounts-server` that a callback names. Raises AuthorizationLostError for any other."""
         found = self._by_accounts_url.get(url.rstrip("/"))
         if found is None:
-            raise AuthorizationLostError("an accounts server that is not on the list", reason="host_not_allowed")
+            raise AuthorizationLostError("an accounts server that is not on the list", reason=Reason.HOST_NOT_ALLOWED)
         return found
 
     @property

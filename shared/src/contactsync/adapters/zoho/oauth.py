@@ -15,6 +15,7 @@ from urllib.parse import urlencode
 
 from contactsync.adapters.http import FORM, Answer, HttpEdge, OutboundRequest, form_content
 from contactsync.adapters.zoho.data_centres import HOME, DataCentre, DataCentres
+from contactsync.domain.reasons import Reason
 from contactsync.errors import AuthorizationLostError, ContactSyncError, ProviderContractError, RateLimitedError
 from contactsync.ports.clock import Clock
 from contactsync.ports.directory import Call, CallGate
@@ -172,7 +173,7 @@ class ZohoOAuth:
         """The token with the API it belongs to, which must be one of that accounts server's own."""
         api_url = str(body.get("api_domain") or centre.api_urls[0]).rstrip("/")
         if api_url not in centre.api_urls:
-            raise AuthorizationLostError("an API host that is not on the list", reason="host_not_allowed")
+            raise AuthorizationLostError("an API host that is not on the list", reason=Reason.HOST_NOT_ALLOWED)
         try:
             expires_at = self._clock.now() + timedelta(seconds=life_s(body))
         except (TypeError, ValueError) as error:
@@ -198,11 +199,11 @@ def _token_error(answer: Answer, body: Mapping[str, Any]) -> ContactSyncError:
     details = {"operation": answer.operation, "status": answer.status, "error": error}
     if error.lower() in _THROTTLES or answer.status == 429:  # noqa: PLR2004  RFC 6585, 4
         wait = max(THROTTLED_S, answer.retry_after_s or 0.0)
-        return RateLimitedError("too many tokens", reason="token_throttle", details=details, retry_after_s=wait)
+        return RateLimitedError("too many tokens", reason=Reason.TOKEN_THROTTLE, details=details, retry_after_s=wait)
     if error in _OUR_FAULT:
         # Not a reason to stop the process: the secret of one data centre may be wrong while the others work.
         return ProviderContractError(
-            f"Zoho refuses the application: {error}", reason="oauth_client_refused", details=details
+            f"Zoho refuses the application: {error}", reason=Reason.OAUTH_CLIENT_REFUSED, details=details
         )
     if error:
         return AuthorizationLostError(error, details=details)

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from contactsync.adapters.http import Answer
 from contactsync.adapters.zoho.protocol import is_empty
+from contactsync.domain.reasons import Reason
 from contactsync.errors import (
     AuthorizationLostError,
     ContactSyncError,
@@ -37,19 +38,19 @@ _FOREIGN_PAGE: Final = frozenset({"TOKEN_BOUND_DATA_MISMATCH", "EXPIRED_VALUE"})
 _FIELD_IN_PATH: Final = re.compile(r"\$\.data\[\d+\]\.([^.\[]+)(.*)")
 
 ITEM_REASONS: Final[Mapping[str, str]] = {
-    "MANDATORY_NOT_FOUND": "crm_field_required",
-    "INVALID_DATA": "value_does_not_fit",
-    "DUPLICATE_DATA": "duplicate_in_crm",
-    "RECORD_LOCKED": "locked",
-    "NOT_APPROVED": "not_approved",
-    "NOT_REVIEWED": "not_reviewed",
-    "DEPENDENT_FIELD_MISSING": "dependent_field",
-    "DEPENDENT_MISMATCH": "dependent_field",
-    "EXPECTED_FIELD_MISSING": "dependent_field",
-    "DEPENDENT_SERVICE_ERROR": "provider_unavailable",
-    "AUTHORIZATION_FAILED": "no_permission",
-    "NO_PERMISSION": "no_permission",
-    "ALREADY_MODIFIED": "revision_conflict",
+    "MANDATORY_NOT_FOUND": Reason.CRM_FIELD_REQUIRED,
+    "INVALID_DATA": Reason.VALUE_DOES_NOT_FIT,
+    "DUPLICATE_DATA": Reason.DUPLICATE_IN_CRM,
+    "RECORD_LOCKED": Reason.LOCKED,
+    "NOT_APPROVED": Reason.NOT_APPROVED,
+    "NOT_REVIEWED": Reason.NOT_APPROVED,
+    "DEPENDENT_FIELD_MISSING": Reason.DEPENDENT_FIELD,
+    "DEPENDENT_MISMATCH": Reason.DEPENDENT_FIELD,
+    "EXPECTED_FIELD_MISSING": Reason.DEPENDENT_FIELD,
+    "DEPENDENT_SERVICE_ERROR": Reason.PROVIDER_UNAVAILABLE,
+    "AUTHORIZATION_FAILED": Reason.NO_PERMISSION,
+    "NO_PERMISSION": Reason.NO_PERMISSION,
+    "ALREADY_MODIFIED": Reason.REVISION_CONFLICT,
 }
 """Reason codes of refused records; any other code is `rejected_by_provider`."""
 
@@ -80,12 +81,14 @@ def call_error(answer: Answer) -> ContactSyncError:
     code, details = str(body.get("code", "")), _details(body)
     if answer.status == _UNAUTHORIZED:
         missing = code == "OAUTH_SCOPE_MISMATCH"
-        return AuthorizationLostError(code, reason="missing_scope" if missing else None, details=_facts(answer, body))
+        return AuthorizationLostError(
+            code, reason=Reason.MISSING_SCOPE if missing else None, details=_facts(answer, body)
+        )
     if code in _RIGHT_CODES:
         rights = [str(one) for one in details.get("permissions") or ()]
         return PermissionMissingError(code, details={**_facts(answer, body), "permissions": rights})
     if code == "INVALID_HOST":
-        return AuthorizationLostError(code, reason="wrong_data_centre", details=_facts(answer, body))
+        return AuthorizationLostError(code, reason=Reason.WRONG_DATA_CENTRE, details=_facts(answer, body))
     return ProviderContractError(f"refused with {code or answer.status}", details=_facts(answer, body))
 
 
@@ -95,11 +98,11 @@ def listing_error(answer: Answer) -> ContactSyncError:
     code, details = str(body.get("code", "")), _details(body)
     parameter = details.get("param_name")
     if code == "INVALID_DATA" and parameter == "cvid":
-        return ScopeGoneError("the CRM does not know the view", reason="view_gone")
+        return ScopeGoneError("the CRM does not know the view", reason=Reason.VIEW_GONE)
     if code in _FOREIGN_PAGE or (code == "INVALID_DATA" and parameter == "page_token"):
         return PageTokenExpiredError(code, details=_facts(answer, body))
     if code == "PAGINATION_LIMIT_EXCEEDED":
-        return ProviderContractError("a listing beyond 100,000 records", reason="view_too_large")
+        return ProviderContractError("a listing beyond 100,000 records", reason=Reason.VIEW_TOO_LARGE)
     return call_error(answer)
 
 
@@ -145,7 +148,7 @@ def item_problem(item: Mapping[str, Any]) -> ItemProblem:
     gone = any(_names_the_record(one) for one in problems)
     curable = not gone and all(one.get("code") == "INVALID_DATA" for one in problems) and all(named)
     reason_code = next((str(one.get("code")) for one in problems if one.get("code") != "INVALID_DATA"), "INVALID_DATA")
-    reason = "gone" if gone else ITEM_REASONS.get(reason_code, RecordRejectedError.reason)
+    reason = Reason.GONE if gone else ITEM_REASONS.get(reason_code, RecordRejectedError.reason)
     duplicates = (_duplicate_of(one) for one in problems if one.get("code") == "DUPLICATE_DATA")
     message = "; ".join(dict.fromkeys(str(one.get("message", "")) for one in problems))
     fields = tuple(dict.fromkeys(name for name in named if name))
@@ -198,7 +201,7 @@ def _rate_limited(answer: Answer) -> RateLimitedError:
     asked = answer.retry_after_s
     return RateLimitedError(
         "the CRM's limit is reached",
-        reason="crm_credits" if spent else "crm_concurrency",
+        reason=Reason.CRM_CREDITS if spent else Reason.CRM_CONCURRENCY,
         details=_facts(answer, body),
         retry_after_s=wait if asked is None else max(wait, asked),
     )

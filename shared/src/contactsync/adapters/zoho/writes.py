@@ -11,18 +11,19 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from contactsync.adapters.http import Answer
-from contactsync.adapters.zoho.codec import VALUE_DOES_NOT_FIT, RecordCodec
+from contactsync.adapters.zoho.codec import RecordCodec
 from contactsync.adapters.zoho.instants import parse_instant, revision_of
 from contactsync.adapters.zoho.protocol import need_text, read_items
 from contactsync.adapters.zoho.refusals import ItemProblem, call_error, is_stale_call, item_problem
 from contactsync.domain.contact import Changes
 from contactsync.domain.ids import LinkId, RecordId
+from contactsync.domain.reasons import Reason
 from contactsync.errors import MappingError, RecordRejectedError
 from contactsync.ports.directory import Refused, WriteOutcome, Written
 
 _ALREADY_MODIFIED: Final = ItemProblem(
     code="ALREADY_MODIFIED",
-    error=RecordRejectedError("changed since it was read", reason="revision_conflict"),
+    error=RecordRejectedError("changed since it was read", reason=Reason.REVISION_CONFLICT),
     stale=True,
 )
 
@@ -44,7 +45,7 @@ class Draft:
     def without(self, names: Sequence[str], codec: RecordCodec) -> Draft:
         """The same record without these fields, which are noted as left out."""
         kept = {name: value for name, value in self.fields.items() if name not in names}
-        noted: dict[str, str] = {codec.key_of(name): VALUE_DOES_NOT_FIT for name in names}
+        noted: dict[str, str] = {codec.key_of(name): Reason.VALUE_DOES_NOT_FIT for name in names}
         return replace(self, fields=kept, left_out={**self.left_out, **noted})
 
 
@@ -111,7 +112,7 @@ def nothing_to_send(sent: Draft) -> Refused | None:
     """The outcome of a record of which every field was left out; None when something is to be sent."""
     if sent.fields:
         return None
-    reason = next(iter(sent.left_out.values()), VALUE_DOES_NOT_FIT)
+    reason = next(iter(sent.left_out.values()), Reason.VALUE_DOES_NOT_FIT)
     return Refused(sent.link_id, MappingError("no value that the CRM can hold", reason=reason))
 
 
@@ -130,7 +131,7 @@ def outcome_of(answer: Answer, sent: Draft, result: ItemResult) -> WriteOutcome:
 
 def unsettled(sent: Draft) -> Refused:
     """The outcome of an update that got no answer: whether it was applied shows when the record is read again."""
-    error = RecordRejectedError("no answer to the second attempt", reason="outcome_unknown")
+    error = RecordRejectedError("no answer to the second attempt", reason=Reason.OUTCOME_UNKNOWN)
     return Refused(sent.link_id, error, stale=True)
 
 
