@@ -31,13 +31,14 @@ test: set-up ## Run every suite, against private PostgreSQL and RabbitMQ servers
 test-fast: set-up ## Run the tests that need no server
 	@$(python) -m pytest -n 2 -m "not (postgres or rabbitmq or process or browser)" $(ARGS)
 
-lint: set-up types ## Check style, types, directions of imports, dependencies and hygiene
+lint: set-up ## Check style, types, directions of imports, dependencies and hygiene
 	@.venv/bin/ruff check
 	@.venv/bin/ruff format --check
 	@.venv/bin/lint-imports --no-logo
 	@$(python) tools/hygiene.py
 	@for distribution in $(distributions); do \
 		(cd $$distribution && "$(CURDIR)/.venv/bin/deptry" --no-ansi .) || exit 1; done
+	@.venv/bin/mypy
 
 types: set-up ## Check the types alone
 	@.venv/bin/mypy
