@@ -168,6 +168,10 @@ def _unwritable(shape: Shape, own: Sequence[Entry]) -> str:
     return ""
 
 
+Texts = Mapping[str, tuple[MappingRow, str | None]]
+"""New texts of one slot by JSON key, each with its row."""
+
+
 class _Edit:
     """New contents of one list: entries changed in place, removed when emptied, appended where there is none."""
 
@@ -187,17 +191,20 @@ class _Edit:
             (slot, place, {key: (row, changes[row.key]) for key, row in slot.rows if row.key in changes})
             for slot, place in zip(self._slots, self._places, strict=True)
         ]
-        for _, place, texts in wanted:
-            if place is not None and texts:
+        for slot, place, texts in wanted:
+            if place is None or not texts:
+                continue
+            alike = (entry for entry in self._beside(place) if slot.owns(self._shape, entry))
+            if not self._holds(texts, alike):
                 self._entries[place] = self._changed(self._entries[place] or {}, texts)
         added = [
             self._new(slot, texts)
             for slot, place, texts in wanted
-            if place is None and any(text for _, text in texts.values()) and not self._holds(texts)
+            if place is None and any(text for _, text in texts.values()) and not self._holds(texts, self._beside(None))
         ]
         return [entry for entry in (*self._entries, *added) if entry]
 
-    def _changed(self, entry: dict[str, Any], texts: Mapping[str, tuple[MappingRow, str | None]]) -> dict[str, Any]:
+    def _changed(self, entry: dict[str, Any], texts: Texts) -> dict[str, Any]:
         changed = dict(entry)
         for key, (row, text) in texts.items():
             value = self._encoded(key, row, text) if text else None
@@ -211,7 +218,7 @@ class _Edit:
                 changed |= {key: value, **(self._shape.fixed or {})}
         return changed if self._shape.holds_something(changed) else {}
 
-    def _new(self, slot: Slot, texts: Mapping[str, tuple[MappingRow, str | None]]) -> dict[str, Any]:
+    def _new(self, slot: Slot, texts: Texts) -> dict[str, Any]:
         entry: dict[str, Any] = dict(self._shape.fixed or {})
         if slot.selector is not None:
             entry[self._shape.selector] = slot.selector
@@ -220,13 +227,19 @@ class _Edit:
                 entry[key] = self._encoded(key, row, text)
         return entry
 
-    def _holds(self, texts: Mapping[str, tuple[MappingRow, str | None]]) -> bool:
-        """Whether the list has the one value already, under whatever type: it is not added a second time."""
+    def _holds(self, texts: Texts, entries: Iterable[Entry]) -> bool:
+        """Whether one of `entries` has the one value already: it is not written a second time."""
         if not self._shape.distinct:
             return False
         ((key, (row, text)),) = texts.items()
         wanted = canonical(row.kind, text or "", self._region)
-        return any(canonical(row.kind, text_of(entry, key), self._region) == wanted for entry in self._entries if entry)
+        return bool(wanted) and any(
+            canonical(row.kind, text_of(entry, key), self._region) == wanted for entry in entries
+        )
+
+    def _beside(self, place: int | None) -> Iterable[Entry]:
+        """The entries as they are by now, without the one at `place`."""
+        return (entry for other, entry in enumerate(self._entries) if entry and other != place)
 
     def _encoded(self, key: str, row: MappingRow, text: str) -> object:
         if key == "date":
