@@ -11,6 +11,7 @@ from simulators.clock import SimClock
 from simulators.zoho import ZohoSettings, ZohoSimulator
 
 Json = dict[str, Any]
+Value = Any
 
 START = datetime(2026, 3, 1, 10, 0, tzinfo=UTC)
 FIELDS = "id,Last_Name,Email,Modified_Time"
@@ -29,7 +30,7 @@ class Crm:
         self.org: Json = {}
         self.headers: dict[str, str] = {}
 
-    async def open(self, **organisation: Any) -> None:  # noqa: ANN401
+    async def open(self, **organisation: Value) -> None:
         """Found the organisation and sign its first user in."""
         self.org = await self.control("POST", "/organisations", organisation)
         self.headers = await self.sign_in(self.owner)
@@ -39,29 +40,29 @@ class Crm:
         user_id: str = self.org["users"][0]["id"]
         return user_id
 
-    async def sign_in(self, user_id: str, **more: Any) -> dict[str, str]:  # noqa: ANN401
+    async def sign_in(self, user_id: str, **more: Value) -> dict[str, str]:
         """The header of an access token for that user."""
         tokens = await self.control("POST", "/tokens", {"user_id": user_id, **more})
         return {"Authorization": f"Zoho-oauthtoken {tokens['access_token']}"}
 
     async def call(
-        self, method: str, path: str, body: object = None, headers: dict[str, str] | None = None, **query: object
+        self, method: str, path: str, body: object = None, headers: dict[str, str] | None = None, **query: Value
     ) -> httpx2.Response:
         """Any answer of the API; `path` hangs below `/crm/v8`."""
         sent = self.headers | (headers or {})
         return await self.http.request(method, f"/crm/v8{path}", json=body, headers=sent, params=dict(query))
 
-    async def get(self, path: str, headers: dict[str, str] | None = None, **query: object) -> httpx2.Response:
+    async def get(self, path: str, headers: dict[str, str] | None = None, **query: Value) -> httpx2.Response:
         return await self.call("GET", path, None, headers, **query)
 
-    async def listing(self, headers: dict[str, str] | None = None, **query: object) -> Json:
+    async def listing(self, headers: dict[str, str] | None = None, **query: Value) -> Json:
         """One page that must come."""
         response = await self.get("/Contacts", headers, **{"fields": FIELDS, **query})
         assert response.status_code == 200, response.text
         page: Json = response.json()
         return page
 
-    async def every_id(self, **query: object) -> list[str]:
+    async def every_id(self, **query: Value) -> list[str]:
         """All ids of a listing, page by page, in order."""
         page = await self.listing(**query)
         found = [one["id"] for one in page["data"]]
@@ -70,23 +71,23 @@ class Crm:
             found.extend(one["id"] for one in page["data"])
         return found
 
-    async def refused(self, method: str, path: str, body: object = None, **query: object) -> tuple[int, str, Json]:
+    async def refused(self, method: str, path: str, body: object = None, **query: Value) -> tuple[int, str, Json]:
         """Status, code and details of a call-wide refusal."""
         response = await self.call(method, path, body, **query)
         error = response.json()
         assert error["status"] == "error", error
         return response.status_code, error["code"], error["details"]
 
-    async def insert(self, *records: Json, **more: object) -> list[str]:
+    async def insert(self, *records: Json, **more: Value) -> list[str]:
         """Ids of records that must be accepted; without automation unless `more` says so."""
         response = await self.call("POST", "/Contacts", {"data": list(records), "trigger": [], **more})
         assert response.status_code == 201, response.text
         return [one["details"]["id"] for one in response.json()["data"]]
 
-    async def update(self, *records: Json, headers: dict[str, str] | None = None, **more: object) -> httpx2.Response:
+    async def update(self, *records: Json, headers: dict[str, str] | None = None, **more: Value) -> httpx2.Response:
         return await self.call("PUT", "/Contacts", {"data": list(records), "trigger": [], **more}, headers)
 
-    async def item(self, record: Json, method: str = "POST", **more: object) -> tuple[str, Json]:
+    async def item(self, record: Json, method: str = "POST", **more: Value) -> tuple[str, Json]:
         """Code and details of the answer to the write of one record."""
         response = await self.call(method, "/Contacts", {"data": [record], "trigger": [], **more})
         item = response.json()["data"][0]
@@ -117,18 +118,18 @@ class Crm:
     async def of_org(self, method: str, path: str, body: object = None) -> Json:
         return await self.control(method, f"/organisations/{self.org['zgid']}{path}", body)
 
-    async def records(self, *records: Json, module: str = "Contacts", **more: object) -> list[str]:
+    async def records(self, *records: Json, module: str = "Contacts", **more: Value) -> list[str]:
         """Ids of records typed in by hand."""
         answer = await self.of_org("POST", f"/records/{module}", {"records": list(records), **more})
         ids: list[str] = answer["ids"]
         return ids
 
-    async def view(self, criteria: Json | None, **more: object) -> str:
+    async def view(self, criteria: Json | None, **more: Value) -> str:
         answer = await self.of_org("POST", "/views", {"name": "A view", "criteria": criteria, **more})
         view_id: str = answer["id"]
         return view_id
 
-    async def settings(self, **changes: object) -> None:
+    async def settings(self, **changes: Value) -> None:
         await self.control("POST", "/settings", changes)
 
     async def rights(self, profile: str, *, enable: tuple[str, ...] = (), disable: tuple[str, ...] = ()) -> None:

@@ -116,7 +116,7 @@ async def test_a_view_selects_by_its_criteria_and_follows_edits(crm: Crm) -> Non
         (leaf("Last_Name", "starts_with", "a"), ["Ada"]),
         (leaf("Last_Name", "not_contains", "d"), ["Bob"]),
         (leaf("Date_of_Birth", "between", ["1990-01-01", "1999-12-31"]), ["Bob"]),
-        (leaf("Email_Opt_Out", "equal", True), ["Ada"]),
+        (leaf("Email_Opt_Out", "equal", "true"), ["Ada"]),
         (leaf("Owner", "equal", "${CURRENTUSER}"), ["Ada", "Bob"]),
         (leaf("Modified_Time", "greater_equal", "2026-03-01T10:00:00+00:00"), ["Ada", "Bob"]),
         (leaf("Last_Name", "equal", ["ada", "bob"]), ["Ada", "Bob"]),

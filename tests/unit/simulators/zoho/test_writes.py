@@ -53,7 +53,11 @@ async def test_more_than_a_hundred_records_are_refused_as_a_whole(crm: Crm) -> N
         ({"Last_Name": "A", "Date_of_Birth": "2023-02-29"}, "INVALID_DATA", {"expected_data_type": "date"}),
         ({"Last_Name": "A", "Salutation": "Sir"}, "INVALID_DATA", {"api_name": "Salutation"}),
         ({"Last_Name": "A", "Email_Opt_Out": "yes"}, "INVALID_DATA", {"expected_data_type": "boolean"}),
-        ({"Last_Name": "A", "Account_Name": {"id": NOBODY}}, "INVALID_DATA", {"json_path": "$.data[0].Account_Name.id"}),
+        (
+            {"Last_Name": "A", "Account_Name": {"id": NOBODY}},
+            "INVALID_DATA",
+            {"json_path": "$.data[0].Account_Name.id"},
+        ),
         ({"Last_Name": "A", "Account_Name": "Acme"}, "INVALID_DATA", {"expected_data_type": "jsonobject"}),
         ({"Last_Name": "A", "Owner": {"id": NOBODY}}, "INVALID_DATA", {"json_path": "$.data[0].Owner.id"}),
         ({"Last_Name": "A", "Nickname": "B"}, "INVALID_DATA", {"api_name": "Nickname"}),
@@ -268,13 +272,14 @@ async def test_without_trigger_the_rule_touches_the_record_and_is_counted(crm: C
 
 
 async def test_with_an_empty_trigger_and_cadences_skipped_nothing_starts(crm: Crm) -> None:
-    quiet = {"trigger": [], "skip_feature_execution": [{"name": "cadences"}]}
+    quiet: dict[str, Any] = {"trigger": [], "skip_feature_execution": [{"name": "cadences"}]}
     (record_id,) = await crm.insert({"Last_Name": "A"}, **quiet)
     await crm.update({"id": record_id, "Phone": "112"}, **quiet)
     await crm.call("DELETE", "/Contacts", ids=record_id, wf_trigger="false")
     state = await crm.of_org("GET", "")
     assert (state["workflow_starts"], state["cadence_starts"]) == (0, 0)
-    assert (await crm.call("POST", "/Contacts", {"data": [{"Last_Name": "A"}], "trigger": ["nonsense"]})).status_code == 400
+    body = {"data": [{"Last_Name": "A"}], "trigger": ["nonsense"]}
+    assert (await crm.call("POST", "/Contacts", body)).status_code == 400
 
 
 async def test_a_delete_starts_the_rule_unless_told_not_to(crm: Crm) -> None:

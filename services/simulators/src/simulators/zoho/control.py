@@ -393,8 +393,9 @@ class SetUp:
         return json_response({"deleted": one.api_name})
 
     async def show_notifications(self, request: Request) -> Response:
-        """Callbacks that were sent or lost, oldest first."""
+        """Callbacks that were sent or lost, oldest first, once none is under way."""
         del request
+        await self._world.channels.idle()
         return json_response({"deliveries": list(self._world.channels.outcomes)})
 
     def _hire(self, org: Organisation, command: NewUser) -> User:

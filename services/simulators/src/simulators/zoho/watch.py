@@ -104,6 +104,11 @@ class Channels:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
+    async def idle(self) -> None:
+        """Return once nothing is under way any more."""
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+
     async def _deliver(self, batch: list[Delivery]) -> None:
         for one in batch:
             try:
