@@ -19,7 +19,7 @@ from contactsync.domain.ids import EffectId, PersonId, RecordId, RowKey
 from contactsync.domain.link import KeyKind, Link
 from contactsync.domain.outcome import Outcome
 from contactsync.domain.planning import confirm
-from contactsync.errors import AccountFullError, ContactSyncError, LeaseLostError, OutcomeUnknownError
+from contactsync.errors import AccountFullError, ContactSyncError, LeaseLostError, MappingError, OutcomeUnknownError
 from contactsync.ports.directory import (
     CreateRequest,
     PersonSnapshot,
@@ -295,6 +295,9 @@ class Sender:
                 if isinstance(answer, Written):
                     settled.append(self._confirmed(operation, work, effect, answer))
                     done.append(work)
+                elif _holds_nothing(answer):
+                    settled.append(self._left_out(operation, work, effect, answer))
+                    done.append(work)
                 elif answer.stale or answer.gone:
                     settled.append(_as(effect, EffectState.REJECTED, "gone" if answer.gone else "stale"))
                     again.append(work)
@@ -325,6 +328,16 @@ class Sender:
         work.done.append(operation[0])
         work.left_out.update(answer.left_out)
         return replace(effect, state=EffectState.CONFIRMED, remote_id=answer.remote_id, revision=answer.revision)
+
+    def _left_out(self, operation: Operation, work: PairWork, effect: Effect, answer: Refused) -> Effect:
+        """Nothing of an update was sent, because the other side can hold none of it: agreed to differ, with the reason."""
+        side = work.link.side(operation[0])
+        fields = {str(key): answer.error.reason for key in work.todo[operation].changes}
+        kept = Written(
+            work.link.link_id, str(side.remote_id), side.revision, side.modified_at or self._session.now(), None, fields
+        )
+        self._confirmed(operation, work, effect, kept)
+        return _as(effect, EffectState.REJECTED, answer.error.reason)
 
     async def _store(self, tx: Transaction, works: Sequence[PairWork]) -> None:
         """Save pairs after a confirmed write; those with nothing left to do are finished."""
@@ -376,6 +389,11 @@ def _creates(operation: Operation, works: Sequence[PairWork]) -> list[CreateRequ
         )
         for work in works
     ]
+
+
+def _holds_nothing(answer: Refused) -> bool:
+    """Whether the connector found, before sending, that the other side can hold none of an update's values."""
+    return isinstance(answer.error, MappingError)
 
 
 def _as(effect: Effect, state: EffectState, reason: str) -> Effect:

@@ -1,0 +1,109 @@
+"""Lost answers, refusals, quotas, crashes: each contact is made once, and nothing is lost."""
+
+from __future__ import annotations
+
+import pytest
+
+from contactsync.domain.policy import Direction
+from contactsync.ports.state import RunState
+from tests.integration.engine.test_first_run import DAYS_AGO, addresses, person, record, writes
+from tests.support.sync_world import Crash, sync_world
+
+MOBILE = {"value": "+447700900123", "type": "mobile"}
+
+
+async def test_a_create_on_google_whose_answer_was_lost_is_found_by_its_marker() -> None:
+    async with sync_world(direction=Direction.CRM_TO_GOOGLE) as world:
+        await world.vendors.crm.add([record(n) for n in range(30)], at=DAYS_AGO)
+        await world.vendors.google.control.fault("people.batchCreateContacts", "cut_after", times=1)
+
+        run = await world.sync()
+
+        assert run.state is RunState.SUCCEEDED
+        assert run.counts["created"] == 30
+        assert await addresses(world) == {f"ada{n}@example.org": (1, 1) for n in range(30)}
+        assert not writes(await world.sync())
+
+
+async def test_a_create_on_google_that_never_arrived_is_sent_again_after_the_visibility_wait() -> None:
+    async with sync_world(direction=Direction.CRM_TO_GOOGLE) as world:
+        await world.vendors.crm.add([record(n) for n in range(30)], at=DAYS_AGO)
+        await world.vendors.google.control.fault("people.batchCreateContacts", "cut_before", times=1)
+
+        run = await world.sync()
+
+        assert run.state is RunState.SUCCEEDED
+        assert await addresses(world) == {f"ada{n}@example.org": (1, 1) for n in range(30)}
+
+
+async def test_a_create_in_the_crm_whose_answer_was_lost_is_found_by_its_address() -> None:
+    async with sync_world(direction=Direction.GOOGLE_TO_CRM) as world:
+        await world.vendors.google.add([person(n) for n in range(30)])
+        await world.vendors.crm.control.fault("contacts.insert", "cut_after", times=1)
+
+        run = await world.sync()
+
+        assert run.state is RunState.SUCCEEDED
+        assert await addresses(world) == {f"ada{n}@example.org": (1, 1) for n in range(30)}
+        assert not writes(await world.sync())
+
+
+@pytest.mark.parametrize("operation", ["people.batchUpdateContacts", "contacts.update"])
+async def test_an_update_without_an_answer_is_repeated_safely(operation: str) -> None:
+    async with sync_world() as world:
+        await world.vendors.crm.add([record(n, Title="Analyst") for n in range(5)], at=DAYS_AGO)
+        await world.vendors.google.add([person(n, phoneNumbers=[MOBILE]) for n in range(5)])
+        book = world.vendors.crm if operation.startswith("contacts") else world.vendors.google
+        await book.control.fault(operation, "cut_after", times=1)
+
+        run = await world.sync()
+
+        assert run.state is RunState.SUCCEEDED
+        assert {one["Mobile"] for one in await world.vendors.crm.records()} == {MOBILE["value"]}
+        assert {one["organizations"][0]["title"] for one in await world.vendors.google.people()} == {"Analyst"}
+        assert not writes(await world.sync())
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+async def test_a_provider_that_fails_for_a_while_makes_the_run_wait_and_end_complete(status: int) -> None:
+    async with sync_world() as world:
+        await world.vendors.crm.add([record(n) for n in range(25)], at=DAYS_AGO)
+        await world.vendors.google.add([person(n) for n in range(20, 40)])
+        for book, operation in ((world.vendors.google, "people.connections.list"), (world.vendors.crm, "contacts.list.view")):
+            await book.control.fault(operation, "status", status=status, times=2)
+
+        run = await world.sync()
+
+        assert run.state is RunState.SUCCEEDED
+        assert await addresses(world) == {f"ada{n}@example.org": (1, 1) for n in range(40)}
+
+
+async def test_a_listing_answered_with_a_page_of_html_is_an_error_and_never_an_empty_book() -> None:
+    async with sync_world() as world:
+        await world.vendors.crm.add([record(n) for n in range(5)], at=DAYS_AGO)
+        await world.sync()
+        await world.vendors.google.control.fault("people.connections.list", "html200", times=1)
+
+        failed, after = await world.sync(), await world.sync()
+
+        assert failed.state is RunState.FAILED
+        assert failed.reason == "provider_contract"
+        assert after.state is RunState.SUCCEEDED
+        assert not writes(failed) and not writes(after)
+
+
+@pytest.mark.parametrize("step", range(1, 26))
+async def test_a_worker_that_dies_at_any_step_leaves_each_contact_made_once(step: int) -> None:
+    """The process ends at the k-th time it is about to touch a provider or the database; another one goes on."""
+    async with sync_world() as world:
+        await world.vendors.crm.add([record(n, Title="Analyst") for n in range(12)], at=DAYS_AGO)
+        await world.vendors.google.add([person(n, phoneNumbers=[MOBILE]) for n in range(8, 20)])
+        world.crash = Crash(step)
+
+        run = await world.sync()
+
+        assert run.state is RunState.SUCCEEDED
+        assert await addresses(world) == {f"ada{n}@example.org": (1, 1) for n in range(20)}
+        assert run.counts["selected"] == 20
+        await world.vendors.advance(600)
+        assert not writes(await world.sync())

@@ -1,0 +1,141 @@
+"""Runs after the first: edits on either side, conflicts, lagging listings."""
+
+from __future__ import annotations
+
+from contactsync.domain.contact import Side
+from contactsync.domain.policy import Direction
+from contactsync.ports.state import RunState
+from tests.integration.engine.test_first_run import DAYS_AGO, addresses, data_calls, person, record, writes
+from tests.support.sync_world import SyncWorld, sync_world
+
+
+async def settled(world: SyncWorld, count: int) -> tuple[dict[str, str], dict[str, str]]:
+    """Contacts in both books, linked, echoes read: record ids and person names by e-mail."""
+    await world.vendors.crm.add([record(n, Title="Analyst") for n in range(count)], at=DAYS_AGO)
+    await world.sync()
+    await world.sync()
+    await world.vendors.advance(600)
+    await world.sync()
+    await world.vendors.advance(600)
+    records = {one["Email"]: one["id"] for one in await world.vendors.crm.records()}
+    people = {one["emailAddresses"][0]["value"]: one["resourceName"] for one in await world.vendors.google.people()}
+    return records, people
+
+
+async def titles(world: SyncWorld) -> tuple[dict[str, str | None], dict[str, str | None]]:
+    """Job titles by e-mail, in the CRM and on Google."""
+    crm = {one["Email"]: one.get("Title") for one in await world.vendors.crm.records()}
+    google = {
+        one["emailAddresses"][0]["value"]: (one.get("organizations") or [{}])[0].get("title")
+        for one in await world.vendors.google.people()
+    }
+    return crm, google
+
+
+async def test_edits_on_both_sides_cross_and_a_conflict_goes_to_the_winner() -> None:
+    async with sync_world(conflict_winner=Side.CRM) as world:
+        records, people = await settled(world, 60)
+        crm_edits = {records[f"ada{n}@example.org"]: {"Title": f"crm {n}"} for n in range(30)}
+        google_edits = {
+            people[f"ada{n}@example.org"]: {"organizations": [{"title": f"google {n}", "type": "work"}]}
+            for n in range(20, 50)
+        }
+        await world.vendors.crm.edit_many(crm_edits)
+        await world.vendors.google.edit_many(google_edits)
+
+        run = await world.sync()
+
+        assert run.state is RunState.SUCCEEDED
+        assert writes(run) == {"writes.google.update": 30, "writes.crm.update": 20}
+        crm, google = await titles(world)
+        assert crm == google
+        assert [crm[f"ada{n}@example.org"] for n in (0, 25, 45, 55)] == ["crm 0", "crm 25", "google 45", "Analyst"]
+        # 1 deleted list, 1 change list, 1 question for the view; 1 delta; 1 read and 1 write on Google; 1 write in the CRM
+        assert data_calls(run) == 7
+        assert not writes(await world.sync())
+
+
+async def test_google_wins_where_the_configuration_says_so() -> None:
+    async with sync_world(conflict_winner=Side.GOOGLE) as world:
+        records, people = await settled(world, 3)
+        await world.vendors.crm.edit(records["ada1@example.org"], Title="crm")
+        await world.vendors.google.edit(people["ada1@example.org"], organizations=[{"title": "google", "type": "work"}])
+
+        await world.sync()
+
+        crm, google = await titles(world)
+        assert crm["ada1@example.org"] == google["ada1@example.org"] == "google"
+
+
+async def test_emptying_a_field_crosses_and_unmapped_data_stays() -> None:
+    async with sync_world() as world:
+        records, people = await settled(world, 3)
+        kept = {"urls": [{"value": "https://example.org", "type": "blog"}], "nicknames": [{"value": "Countess"}]}
+        await world.vendors.google.edit(people["ada1@example.org"], **kept)
+        await world.vendors.crm.edit(records["ada1@example.org"], Title=None)
+
+        await world.sync()
+
+        _, google = await titles(world)
+        assert google["ada1@example.org"] is None
+        ada = next(one for one in await world.vendors.google.people() if one["resourceName"] == people["ada1@example.org"])
+        assert ada["urls"][0]["value"] == "https://example.org"
+        assert ada["nicknames"][0]["value"] == "Countess"
+
+
+async def test_a_listing_that_lags_five_minutes_behind_reverts_makes_and_deletes_nothing() -> None:
+    async with sync_world() as world:
+        records, _ = await settled(world, 20)
+        await world.vendors.google.control.settings(visibility_delay_s=300)
+        await world.vendors.crm.add([record(n) for n in range(20, 30)])
+        await world.vendors.crm.edit(records["ada1@example.org"], Title="Countess")
+        await world.sync()
+
+        # Google's listings still show the world as it was before our writes.
+        for _ in range(3):
+            assert not writes(await world.sync())
+        await world.vendors.advance(400)
+        after = await world.sync()
+
+        assert not writes(after)
+        assert await addresses(world) == {f"ada{n}@example.org": (1, 1) for n in range(30)}
+        crm, google = await titles(world)
+        assert crm["ada1@example.org"] == google["ada1@example.org"] == "Countess"
+
+
+async def test_a_full_listing_right_after_creates_that_does_not_show_them_yet_proves_nothing() -> None:
+    async with sync_world(direction=Direction.CRM_TO_GOOGLE) as world:
+        await world.vendors.google.control.settings(visibility_delay_s=300)
+        await world.vendors.crm.add([record(n) for n in range(10)], at=DAYS_AGO)
+        await world.sync()
+
+        world.configure(conflict_winner=Side.GOOGLE)  # a changed setting makes the next run read in full
+        run = await world.sync()
+
+        assert not writes(run)
+        assert len(await world.vendors.google.people()) == 10
+
+
+async def test_an_expired_sync_token_leads_to_a_full_reading_in_the_same_run() -> None:
+    async with sync_world() as world:
+        records, _ = await settled(world, 10)
+        await world.vendors.google.control.advance(8 * 24 * 3600)
+        await world.vendors.crm.edit(records["ada1@example.org"], Title="Countess")
+
+        run = await world.sync()
+
+        assert run.state is RunState.SUCCEEDED
+        assert writes(run) == {"writes.google.update": 1}
+        assert len(await world.vendors.google.people()) == 10
+
+
+async def test_own_google_people_made_by_hand_in_the_group_come_to_the_crm_once() -> None:
+    async with sync_world() as world:
+        await settled(world, 5)
+        await world.vendors.google.add([person(77)])
+
+        first, second = await world.sync(), await world.sync()
+
+        assert writes(first) == {"writes.crm.create": 1}
+        assert not writes(second)
+        assert (await addresses(world))["ada77@example.org"] == (1, 1)
