@@ -295,7 +295,7 @@ class Sender:
                 if isinstance(answer, Written):
                     settled.append(self._confirmed(operation, work, effect, answer))
                     done.append(work)
-                elif _holds_nothing(answer):
+                elif _holds_nothing(operation, answer):
                     settled.append(self._left_out(operation, work, effect, answer))
                     done.append(work)
                 elif answer.stale or answer.gone:
@@ -391,9 +391,9 @@ def _creates(operation: Operation, works: Sequence[PairWork]) -> list[CreateRequ
     ]
 
 
-def _holds_nothing(answer: Refused) -> bool:
-    """Whether the connector found, before sending, that the other side can hold none of an update's values."""
-    return isinstance(answer.error, MappingError)
+def _holds_nothing(operation: Operation, answer: Refused) -> bool:
+    """Whether the connector found, before sending, that the CRM can hold none of an update's values."""
+    return operation == (Side.CRM, EffectKind.UPDATE) and isinstance(answer.error, MappingError)
 
 
 def _as(effect: Effect, state: EffectState, reason: str) -> Effect:
