@@ -1,31 +1,101 @@
 """Every metric of the product, in one place: names, labels, meaning.
 
-Prometheus's conventions: prefix, base units, `_total` for counters. No label holds a tenant, an account or a contact.
-A process exposes `REGISTRY` on its admin port.
+Prometheus's conventions: a prefix, base units, `_total` for counters. No label holds a tenant, an account or a contact,
+and none takes more than about ten values. A process exposes `REGISTRY` on its admin port; `render` makes the page.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Gauge
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
+from prometheus_client.exposition import generate_latest
+from prometheus_client.platform_collector import PlatformCollector
+from prometheus_client.process_collector import ProcessCollector
 
+disable_created_metrics()  # one more series for each counter, of no use to an alert
 REGISTRY: Final = CollectorRegistry()
+ProcessCollector(registry=REGISTRY)
+PlatformCollector(registry=REGISTRY)
 
-QUEUE_PUBLISHED: Final = Counter(
-    "contactsync_queue_published_total",
-    "Hints published, by what the broker answered: confirmed, refused, returned, unknown.",
-    ["lane", "outcome"],
-    registry=REGISTRY,
+CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
+
+_SECONDS = (0.005, 0.025, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 60.0, 300.0)
+
+
+def render() -> bytes:
+    """All metrics in Prometheus's text format."""
+    return generate_latest(REGISTRY)
+
+
+def _counter(name: str, meaning: str, *labels: str) -> Counter:
+    return Counter(f"contactsync_{name}", meaning, labels, registry=REGISTRY)
+
+
+def _gauge(name: str, meaning: str, *labels: str) -> Gauge:
+    return Gauge(f"contactsync_{name}", meaning, labels, registry=REGISTRY)
+
+
+def _histogram(name: str, meaning: str, *labels: str) -> Histogram:
+    return Histogram(f"contactsync_{name}", meaning, labels, registry=REGISTRY, buckets=_SECONDS)
+
+
+# --- queue and outbox -------------------------------------------------------------------------------------------------
+
+QUEUE_PUBLISHED: Final = _counter(
+    "queue_published_total", "Hints published; outcome: confirmed, refused, returned, unknown.", "lane", "outcome"
 )
-QUEUE_SETTLED: Final = Counter(
-    "contactsync_queue_settled_total",
-    "Deliveries that were answered: ack, dead_letter, release; late when the connection was lost before.",
-    ["lane", "outcome"],
-    registry=REGISTRY,
+QUEUE_SETTLED: Final = _counter(
+    "queue_settled_total", "Deliveries answered; outcome: ack, dead_letter, release, late.", "lane", "outcome"
 )
-OUTBOX_OLDEST: Final = Gauge(
-    "contactsync_outbox_oldest_seconds",
-    "Age of the oldest hint that is due and not published.",
-    registry=REGISTRY,
+QUEUE_DEPTH: Final = _gauge("queue_depth", "Messages that wait in a lane.", "lane")
+QUEUE_CONSUMER_READY: Final = _gauge("queue_consumer_ready", "1 while this worker is registered with the broker.")
+OUTBOX_OLDEST: Final = _gauge("outbox_oldest_seconds", "Age of the oldest hint that is due and not published.")
+OUTBOX_PUBLISHED: Final = _counter("outbox_published_total", "Outbox rows marked as published.")
+
+# --- worker -----------------------------------------------------------------------------------------------------------
+
+SLOTS: Final = _gauge("worker_slots", "Slices that this worker may work on at once.", "lane")
+SLOTS_IN_USE: Final = _gauge("worker_slots_in_use", "Slices under way.", "lane")
+SLICES: Final = _counter(
+    "slices_total", "Slices handled; outcome: done, or the reason of the error.", "lane", "outcome"
 )
+SLICE_SECONDS: Final = _histogram("slice_duration_seconds", "Time to work on one slice.", "lane")
+LOOP_LAG: Final = _gauge("event_loop_lag_seconds", "How late the event loop was at its last beat.")
+
+# --- runs -------------------------------------------------------------------------------------------------------------
+
+RUNS: Final = _counter("runs_total", "Runs that ended.", "trigger", "outcome")
+RUN_SECONDS: Final = _histogram("run_duration_seconds", "Time that runs spent in a phase.", "phase")
+EFFECTS: Final = _counter("effects_total", "Writes to providers that were settled.", "provider", "kind", "outcome")
+UNKNOWN_EFFECTS: Final = _gauge("unknown_effects", "Writes whose outcome is not known.")
+HELD_RECORDS: Final = _gauge("held_records", "Pairs that wait for a person or a change of their reason.")
+DELETE_BRAKE: Final = _counter("delete_brake_total", "Runs whose deletes were held back.")
+OLDEST_DUE: Final = _gauge("oldest_due_seconds", "Age of the oldest configuration that is due and not queued.")
+PAUSED_CONFIGURATIONS: Final = _gauge("paused_configurations", "Configurations that are paused.", "reason")
+LAST_SUCCESS_WORST: Final = _gauge(
+    "last_success_timestamp_seconds", "End of the last successful run of the enabled configuration that waits longest."
+)
+OVERDUE_CONFIGURATIONS: Final = _gauge(
+    "overdue_configurations", "Enabled configurations without success for twice their interval."
+)
+
+# --- providers --------------------------------------------------------------------------------------------------------
+
+PROVIDER_CALLS: Final = _counter("provider_calls_total", "Calls to providers.", "provider", "operation", "status_class")
+PROVIDER_SECONDS: Final = _histogram("provider_call_duration_seconds", "Time of a call.", "provider", "operation")
+PROVIDER_WAIT: Final = _counter("provider_wait_seconds_total", "Time spent waiting for a quota.", "provider", "reason")
+QUOTA_LEVEL: Final = _gauge("quota_bucket_level", "What is left of the quota that was used last.", "provider", "bucket")
+TOKEN_REFRESH: Final = _counter("token_refresh_total", "Refreshes of access tokens.", "provider", "outcome")
+
+# --- leases -----------------------------------------------------------------------------------------------------------
+
+LEASE_LOST: Final = _counter("lease_lost_total", "Leases that passed to somebody else during a slice.")
+FENCE_REJECTS: Final = _counter("fence_rejects_total", "Commits refused because the fence had moved on.")
+
+# --- HTTP and database ------------------------------------------------------------------------------------------------
+
+HTTP_REQUESTS: Final = _counter("http_requests_total", "Requests answered.", "route", "method", "code")
+HTTP_SECONDS: Final = _histogram("http_request_duration_seconds", "Time to answer a request.", "route", "method")
+POOL_IN_USE: Final = _gauge("database_pool_in_use", "Connections of the pool that are in use.")
+POOL_WAIT: Final = _counter("database_pool_wait_seconds_total", "Time spent waiting for a connection of the pool.")

@@ -31,6 +31,6 @@ async def broker_call(call: Awaitable[T], deadline_s: float) -> T:
         task = asyncio.current_task()
         if task is None or task.cancelling():
             raise
-        raise BrokerUnavailableError("the connection was given up during the call") from error
+        raise BrokerUnavailableError("connection_given_up") from error
     except CLIENT_ERRORS as error:
         raise BrokerUnavailableError(type(error).__name__) from error

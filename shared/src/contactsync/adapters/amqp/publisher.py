@@ -142,7 +142,7 @@ class AmqpPublisher:
     async def _opened(self) -> _Link:
         """The link with its topology checked not long ago. Raises BrokerUnavailableError, ConfigurationError."""
         if self._link is None or self._link.channel.is_closed:
-            self._give_up("channel closed")
+            self._give_up("channel_closed")
             connection = await open_connection(self._settings, "publish")
             try:
                 await self._declare(connection)
