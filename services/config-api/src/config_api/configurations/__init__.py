@@ -1,0 +1,1 @@
+"""Sync configurations: one CRM view joined to one Google group, with its settings."""

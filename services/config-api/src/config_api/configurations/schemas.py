@@ -1,0 +1,139 @@
+"""What travels about sync configurations: the settings, and what has become of them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from contactsync.domain.contact import Side
+from contactsync.domain.mapping import MAX_ROWS, RowDirection
+from contactsync.domain.policy import CompanyRule, DeletePolicy, Direction, NoEmailRule
+
+MAX_VALUES = 45
+
+
+class Frequency(StrEnum):
+    """How often a configuration runs by itself."""
+
+    EVERY_5_MINUTES = "5m"
+    EVERY_15_MINUTES = "15m"
+    EVERY_30_MINUTES = "30m"
+    HOURLY = "1h"
+    EVERY_2_HOURS = "2h"
+    EVERY_6_HOURS = "6h"
+    EVERY_12_HOURS = "12h"
+    DAILY = "daily"
+    WEEKLY = "weekly"
+    MANUAL = "manual"
+
+
+class Switch(StrEnum):
+    """Whether the CRM's automation runs on our writes."""
+
+    OFF = "off"
+    ON = "on"
+
+
+class CatchUp(StrEnum):
+    """When a backlog is worked off."""
+
+    NOW = "now"
+    SCHEDULE = "schedule"
+
+
+class Status(StrEnum):
+    """Whether a configuration runs."""
+
+    DRAFT = "draft"
+    ACTIVE = "active"
+    PAUSED = "paused"
+    DEACTIVATED = "deactivated"
+
+
+class MappingRowBody(BaseModel):
+    """One pair of fields; `direction` narrows it to one way."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    crm_field: str = Field(max_length=100, examples=["Mobile"])
+    google_field: str = Field(max_length=200, examples=["phone_numbers[mobile]"])
+    direction: RowDirection | None = None
+
+
+class ConfigurationBody(BaseModel):
+    """The settings of a sync configuration. Only what is given here is changed from the defaults."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str = Field("Contacts", min_length=1, max_length=100)
+    crm_view_id: str = Field(min_length=1, max_length=40, examples=["5545974000000087501"])
+    google_group: str = Field(min_length=1, max_length=200, examples=["contactGroups/63f8c1a20c8e3a5b"])
+    direction: Direction = Field(description="There is no default: a person chooses who may write where")
+    conflict_winner: Side = Side.CRM
+    frequency: Frequency = Frequency.HOURLY
+    mapping: list[MappingRowBody] | None = Field(None, max_length=MAX_ROWS, description="Absent: the default mapping")
+    deletions: DeletePolicy = DeletePolicy.KEEP
+    no_email: NoEmailRule = NoEmailRule.MATCH
+    crm_values: dict[
+        Annotated[str, Field(min_length=1, max_length=100)], Annotated[str, Field(max_length=32_000)]
+    ] = Field(default_factory=dict, max_length=MAX_VALUES, description="Values for records that the sync creates")
+    companies: CompanyRule = CompanyRule.LEAVE
+    crm_automation: Switch = Switch.OFF
+    catch_up: CatchUp = CatchUp.NOW
+    confirm_scope: bool = Field(False, description="Everybody of a system group may become visible in the CRM")
+
+
+class Backlog(BaseModel):
+    """Contacts that wait for later runs."""
+
+    contacts: int = Field(examples=[1240])
+    runs: int = Field(examples=[3])
+    seconds: int = Field(description="How long it takes until none waits, about", examples=[720])
+
+
+class Limits(BaseModel):
+    """Contacts that a run takes at most."""
+
+    first_run: int = Field(examples=[10_000])
+    later_runs: int = Field(examples=[500])
+
+
+class Configuration(BaseModel):
+    """A sync configuration as it stands."""
+
+    id: UUID
+    version: int = Field(description="Raised by each change; also in the ETag")
+    status: Status
+    paused_reason: str = ""
+    name: str
+    crm_view_id: str
+    google_group: str
+    direction: Direction
+    conflict_winner: Side
+    frequency: Frequency
+    mapping: list[MappingRowBody]
+    deletions: DeletePolicy
+    no_email: NoEmailRule
+    crm_values: dict[str, str]
+    companies: CompanyRule
+    crm_automation: Switch
+    catch_up: CatchUp
+    last_sync_at: datetime | None = None
+    last_attempt_at: datetime | None = None
+    last_attempt_reason: str = ""
+    next_sync_at: datetime | None = None
+    backlog: Backlog
+    limits: Limits
+    created_at: datetime
+    run_id: UUID | None = Field(None, description="The first run, in the answer to a save that asked for it")
+
+
+class ConfigurationPage(BaseModel):
+    """Configurations, newest first."""
+
+    items: list[Configuration]
+    next_cursor: str | None = None

@@ -1,0 +1,1 @@
+"""Connections: one user's grant to one account of one provider."""

@@ -1,0 +1,56 @@
+"""What travels about connections."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Provider(StrEnum):
+    """Where an account is."""
+
+    ZOHO = "zoho"
+    GOOGLE = "google"
+
+
+class AuthorizeRequest(BaseModel):
+    """Begins a consent."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    return_url: str | None = Field(None, max_length=2000, description="Where the browser goes afterwards; on the allow-list")
+    display: Literal["page", "popup"] = "page"
+
+
+class AuthorizeAnswer(BaseModel):
+    """Where to send the browser."""
+
+    authorization_url: str = Field(examples=["https://accounts.google.com/o/oauth2/v2/auth?…"])
+
+
+class ConnectionState(StrEnum):
+    """Whether a connection can be used."""
+
+    ACTIVE = "active"
+    NEEDS_RECONNECT = "needs_reconnect"
+
+
+class Connection(BaseModel):
+    """One user's grant to one account of one provider."""
+
+    provider: Provider
+    state: ConnectionState
+    reason: str = ""
+    account_name: str = Field(description="Who is connected, as the provider names the account", examples=["ada@example.org"])
+    organisation_name: str = Field("", description="The CRM's organisation", examples=["Analytical Ltd"])
+    data_centre: str = Field("", examples=["eu"])
+    connected_at: datetime
+
+
+class ConnectionList(BaseModel):
+    """All connections of the caller."""
+
+    items: list[Connection]

@@ -1,0 +1,35 @@
+"""The language of texts: English, or French where the caller prefers it."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from babel import negotiate_locale
+from fastapi import Request
+
+
+class Language(StrEnum):
+    """Languages that the product speaks."""
+
+    ENGLISH = "en"
+    FRENCH = "fr"
+
+
+def language_of(request: Request) -> Language:
+    """The best of our languages for the request's `Accept-Language` (RFC 9110, 12.5.4)."""
+    wanted = _by_preference(request.headers.get("accept-language", ""))
+    return Language(negotiate_locale(wanted, [str(language) for language in Language], sep="-") or Language.ENGLISH)
+
+
+def _by_preference(header: str) -> list[str]:
+    ranges: list[tuple[float, str]] = []
+    for part in header.split(",")[:20]:
+        name, _, parameters = part.strip().partition(";")
+        quality = parameters.strip().removeprefix("q=")
+        try:
+            weight = float(quality) if quality else 1.0
+        except ValueError:
+            continue
+        if name and weight > 0:
+            ranges.append((-weight, name))
+    return [name for _, name in sorted(ranges, key=lambda item: item[0])]

@@ -1,0 +1,234 @@
+"""Errors as `application/problem+json` (RFC 9457): a stable `code`, a sentence in the caller's language, fields by name.
+
+The list of all problems is `PROBLEMS`; the OpenAPI document and `docs/problems.md` are made from it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi import Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.exceptions import HTTPException
+
+from config_api.web.language import Language, language_of
+
+MEDIA_TYPE = "application/problem+json"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A kind of problem: what a client switches on, and what a person reads."""
+
+    code: str
+    status: int
+    texts: Mapping[Language, str]
+
+
+def _problem(code: str, status: int, english: str, french: str) -> Problem:
+    return Problem(code, status, {Language.ENGLISH: english, Language.FRENCH: french})
+
+
+_ALL = (
+    _problem("invalid_request", 422, "Some values are not accepted.", "Certaines valeurs ne sont pas acceptées."),
+    _problem("malformed_body", 400, "The body is not valid JSON.", "Le corps n’est pas du JSON valide."),
+    _problem("body_too_large", 413, "The body is too large.", "Le corps est trop volumineux."),
+    _problem("not_authenticated", 401, "Please sign in.", "Veuillez vous connecter."),
+    _problem("not_allowed", 403, "You may not do this.", "Vous n’êtes pas autorisé à faire cela."),
+    _problem("not_found", 404, "There is no such thing here.", "Cet élément n’existe pas ici."),
+    _problem("method_not_allowed", 405, "This address does not support the method.", "Cette adresse n’accepte pas la méthode."),
+    _problem(
+        "conflict", 409, "This does not go together with what exists.", "Ceci est incompatible avec ce qui existe déjà."
+    ),
+    _problem(
+        "same_scope_exists",
+        409,
+        "You already have a configuration with this view and this group.",
+        "Vous avez déjà une configuration avec cette vue et ce groupe.",
+    ),
+    _problem(
+        "other_account",
+        409,
+        "This is another account than the one connected before.",
+        "Ce compte n’est pas celui qui était connecté auparavant.",
+    ),
+    _problem(
+        "not_connected",
+        409,
+        "Connect both accounts first.",
+        "Connectez d’abord les deux comptes.",
+    ),
+    _problem(
+        "needs_reconnect",
+        409,
+        "The access was withdrawn or has expired: connect the account again.",
+        "L’accès a été retiré ou a expiré : reconnectez le compte.",
+    ),
+    _problem(
+        "not_active",
+        409,
+        "The configuration is not active.",
+        "La configuration n’est pas active.",
+    ),
+    _problem(
+        "run_not_open",
+        409,
+        "The run has ended already.",
+        "La synchronisation est déjà terminée.",
+    ),
+    _problem(
+        "state_invalid",
+        400,
+        "This sign-in has expired or was used already. Please start again.",
+        "Cette connexion a expiré ou a déjà été utilisée. Veuillez recommencer.",
+    ),
+    _problem("consent_refused", 400, "Access was not granted.", "L’accès n’a pas été accordé."),
+    _problem(
+        "missing_scope",
+        400,
+        "Access to the contacts was not granted.",
+        "L’accès aux contacts n’a pas été accordé.",
+    ),
+    _problem(
+        "stale_version",
+        412,
+        "Somebody changed the configuration meanwhile. Read it again first.",
+        "La configuration a été modifiée entre-temps. Relisez-la d’abord.",
+    ),
+    _problem(
+        "version_required",
+        428,
+        "Send If-Match with the version that you read.",
+        "Envoyez If-Match avec la version lue.",
+    ),
+    _problem(
+        "idempotency_key_reused",
+        422,
+        "This Idempotency-Key was used for another request.",
+        "Cette Idempotency-Key a servi pour une autre requête.",
+    ),
+    _problem("rate_limited", 429, "Too many requests. Please wait.", "Trop de requêtes. Veuillez patienter."),
+    _problem(
+        "provider_unavailable",
+        503,
+        "The other service does not answer now. Please try again later.",
+        "L’autre service ne répond pas actuellement. Réessayez plus tard.",
+    ),
+    _problem("internal_error", 500, "Something went wrong on our side.", "Un problème est survenu de notre côté."),
+)
+PROBLEMS: Mapping[str, Problem] = {problem.code: problem for problem in _ALL}
+
+
+@dataclass(frozen=True, slots=True)
+class FieldError:
+    """One value that is not accepted: where it stands (`mapping.3.crm_field`), a code, a sentence."""
+
+    field: str
+    code: str
+    message: str
+
+
+class ProblemError(Exception):
+    """Raised anywhere in a request; answered in one place."""
+
+    def __init__(
+        self,
+        code: str,
+        detail: str = "",
+        *,
+        errors: Sequence[FieldError] = (),
+        headers: Mapping[str, str] | None = None,
+        extra: Mapping[str, Any] | None = None,
+    ):
+        super().__init__(code)
+        self.problem = PROBLEMS[code]
+        self.detail = detail
+        self.errors = tuple(errors)
+        self.headers = dict(headers or {})
+        self.extra = dict(extra or {})
+
+
+class FieldErrorBody(BaseModel):
+    """One value that is not accepted."""
+
+    field: str = Field(examples=["direction"])
+    code: str = Field(examples=["missing"])
+    message: str = Field(examples=["Field required"])
+
+
+class ProblemBody(BaseModel):
+    """A problem as the API sends it (RFC 9457)."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: str = Field(examples=["urn:contact-sync:problem:not_found"])
+    code: str = Field(examples=["not_found"])
+    title: str = Field(examples=["There is no such thing here."])
+    status: int = Field(examples=[404])
+    detail: str = ""
+    request_id: str = ""
+    errors: list[FieldErrorBody] = []
+
+
+def responses(*codes: str) -> dict[int | str, dict[str, Any]]:
+    """The `responses` of a route that may answer with these problems, for the OpenAPI document."""
+    documented: dict[int | str, dict[str, Any]] = {}
+    for code in codes:
+        problem = PROBLEMS[code]
+        entry = documented.setdefault(
+            problem.status,
+            {"model": ProblemBody, "description": "", "content": {MEDIA_TYPE: {"examples": {}}}},
+        )
+        entry["description"] = f"{entry['description']} `{code}`".strip()
+        entry["content"][MEDIA_TYPE]["examples"][code] = {
+            "value": {
+                "type": f"urn:contact-sync:problem:{code}",
+                "code": code,
+                "title": problem.texts[Language.ENGLISH],
+                "status": problem.status,
+            }
+        }
+    return documented
+
+
+def answer(request: Request, error: ProblemError) -> JSONResponse:
+    """The response that says it."""
+    body = {
+        "type": f"urn:contact-sync:problem:{error.problem.code}",
+        "code": error.problem.code,
+        "title": error.problem.texts[language_of(request)],
+        "status": error.problem.status,
+        **({"detail": error.detail} if error.detail else {}),
+        **({"request_id": request_id} if (request_id := getattr(request.state, "request_id", "")) else {}),
+        **({"errors": [_field(item) for item in error.errors]} if error.errors else {}),
+        **error.extra,
+    }
+    return JSONResponse(body, status_code=error.problem.status, headers=error.headers, media_type=MEDIA_TYPE)
+
+
+def _field(error: FieldError) -> dict[str, str]:
+    return {"field": error.field, "code": error.code, "message": error.message}
+
+
+def from_validation(error: RequestValidationError) -> ProblemError:
+    """What FastAPI found wrong with a request, every error by field; values are not repeated."""
+    items = error.errors()
+    if any(item["type"] == "json_invalid" for item in items):
+        return ProblemError("malformed_body")
+    errors = [
+        FieldError(".".join(str(part) for part in item["loc"][1:]) or str(item["loc"][0]), item["type"], item["msg"])
+        for item in items
+    ]
+    return ProblemError("invalid_request", errors=errors)
+
+
+_BY_STATUS = {404: "not_found", 405: "method_not_allowed", 413: "body_too_large", 401: "not_authenticated", 400: "malformed_body"}
+
+
+def from_http(error: HTTPException) -> ProblemError:
+    """What the framework refuses by itself (unknown address, wrong method)."""
+    return ProblemError(_BY_STATUS.get(error.status_code, "internal_error"), headers=error.headers)
