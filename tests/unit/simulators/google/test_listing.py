@@ -224,6 +224,7 @@ async def test_a_renamed_contact_names_its_former_names_in_deltas_and_is_found_b
     found = await api.ok("GET", "/v1/people:batchGet", resourceNames=person["resourceName"], personFields="names")
     assert found["responses"][0]["requestedResourceName"] == person["resourceName"]
     assert found["responses"][0]["person"]["resourceName"] == renamed["resourceName"]
+    assert await api.ok("GET", f"/v1/{renamed['resourceName']}", personFields="names")
 
 
 async def test_a_merge_is_one_change_and_one_deletion(api: Api) -> None:

@@ -124,8 +124,14 @@ class AddressBook:
             self.groups[group].members.pop(old.number, None)
         del self.contacts[old.number]
         self.trash[old.number] = (self._now(), old)
-        tombstone = Version(
-            old.number, self._next_change(), old.resource_name, self._new_etag(), self._now(), {}, (), deleted=True
+        tombstone = replace(
+            old,
+            change=self._next_change(),
+            etag=self._new_etag(),
+            update_time=self._now(),
+            fields={},
+            groups=(),
+            deleted=True,
         )
         self._announce(tombstone)
 

@@ -34,7 +34,7 @@ class PersonView:
             "etag": person_etag(self._mask, self._sources, version.etag),
         }
         if version.deleted:
-            return shown | self._remains(version)
+            return shown | self._remains(version, delta=delta)
         if CONTACT_SOURCE not in self._sources:
             return shown
         fields = version.fields
@@ -53,11 +53,10 @@ class PersonView:
             shown["photos"] = [_photo(version)]
         return self._shuffled(shown) if self._shuffle else shown
 
-    def _remains(self, version: Version) -> Json:
+    def _remains(self, version: Version, *, delta: bool) -> Json:
         shown: Json = {}
         if "metadata" in self._mask:
-            source = {"type": "CONTACT", "id": version.source_id, "etag": version.etag, "updateTime": _NEVER}
-            shown["metadata"] = {"sources": [source], "deleted": True, "objectType": "PERSON"}
+            shown["metadata"] = _metadata(version, delta=delta) | {"deleted": True}
         if "photos" in self._mask:
             shown["photos"] = [_photo(version)]
         return shown
@@ -89,7 +88,7 @@ def _metadata(version: Version, *, delta: bool) -> Json:
         "type": "CONTACT",
         "id": version.source_id,
         "etag": version.etag,
-        "updateTime": isoformat(version.update_time),
+        "updateTime": _NEVER if version.deleted else isoformat(version.update_time),
     }
     metadata: Json = {"sources": [source], "objectType": "PERSON"}
     if delta and version.previous_names:
