@@ -226,7 +226,8 @@ class MemoryLinks:
     async def remove(self, link_ids: Sequence[LinkId]) -> None:
         """Delete links that were absorbed by another or have nothing left on either side."""
         for link_id in link_ids:
-            if link_id in self._tables.links:
+            row = self._tables.links.get(link_id)
+            if row is not None and row.realm == self._realm:
                 self._unindex(link_id)
                 self._journal.drop(self._tables.links, link_id)
                 for scopes in self._tables.scopes.values():

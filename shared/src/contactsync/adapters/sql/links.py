@@ -1,0 +1,410 @@
+"""Links, outsiders and claims in PostgreSQL, as one configuration sees them.
+
+A page of links is written by two statements, for `links` and `link_scopes`, from arrays (`unnest`). The index of match
+keys is touched only for pairs whose keys changed; what a page replaces is read once in a transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import groupby
+from typing import Any, Final
+from uuid import UUID
+
+import asyncpg
+
+from contactsync.adapters.sql.codec import key_digests
+from contactsync.adapters.sql.database import Connection
+from contactsync.adapters.sql.link_rows import LINK_COLUMNS, SCOPE_COLUMNS, SELECTED, LinkCodec
+from contactsync.domain.contact import Side
+from contactsync.domain.ids import LinkId, RunId
+from contactsync.domain.link import KeyKind, Link, MatchKey
+from contactsync.errors import StateInvariantError
+from contactsync.ports.clock import Clock
+from contactsync.ports.state import Outsider, PairCounts, PendingPosition, Run
+
+_START: Final = PendingPosition(datetime(1, 1, 2, tzinfo=UTC), datetime(1, 1, 2, tzinfo=UTC), LinkId(UUID(int=0)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Stored:
+    """What of a stored link decides which indexes a save must touch."""
+
+    crm_id: str | None
+    google_id: str | None
+    google_presence: str
+    crm_keys: bytes
+    google_keys: bytes
+
+
+_NOTHING: Final = _Stored(None, None, "unknown", b"", b"")
+
+
+class SqlLinks:
+    """`LinkStore` in one transaction of one run."""
+
+    def __init__(self, connection: Connection, run: Run, codec: LinkCodec, clock: Clock) -> None:
+        self._connection = connection
+        self._run_id = run.run_id
+        self._organisation = run.settings.organisation_id
+        self._config = run.settings.config_id
+        self._account = run.settings.account
+        self._codec = codec
+        self._clock = clock
+        self._stored: dict[LinkId, _Stored] = {}
+
+    # --- reading ---
+
+    async def by_remote(self, side: Side, remote_ids: Sequence[str]) -> Mapping[str, Link]:
+        """Links by the id of one side (also under names that a person had before)."""
+        if not remote_ids:
+            return {}
+        links = await self._fetch(_LIVE[side], remote_ids)
+        found = {link.side(side).remote_id or "": link for link in links}
+        missing = [remote_id for remote_id in remote_ids if remote_id not in found]
+        if missing and side is Side.GOOGLE:
+            found |= await self._by_former_name(missing)
+            missing = [remote_id for remote_id in missing if remote_id not in found]
+        if missing:
+            buried = await self._fetch(_BURIED[side], missing)
+            found |= {link.side(side).remote_id or "": link for link in buried}
+        return found
+
+    async def _by_former_name(self, names: Sequence[str]) -> dict[str, Link]:
+        aliases = await self._connection.fetch(_ALIASES, self._organisation, self._account, names)
+        if not aliases:
+            return {}
+        links = await self.by_ids([row["link_id"] for row in aliases])
+        return {row["google_id"]: links[row["link_id"]] for row in aliases if row["link_id"] in links}
+
+    async def by_ids(self, link_ids: Sequence[LinkId]) -> Mapping[LinkId, Link]:
+        """Links by id."""
+        links = await self._fetch(_BY_ID, link_ids) if link_ids else []
+        return {link.link_id: link for link in links}
+
+    async def by_keys(self, side: Side, keys: Sequence[MatchKey]) -> Sequence[Link]:
+        """Links whose given side has one of these keys, whatever its kind, of any state but `gone`."""
+        digests = list({key.digest for key in keys})
+        return await self._fetch(_BY_KEY, digests, side.value) if digests else []
+
+    async def pending(self, run_id: RunId, after: PendingPosition | None, limit: int) -> Sequence[Link]:
+        """Pairs with something to do that this run has not taken, in order, holds that are not due left out."""
+        place = after or _START
+        position = (place.pending_since, place.pending_order, place.link_id)
+        return await self._fetch(_PENDING, run_id, self._clock.now(), *position, limit)
+
+    async def unseen(self, side: Side, listing: int, after: LinkId | None, limit: int) -> Sequence[Link]:
+        """Pairs in scope on that side which the full listing with this number did not show, by id."""
+        return await self._fetch(_UNSEEN[side], listing, after or UUID(int=0), limit)
+
+    async def _fetch(self, statement: str, *arguments: object) -> list[Link]:
+        rows = await self._connection.fetch(statement, self._organisation, self._config, self._account, *arguments)
+        links = [self._codec.link(tuple(row)) for row in rows]
+        for row in rows:
+            self._stored[row["link_id"]] = _stored(row)
+        return links
+
+    async def counts(self, now: datetime) -> PairCounts:
+        """How many pairs stand where."""
+        rows = await self._connection.fetch(_COUNTS, self._organisation, self._config, self._account, now)
+        return PairCounts(
+            by_state={row["state"]: row["pairs"] for row in rows},
+            pending=sum(row["pending"] for row in rows),
+            held=sum(row["held"] for row in rows),
+            in_scope=sum(row["in_scope"] for row in rows),
+        )
+
+    async def creatable(self, side: Side) -> int:
+        """Pending pairs that exist on the other side alone."""
+        now = self._clock.now()
+        found: int = await self._connection.fetchval(
+            _CREATABLE[side], self._organisation, self._config, self._account, now
+        )
+        return found
+
+    # --- writing ---
+
+    async def save(self, links: Sequence[Link]) -> None:
+        """Insert or replace these links with their scope in this configuration; values are sealed for the run."""
+        if not links:
+            return
+        await self._read_stored([link.link_id for link in links if link.link_id not in self._stored])
+        rows = [self._codec.link_row(link, self._run_id) for link in links]
+        fresh = [_stored(dict(zip(_NAMES, row, strict=True))) for row in rows]
+        await self._free_changed_ids(links, fresh)
+        now = self._clock.now()
+        try:
+            saved = await self._connection.fetchval(
+                _SAVE_LINKS, self._organisation, self._account, now, *map(list, zip(*rows, strict=True))
+            )
+        except asyncpg.UniqueViolationError as error:
+            raise StateInvariantError("two pairs with one contact", details=_details(error)) from error
+        if saved != len(links):
+            raise StateInvariantError("the link belongs to somebody else")
+        scopes = zip(*(self._codec.scope_row(link) for link in links), strict=True)
+        await self._connection.execute(_SAVE_SCOPES, self._organisation, self._config, *map(list, scopes))
+        await self._index_keys(links, fresh)
+        self._stored.update({link.link_id: row for link, row in zip(links, fresh, strict=True)})
+
+    async def _read_stored(self, link_ids: Sequence[LinkId]) -> None:
+        rows = await self._connection.fetch(_READ_STORED, self._organisation, link_ids) if link_ids else []
+        self._stored.update(dict.fromkeys(link_ids, _NOTHING))
+        self._stored.update({row["link_id"]: _stored(row) for row in rows})
+
+    async def _free_changed_ids(self, links: Sequence[Link], fresh: Sequence[_Stored]) -> None:
+        """Take contacts from the pairs that lose them, so that another pair of the same page may get them.
+
+        A person who is present under another id was renamed, and the old name keeps leading here; one who was
+        deleted in between was made anew.
+        """
+        changed: list[LinkId] = []
+        renamed: list[tuple[str, LinkId]] = []
+        for link, new in zip(links, fresh, strict=True):
+            old = self._stored[link.link_id]
+            moved = old.google_id is not None and old.google_id != new.google_id
+            if moved or (old.crm_id is not None and old.crm_id != new.crm_id):
+                changed.append(link.link_id)
+            if moved and old.google_id and (old.google_presence, new.google_presence) == ("present", "present"):
+                renamed.append((old.google_id, link.link_id))
+        if changed:
+            await self._connection.execute(_FREE_IDS, self._organisation, changed)
+        if renamed:
+            names, owners = zip(*renamed, strict=True)
+            await self._connection.execute(_ADD_ALIASES, self._organisation, self._account, names, owners)
+
+    async def _index_keys(self, links: Sequence[Link], fresh: Sequence[_Stored]) -> None:
+        stale: list[tuple[bytes, str, LinkId]] = []
+        added: list[tuple[bytes, str, LinkId]] = []
+        for link, new in zip(links, fresh, strict=True):
+            old = self._stored[link.link_id]
+            for side, before, after in (
+                ("crm", old.crm_keys, new.crm_keys),
+                ("google", old.google_keys, new.google_keys),
+            ):
+                if before != after:
+                    had, has = key_digests(before), key_digests(after)
+                    stale += [(digest, side, link.link_id) for digest in had - has]
+                    added += [(digest, side, link.link_id) for digest in has - had]
+        if stale:
+            await self._connection.execute(_DROP_KEYS, self._organisation, *map(list, zip(*stale, strict=True)))
+        if added:
+            await self._connection.execute(_ADD_KEYS, self._organisation, *map(list, zip(*added, strict=True)))
+
+    async def remove(self, link_ids: Sequence[LinkId]) -> None:
+        """Delete links that were absorbed by another or have nothing left on either side."""
+        rows = await self._connection.fetch(_REMOVE, self._organisation, self._account, link_ids)
+        removed = [row["link_id"] for row in rows]
+        keys = [
+            (digest, side, row["link_id"])
+            for row in rows
+            for side in ("crm", "google")
+            for digest in key_digests(row[f"{side}_keys"])
+        ]
+        if keys:
+            await self._connection.execute(_DROP_KEYS, self._organisation, *map(list, zip(*keys, strict=True)))
+        await self._connection.execute(_REMOVE_SCOPES, self._organisation, removed)
+        await self._connection.execute(_REMOVE_ALIASES, self._organisation, self._account, removed)
+        for link_id in removed:
+            self._stored.pop(link_id, None)
+
+    async def drop_values(self, run_id: RunId) -> None:
+        """Erase the values that this run stored."""
+        await self._connection.execute(_DROP_VALUES, self._organisation, run_id)
+
+    # --- outsiders and claims ---
+
+    async def save_outsiders(self, side: Side, listing: int, people: Sequence[Outsider]) -> None:
+        """Insert or replace outsiders of one side; one without a key can never be asked for and is not kept."""
+        await self.remove_outsiders(side, [person.remote_id for person in people])
+        rows = [
+            (key.digest, person.remote_id, key.kind.value, place)
+            for person in {person.remote_id: person for person in people}.values()
+            for place, key in enumerate(dict.fromkeys(person.keys))
+        ]
+        if rows:
+            columns = map(list, zip(*rows, strict=True))
+            await self._connection.execute(
+                _SAVE_PEOPLE, self._organisation, self._config, side.value, listing, *columns
+            )
+
+    async def remove_outsiders(self, side: Side, remote_ids: Sequence[str]) -> None:
+        """Forget outsiders that are gone or came into scope."""
+        if remote_ids:
+            await self._connection.execute(_REMOVE_PEOPLE, self._organisation, self._config, side.value, remote_ids)
+
+    async def drop_outsiders(self, side: Side, before_listing: int) -> None:
+        """Forget outsiders that the full listing with this number did not show."""
+        await self._connection.execute(_DROP_PEOPLE, self._organisation, self._config, side.value, before_listing)
+
+    async def outsiders(self, side: Side, keys: Sequence[MatchKey]) -> Sequence[Outsider]:
+        """Outsiders of one side that have one of these keys, whatever its kind, by remote id."""
+        digests = list({key.digest for key in keys})
+        rows = await self._connection.fetch(_PEOPLE, self._organisation, self._config, side.value, digests)
+        return [
+            Outsider(remote_id, tuple(MatchKey(KeyKind(row["kind"]), row["digest"]) for row in group))
+            for remote_id, group in groupby(rows, key=_remote_id)
+        ]
+
+    async def claim(self, digests: Mapping[LinkId, bytes], until: datetime) -> frozenset[LinkId]:
+        """Links whose e-mail digest is now claimed for a create in this organisation; the others must wait."""
+        wanted: dict[bytes, LinkId] = {}
+        for link_id, digest in digests.items():
+            wanted.setdefault(digest, link_id)
+        rows = await self._connection.fetch(
+            _CLAIM, self._organisation, list(wanted.keys()), list(wanted.values()), until, self._clock.now()
+        )
+        return frozenset(row["link_id"] for row in rows)
+
+
+def _stored(row: Mapping[str, Any] | asyncpg.Record) -> _Stored:
+    return _Stored(row["crm_id"], row["google_id"], row["google_presence"], row["crm_keys"], row["google_keys"])
+
+
+def _remote_id(row: asyncpg.Record) -> str:
+    remote_id: str = row["remote_id"]
+    return remote_id
+
+
+def _details(error: asyncpg.UniqueViolationError) -> dict[str, object]:
+    """The index alone: the message of the server names contacts."""
+    return {"index": error.constraint_name}
+
+
+# --- statements; $1 organisation, $2 configuration, $3 account unless said otherwise ----------------------------------
+
+_NAMES: Final = tuple(name for name, _ in LINK_COLUMNS)
+
+
+def _unnest(columns: Sequence[tuple[str, str]], first: int) -> str:
+    """`unnest` of one array a column, as the table `t`."""
+    arrays = ", ".join(f"${place}::{kind}[]" for place, (_, kind) in enumerate(columns, start=first))
+    return f"unnest({arrays}) AS t({', '.join(name for name, _ in columns)})"
+
+
+def _assignments(columns: Sequence[tuple[str, str]]) -> str:
+    return ", ".join(f"{name} = excluded.{name}" for name, _ in columns if name != "link_id")
+
+
+# The names in these statements are our own columns; every value is a parameter.
+_READ: Final = f"""
+SELECT {SELECTED} FROM links l
+LEFT JOIN link_scopes s ON s.organisation_id = l.organisation_id AND s.config_id = $2 AND s.link_id = l.link_id
+WHERE l.organisation_id = $1 AND l.account_key = $3 AND """  # noqa: S608
+_READ_SCOPED: Final = f"""
+SELECT {SELECTED} FROM link_scopes s
+JOIN links l ON l.organisation_id = s.organisation_id AND l.link_id = s.link_id
+WHERE s.organisation_id = $1 AND s.config_id = $2 AND l.account_key = $3 AND """  # noqa: S608
+
+_LIVE: Final = {side: f"{_READ} l.{side}_id = ANY($4::text[]) AND l.state <> 'gone'" for side in Side}
+_BURIED: Final = {
+    side: f"{_READ} l.{side}_id = ANY($4::text[]) AND l.state = 'gone' ORDER BY l.touched_at" for side in Side
+}
+_BY_ID: Final = f"{_READ} l.link_id = ANY($4::uuid[])"
+_BY_KEY: Final = f"""{_READ} l.state <> 'gone' AND l.link_id IN (
+    SELECT k.link_id FROM link_keys k WHERE k.organisation_id = $1 AND k.digest = ANY($4::bytea[]) AND k.side = $5
+) ORDER BY l.link_id"""
+_PENDING: Final = f"""{_READ_SCOPED} s.pending_since IS NOT NULL
+AND s.taken_by IS DISTINCT FROM $4::uuid AND (l.held_until IS NULL OR l.held_until <= $5)
+AND (s.pending_since, s.pending_order, s.link_id) > ($6, $7, $8)
+ORDER BY s.pending_since, s.pending_order, s.link_id LIMIT $9"""
+_UNSEEN: Final = {
+    side: f"""{_READ_SCOPED} s.{side}_in_scope AND s.{side}_listing <> $4 AND s.link_id > $5
+AND l.state <> 'gone' AND l.{side}_presence = 'present' ORDER BY s.link_id LIMIT $6"""
+    for side in Side
+}
+_COUNTS: Final = """
+SELECT CASE WHEN s.dormant AND l.state = 'linked' THEN 'dormant' ELSE l.state END AS state,
+       count(*) AS pairs,
+       count(*) FILTER (WHERE s.pending_since IS NOT NULL AND (l.held_until IS NULL OR l.held_until <= $4)) AS pending,
+       count(*) FILTER (WHERE l.held_until > $4) AS held,
+       count(*) FILTER (WHERE l.state <> 'gone' AND (s.crm_in_scope OR s.google_in_scope)) AS in_scope
+FROM link_scopes s JOIN links l ON l.organisation_id = s.organisation_id AND l.link_id = s.link_id
+WHERE s.organisation_id = $1 AND s.config_id = $2 AND l.account_key = $3
+GROUP BY 1
+"""
+_CREATABLE: Final = {
+    side: f"""
+SELECT count(*) FROM link_scopes s
+JOIN links l ON l.organisation_id = s.organisation_id AND l.link_id = s.link_id
+WHERE s.organisation_id = $1 AND s.config_id = $2 AND l.account_key = $3 AND s.pending_since IS NOT NULL
+AND (l.held_until IS NULL OR l.held_until <= $4) AND l.state IN ('single', 'linked')
+AND l.{side}_presence <> 'present' AND l.{side.other}_presence = 'present'
+"""  # noqa: S608
+    for side in Side
+}
+_ALIASES: Final = """
+SELECT google_id, link_id FROM link_aliases
+WHERE organisation_id = $1 AND account_key = $2 AND google_id = ANY($3::text[])
+"""
+
+_READ_STORED: Final = """
+SELECT link_id, crm_id, google_id, google_presence, crm_keys, google_keys FROM links
+WHERE organisation_id = $1 AND link_id = ANY($2::uuid[])
+"""
+_SAVE_LINKS: Final = f"""
+WITH saved AS (
+    INSERT INTO links AS l (organisation_id, account_key, touched_at, {", ".join(_NAMES)})
+    SELECT $1, $2::bytea, $3::timestamptz, t.* FROM {_unnest(LINK_COLUMNS, 4)}
+    ON CONFLICT (organisation_id, link_id) DO UPDATE SET touched_at = excluded.touched_at, {_assignments(LINK_COLUMNS)}
+    WHERE l.account_key = excluded.account_key
+    RETURNING 1
+) SELECT count(*) FROM saved
+"""  # noqa: S608
+_SAVE_SCOPES: Final = f"""
+INSERT INTO link_scopes (organisation_id, config_id, {", ".join(name for name, _ in SCOPE_COLUMNS)})
+SELECT $1, $2::uuid, t.* FROM {_unnest(SCOPE_COLUMNS, 3)}
+ON CONFLICT (organisation_id, config_id, link_id) DO UPDATE SET {_assignments(SCOPE_COLUMNS)}
+"""  # noqa: S608
+_FREE_IDS: Final = "UPDATE links SET crm_id = NULL, google_id = NULL WHERE organisation_id = $1 AND link_id = ANY($2)"
+_ADD_ALIASES: Final = """
+INSERT INTO link_aliases (organisation_id, account_key, google_id, link_id)
+SELECT $1, $2, t.* FROM unnest($3::text[], $4::uuid[]) AS t
+ON CONFLICT (organisation_id, account_key, google_id) DO UPDATE SET link_id = excluded.link_id
+"""
+_DROP_KEYS: Final = """
+DELETE FROM link_keys k USING unnest($2::bytea[], $3::text[], $4::uuid[]) AS t(digest, side, link_id)
+WHERE k.organisation_id = $1 AND k.digest = t.digest AND k.side = t.side AND k.link_id = t.link_id
+"""
+_ADD_KEYS: Final = """
+INSERT INTO link_keys (organisation_id, digest, side, link_id)
+SELECT $1, t.* FROM unnest($2::bytea[], $3::text[], $4::uuid[]) AS t ON CONFLICT DO NOTHING
+"""
+_REMOVE: Final = """
+DELETE FROM links WHERE organisation_id = $1 AND account_key = $2 AND link_id = ANY($3::uuid[])
+RETURNING link_id, crm_keys, google_keys
+"""
+_REMOVE_SCOPES: Final = "DELETE FROM link_scopes WHERE organisation_id = $1 AND link_id = ANY($2::uuid[])"
+_REMOVE_ALIASES: Final = """
+DELETE FROM link_aliases WHERE organisation_id = $1 AND account_key = $2 AND link_id = ANY($3::uuid[])
+"""
+_DROP_VALUES: Final = """
+UPDATE links SET crm_sealed = NULL, google_sealed = NULL, values_run = NULL
+WHERE organisation_id = $1 AND values_run = $2
+"""
+
+_SAVE_PEOPLE: Final = """
+INSERT INTO people (organisation_id, config_id, side, listing, digest, remote_id, kind, place)
+SELECT $1, $2::uuid, $3::text, $4::integer, t.* FROM unnest($5::bytea[], $6::text[], $7::text[], $8::smallint[]) AS t
+"""
+_REMOVE_PEOPLE: Final = """
+DELETE FROM people WHERE organisation_id = $1 AND config_id = $2 AND side = $3 AND remote_id = ANY($4::text[])
+"""
+_DROP_PEOPLE: Final = """
+DELETE FROM people WHERE organisation_id = $1 AND config_id = $2 AND side = $3 AND listing <> $4
+"""
+_PEOPLE: Final = """
+SELECT remote_id, kind, digest FROM people
+WHERE organisation_id = $1 AND config_id = $2 AND side = $3 AND remote_id IN (
+    SELECT remote_id FROM people
+    WHERE organisation_id = $1 AND config_id = $2 AND side = $3 AND digest = ANY($4::bytea[])
+) ORDER BY remote_id, place
+"""
+_CLAIM: Final = """
+INSERT INTO claims AS c (organisation_id, digest, link_id, until)
+SELECT $1, t.digest, t.link_id, $4::timestamptz FROM unnest($2::bytea[], $3::uuid[]) AS t(digest, link_id)
+ON CONFLICT (organisation_id, digest) DO UPDATE SET link_id = excluded.link_id, until = excluded.until
+WHERE c.link_id = excluded.link_id OR c.until <= $5
+RETURNING link_id
+"""

@@ -1,0 +1,1 @@
+"""Alembic's scripts; `contactsync.adapters.sql.migrate` runs them."""

@@ -1,0 +1,206 @@
+"""Runs and their reports in PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Final
+
+import asyncpg
+import orjson
+
+from contactsync.adapters.sql.codec import (
+    dump,
+    listings_from,
+    settings_from_json,
+    sync_from,
+    wishes_from,
+)
+from contactsync.adapters.sql.database import Connection
+from contactsync.adapters.sql.links import SqlLinks
+from contactsync.adapters.sql.run_factory import RunFactory
+from contactsync.domain.ids import LinkId, OrganisationId, RunId
+from contactsync.domain.outcome import Outcome
+from contactsync.errors import StateInvariantError
+from contactsync.ports.clock import Clock
+from contactsync.ports.state import Phase, Run, RunContact, RunMode, RunState
+from contactsync.ports.vault import SealContext, Sealer
+
+COUNTED: Final = frozenset({RunState.SUCCEEDED, RunState.PARTIAL, RunState.NEEDS_APPROVAL})
+"""Ends that move `last_sync_at` and after which a configuration's runs are not first any more."""
+
+RUN_COLUMNS: Final = (
+    "run_id, config_id, mode, trigger, state, first, contact_limit, settings, phase, slice, attempt, taken, counts, "
+    "listings, sync, wait_until, reason, cancel_requested, created_at, started_at"
+)
+# A later slice has not begun yet: its attempts count from zero.
+_SAVE: Final = """
+UPDATE runs SET state = $3, phase = $4, attempt = CASE WHEN slice = $5 THEN attempt ELSE 0 END, slice = $5,
+    started_at = $6, taken = $7, counts = $8::jsonb, listings = $9::jsonb, sync = $10::jsonb, wait_until = $11,
+    reason = $12, updated_at = $13, finished_at = $14
+WHERE organisation_id = $1 AND run_id = $2 AND state IN ('queued', 'running', 'waiting')
+RETURNING config_id, first, wishes
+"""
+_RECORD: Final = """
+INSERT INTO run_contacts (organisation_id, run_id, recorded_at, link_id, outcome, reason, crm_id, google_id, sealed,
+                          fields, sides, left_out)
+SELECT $1, $2::uuid, $3::timestamptz, t.link_id, t.outcome, t.reason, t.crm_id, t.google_id, t.sealed,
+       t.fields::text[], t.sides::text[], t.left_out
+FROM unnest($4::uuid[], $5::text[], $6::text[], $7::text[], $8::text[], $9::bytea[], $10::text[], $11::text[],
+            $12::jsonb[])
+    AS t(link_id, outcome, reason, crm_id, google_id, sealed, fields, sides, left_out)
+ON CONFLICT (organisation_id, run_id, link_id) DO UPDATE SET outcome = excluded.outcome, reason = excluded.reason,
+    crm_id = excluded.crm_id, google_id = excluded.google_id, sealed = excluded.sealed, fields = excluded.fields,
+    sides = excluded.sides, left_out = excluded.left_out, recorded_at = excluded.recorded_at
+"""
+_TALLY: Final = """
+SELECT outcome, count(*) AS contacts FROM run_contacts WHERE organisation_id = $1 AND run_id = $2 GROUP BY outcome
+"""
+_CANCELLED: Final = """
+SELECT r.cancel_requested OR c.status <> 'active'
+FROM runs r JOIN sync_configs c ON c.organisation_id = r.organisation_id AND c.config_id = r.config_id
+WHERE r.organisation_id = $1 AND r.run_id = $2
+"""
+_END_CONFIG: Final = """
+UPDATE sync_configs SET sync = $3::jsonb, first_done = first_done OR $4,
+    first_taken = first_taken + CASE WHEN $5 AND NOT $4 THEN $6::integer ELSE 0 END,
+    last_sync_at = CASE WHEN $4 THEN $7 ELSE last_sync_at END, last_attempt_at = $7, last_reason = $8, next_due = $9
+WHERE organisation_id = $1 AND config_id = $2
+"""
+
+
+class SqlRuns:
+    """`RunStore` in one transaction of one run."""
+
+    def __init__(  # noqa: PLR0913 # the end of a run touches links and makes the next run
+        self,
+        connection: Connection,
+        organisation_id: OrganisationId,
+        sealer: Sealer,
+        links: SqlLinks,
+        factory: RunFactory,
+        clock: Clock,
+    ) -> None:
+        self._connection = connection
+        self._organisation = organisation_id
+        self._sealer = sealer
+        self._links = links
+        self._factory = factory
+        self._clock = clock
+
+    async def save(self, run: Run) -> None:
+        """Store the run's progress (all but identity, settings and cancel mark)."""
+        await self._store(run, self._clock.now(), None)
+
+    async def _store(self, run: Run, now: datetime, finished_at: datetime | None) -> asyncpg.Record:
+        row = await self._connection.fetchrow(
+            _SAVE,
+            self._organisation,
+            run.run_id,
+            run.state.value,
+            run.phase.value,
+            run.slice,
+            run.started_at,
+            run.taken,
+            dump(dict(run.counts)),
+            dump({side.value: listing for side, listing in run.listings.items()}),
+            dump(run.sync),
+            run.wait_until,
+            run.reason,
+            now,
+            finished_at,
+        )
+        if row is None:
+            raise StateInvariantError("the run has ended", details={"run": str(run.run_id)})
+        return row
+
+    async def record(self, run_id: RunId, contacts: Sequence[RunContact]) -> None:
+        """Add or replace rows of the report, one for a pair."""
+        latest = {contact.link_id: contact for contact in contacts}
+        if latest:
+            columns = map(list, zip(*(self._row(run_id, contact) for contact in latest.values()), strict=True))
+            await self._connection.execute(_RECORD, self._organisation, run_id, self._clock.now(), *columns)
+
+    def _row(self, run_id: RunId, contact: RunContact) -> tuple[object, ...]:
+        sealed = None
+        if contact.name or contact.provider_message:
+            plain = orjson.dumps([contact.name, contact.provider_message])
+            sealed = self._sealer.seal(plain, report_context(self._organisation, run_id, contact.link_id))
+        return (
+            contact.link_id,
+            contact.outcome.value,
+            contact.reason,
+            contact.crm_id,
+            contact.google_id,
+            sealed,
+            _array(contact.fields),
+            _array([side.value for side in contact.sides]),
+            dump(dict(contact.left_out)),
+        )
+
+    async def tally(self, run_id: RunId) -> Mapping[Outcome, int]:
+        """Contacts in the report so far, by outcome."""
+        rows = await self._connection.fetch(_TALLY, self._organisation, run_id)
+        return {Outcome(row["outcome"]): row["contacts"] for row in rows}
+
+    async def cancelled(self, run_id: RunId) -> bool:
+        """Whether somebody asked the run to stop, or its configuration is no longer active."""
+        cancelled: bool = await self._connection.fetchval(_CANCELLED, self._organisation, run_id)
+        return cancelled
+
+    async def finish(self, run: Run, *, next_due: datetime | None) -> None:
+        """Store the end of the run and the configuration's state; queue one further run when it was asked for."""
+        if run.state.open:
+            raise StateInvariantError("the run has not ended", details={"run": str(run.run_id)})
+        now = self._clock.now()
+        row = await self._store(run, now, now)
+        await self._connection.execute(
+            _END_CONFIG,
+            self._organisation,
+            row["config_id"],
+            dump(run.sync),
+            run.state in COUNTED,
+            row["first"],
+            run.taken,
+            now,
+            run.reason,
+            next_due,
+        )
+        await self._links.drop_values(run.run_id)
+        await self._factory.follow(row["config_id"], wishes_from(row["wishes"]), now)
+
+
+def report_context(organisation_id: OrganisationId, run_id: RunId, link_id: LinkId) -> SealContext:
+    """What the sealed part of a report's row is bound to."""
+    return SealContext(organisation_id, f"{run_id}/{link_id}", "run_contacts.sealed")
+
+
+def _array(items: Sequence[str]) -> str:
+    """A text array in PostgreSQL's own notation: arrays of arrays do not unnest (PostgreSQL, 8.15.2)."""
+    quoted = (item.replace("\\", "\\\\").replace('"', '\\"') for item in items)
+    return "{" + ",".join(f'"{item}"' for item in quoted) + "}"
+
+
+def run_from(row: asyncpg.Record) -> Run:
+    """The run in a row of RUN_COLUMNS; it must have begun, since its settings are fixed then."""
+    return Run(
+        run_id=row["run_id"],
+        settings=settings_from_json(row["settings"]),
+        mode=RunMode(row["mode"]),
+        trigger=row["trigger"],
+        state=RunState(row["state"]),
+        created_at=row["created_at"],
+        first=row["first"],
+        limit=row["contact_limit"],
+        phase=Phase(row["phase"]),
+        slice=row["slice"],
+        attempt=row["attempt"],
+        started_at=row["started_at"],
+        taken=row["taken"],
+        counts=orjson.loads(row["counts"]),
+        listings=listings_from(row["listings"]),
+        sync=sync_from(row["sync"]),
+        wait_until=row["wait_until"],
+        reason=row["reason"],
+        cancel_requested=row["cancel_requested"],
+    )

@@ -1,0 +1,477 @@
+"""What claiming, saving and ending a run must do, with its report and its ledger."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from uuid import UUID, uuid4
+
+import pytest
+
+from contactsync.domain.contact import Side
+from contactsync.domain.effect import EffectKind
+from contactsync.domain.ids import EffectId, LinkId, RowKey
+from contactsync.domain.outcome import Outcome
+from contactsync.domain.policy import Direction, Policy
+from contactsync.errors import LeaseLostError, StateInvariantError
+from contactsync.messages.hint import RunHint
+from contactsync.ports.queue import Lane, OutboundHint
+from contactsync.ports.state import (
+    Effect,
+    EffectState,
+    Listing,
+    Phase,
+    RunContact,
+    RunMode,
+    RunState,
+    SyncState,
+)
+from tests.contract.state.worlds import (
+    LIMITS,
+    TTL,
+    InMemory,
+    OnPostgres,
+    Worker,
+    World,
+    hint_of,
+    lease_of,
+    some_settings,
+    working,
+)
+from tests.support.clock import EPOCH
+
+HOUR = timedelta(hours=1)
+
+
+async def end(worker: Worker, state: RunState = RunState.SUCCEEDED, **changes: object) -> None:
+    """End the worker's run and give its lease back."""
+    async with worker.begin() as tx:
+        run = replace(worker.run, state=state, **changes)  # type: ignore[arg-type] # names are checked by replace
+        await tx.runs.finish(run, next_due=EPOCH + HOUR)
+    await worker.world.state.leases.release(worker.lease, {})
+
+
+async def hints(world: World) -> list[OutboundHint]:
+    return list(await world.relay.take(100))
+
+
+class ClaimContract:
+    async def test_a_claimed_run_is_running_with_its_attempt_counted(self, world: World) -> None:
+        async with working(world) as worker:
+            run = worker.run
+            assert (run.state, run.attempt, run.slice, run.started_at) == (RunState.RUNNING, 1, 0, EPOCH)
+            assert (await world.run_row(worker.settings, run.run_id)).attempt == 1
+
+    async def test_a_run_works_with_the_settings_of_the_moment_it_began(self, world: World) -> None:
+        settings = some_settings()
+        await world.put(settings)
+        asked = await world.requests.request(
+            settings.organisation_id, settings.config_id, RunMode.SYNC, "user", EPOCH
+        )
+        newer = replace(settings, policy=replace(settings.policy, direction=Direction.GOOGLE_TO_CRM, version=2))
+        await world.put(newer)
+        lease = await lease_of(world, settings.account, uuid4())
+        begun = await world.state.claim(hint_of(settings, asked.run_id), lease, EPOCH)
+        assert begun is not None
+        assert begun.run.settings == newer
+        newest = replace(settings, policy=replace(settings.policy, version=3))
+        await world.put(newest)
+        again = await world.state.claim(hint_of(settings, asked.run_id), lease, EPOCH)
+        assert again is not None
+        assert again.run.settings == newer
+
+    async def test_every_setting_comes_back(self, world: World) -> None:
+        settings = some_settings()
+        policy = Policy(
+            direction=Direction.CRM_TO_GOOGLE,
+            mapping=settings.policy.mapping,
+            conflict_winner=Side.GOOGLE,
+            crm_values={"Lead_Source": "Google", "Ville": "Évry"},
+            crm_automation=True,
+            deletes_allowed=False,
+            version=4,
+        )
+        settings = replace(settings, policy=policy, catch_up=False)
+        await world.put(settings)
+        async with working(world, settings) as worker:
+            assert worker.run.settings == settings
+
+    async def test_a_slice_that_began_twice_and_never_ended_is_suspect(self, world: World) -> None:
+        async with working(world) as worker:
+            hint = hint_of(worker.settings, worker.run.run_id)
+            second = await world.state.claim(hint, worker.lease, EPOCH)
+            third = await world.state.claim(hint, worker.lease, EPOCH)
+        assert second is not None
+        assert third is not None
+        assert (second.suspect, third.suspect, third.run.attempt) == (False, True, 3)
+
+    async def test_the_next_slice_counts_its_attempts_from_zero(self, world: World) -> None:
+        async with working(world) as worker:
+            await world.state.claim(hint_of(worker.settings, worker.run.run_id), worker.lease, EPOCH)
+            async with worker.begin() as tx:
+                await tx.runs.save(replace(worker.run, slice=1))
+            claimed = await world.state.claim(hint_of(worker.settings, worker.run.run_id, 1), worker.lease, EPOCH)
+        assert claimed is not None
+        assert (claimed.run.attempt, claimed.suspect) == (1, False)
+
+    @pytest.mark.parametrize("number", [1, -1, 7])
+    async def test_a_hint_of_another_slice_is_done_with(self, world: World, number: int) -> None:
+        async with working(world) as worker:
+            hint = hint_of(worker.settings, worker.run.run_id, number)
+            assert await world.state.account_of(hint) is None
+            assert await world.state.claim(hint, worker.lease, EPOCH) is None
+
+    async def test_a_hint_of_a_slice_that_is_over_is_done_with(self, world: World) -> None:
+        async with working(world) as worker:
+            hint = hint_of(worker.settings, worker.run.run_id)
+            assert await world.state.account_of(hint) == worker.settings.account
+            async with worker.begin() as tx:
+                await tx.runs.save(replace(worker.run, slice=1))
+            assert await world.state.account_of(hint) is None
+            assert await world.state.claim(hint, worker.lease, EPOCH) is None
+
+    async def test_a_hint_with_a_foreign_part_is_done_with(self, world: World) -> None:
+        """What a message says is believed only where the rows say the same."""
+        async with working(world) as worker, working(world) as stranger:
+            good = hint_of(worker.settings, worker.run.run_id)
+            theirs = hint_of(stranger.settings, stranger.run.run_id)
+            for part in ("run", "organisation", "configuration"):
+                mixed = good.model_copy(update={part: getattr(theirs, part)})
+                assert await world.state.account_of(mixed) is None
+                assert await world.state.claim(mixed, worker.lease, EPOCH) is None
+            unknown = RunHint(run=uuid4(), slice=0, organisation=uuid4(), configuration=uuid4())
+            assert await world.state.account_of(unknown) is None
+
+    async def test_a_run_is_not_claimed_under_the_lease_of_another_account(self, world: World) -> None:
+        async with working(world) as worker:
+            other = await lease_of(world, some_settings().account, uuid4())
+            assert await world.state.claim(hint_of(worker.settings, worker.run.run_id), other, EPOCH) is None
+
+    async def test_a_run_is_not_claimed_under_a_lost_lease(self, world: World) -> None:
+        async with working(world) as worker:
+            pass
+        await lease_of(world, worker.settings.account, uuid4())
+        with pytest.raises(LeaseLostError):
+            await world.state.claim(hint_of(worker.settings, worker.run.run_id), worker.lease, EPOCH)
+
+    async def test_a_run_that_waits_is_not_due_before_its_date(self, world: World) -> None:
+        async with working(world) as worker:
+            async with worker.begin() as tx:
+                await tx.runs.save(
+                    replace(worker.run, slice=1, state=RunState.WAITING, wait_until=EPOCH + HOUR, reason="google_quota")
+                )
+            hint = hint_of(worker.settings, worker.run.run_id, 1)
+            assert await world.state.account_of(hint) is None
+            assert await world.state.claim(hint, worker.lease, EPOCH + HOUR / 2) is None
+            world.clock.advance(HOUR)
+            assert await world.state.account_of(hint) == worker.settings.account
+            worker.lease = await world.state.leases.renew(worker.lease, TTL)
+            claimed = await world.state.claim(hint, worker.lease, EPOCH + HOUR)
+        assert claimed is not None
+        assert (claimed.run.state, claimed.run.wait_until) == (RunState.RUNNING, None)
+
+    async def test_a_run_that_ended_is_not_due(self, world: World) -> None:
+        async with working(world) as worker:
+            await end(worker)
+            assert await world.state.account_of(hint_of(worker.settings, worker.run.run_id)) is None
+
+    async def test_a_busy_account_postpones_the_slice_with_its_hint(self, world: World) -> None:
+        settings = some_settings()
+        await world.put(settings)
+        asked = await world.requests.request(settings.organisation_id, settings.config_id, RunMode.SYNC, "user", EPOCH)
+        (first,) = await hints(world)
+        await world.relay.mark_published([first.message_id])
+        await world.state.postpone(first.hint, EPOCH + HOUR, "account_busy")
+        row = await world.run_row(settings, asked.run_id)
+        assert (row.state, row.reason, row.wait_until) == ("waiting", "account_busy", EPOCH + HOUR)
+        assert await world.state.account_of(first.hint) is None
+        assert await hints(world) == []
+        world.clock.advance(HOUR)
+        (second,) = await hints(world)
+        assert (second.hint, second.lane) == (first.hint, first.lane)
+        assert await world.state.account_of(second.hint) == settings.account
+
+    async def test_a_second_hint_of_a_slice_under_way_does_not_put_it_off(self, world: World) -> None:
+        async with working(world) as worker:
+            await world.state.postpone(hint_of(worker.settings, worker.run.run_id), EPOCH + HOUR, "account_busy")
+            row = await world.run_row(worker.settings, worker.run.run_id)
+            assert (row.state, row.wait_until) == ("running", None)
+
+    async def test_postponing_an_old_hint_does_nothing(self, world: World) -> None:
+        async with working(world) as worker:
+            await world.relay.mark_published([hint.message_id for hint in await hints(world)])
+            await world.state.postpone(hint_of(worker.settings, worker.run.run_id, 5), EPOCH, "account_busy")
+            assert await hints(world) == []
+
+
+class RunContract:
+    async def test_progress_comes_back(self, world: World) -> None:
+        async with working(world) as worker:
+            progress = replace(
+                worker.run,
+                phase=Phase.APPLY,
+                slice=1,
+                attempt=0,
+                taken=12,
+                counts={"created": 3, "calls.google.list": 2},
+                listings={
+                    Side.GOOGLE: Listing(
+                        full=True, number=3, started_at=EPOCH, step="list", page="p2", seen=1000, next_token="t"
+                    ),
+                    Side.CRM: Listing(full=False, number=1, started_at=EPOCH, done=True, news=True, expected=4),
+                },
+                sync=SyncState(google_sync_token="s", crm_watermark=EPOCH, view_question=False, read_version=2),
+                reason="google_quota",
+            )
+            async with worker.begin() as tx:
+                await tx.runs.save(progress)
+            claimed = await world.state.claim(hint_of(worker.settings, worker.run.run_id, 1), worker.lease, EPOCH)
+        assert claimed is not None
+        assert replace(claimed.run, attempt=0) == progress
+
+    async def test_saving_leaves_identity_settings_and_the_cancel_mark_alone(self, world: World) -> None:
+        async with working(world) as worker:
+            await world.requests.cancel(worker.settings.organisation_id, worker.run.run_id, EPOCH)
+            lie = replace(worker.run, mode=RunMode.FULL, trigger="x", first=False, limit=1, cancel_requested=False)
+            async with worker.begin() as tx:
+                await tx.runs.save(lie)
+                assert await tx.runs.cancelled(worker.run.run_id)
+            row = await world.run_row(worker.settings, worker.run.run_id)
+        assert (row.mode, row.trigger, row.first, row.limit) == ("sync", "user", True, LIMITS.initial)
+        assert row.cancel_requested
+
+    async def test_a_run_stops_when_its_configuration_does(self, world: World) -> None:
+        async with working(world) as worker:
+            async with worker.begin() as tx:
+                assert not await tx.runs.cancelled(worker.run.run_id)
+            await world.put(worker.settings, active=False)
+            async with worker.begin() as tx:
+                assert await tx.runs.cancelled(worker.run.run_id)
+
+    async def test_a_run_that_ended_is_saved_no_more(self, world: World) -> None:
+        async with working(world) as worker:
+            async with worker.begin() as tx:
+                await tx.runs.finish(replace(worker.run, state=RunState.FAILED), next_due=None)
+            with pytest.raises(StateInvariantError):
+                async with worker.begin() as tx:
+                    await tx.runs.save(worker.run)
+
+    async def test_a_run_does_not_finish_while_it_goes_on(self, world: World) -> None:
+        async with working(world) as worker:
+            with pytest.raises(StateInvariantError):
+                async with worker.begin() as tx:
+                    await tx.runs.finish(worker.run, next_due=None)
+
+    @pytest.mark.parametrize("state", [RunState.SUCCEEDED, RunState.PARTIAL, RunState.NEEDS_APPROVAL])
+    async def test_an_end_that_counts_moves_last_sync_and_makes_later_runs_small(
+        self, world: World, state: RunState
+    ) -> None:
+        sync = SyncState(google_sync_token="next", crm_watermark=EPOCH, google_listing=4)
+        async with working(world) as worker:
+            world.clock.advance(timedelta(seconds=20))
+            await end(worker, state, sync=sync, reason="why", taken=7)
+            facts = await world.config(worker.settings)
+            assert facts.last_sync_at == facts.last_attempt_at == EPOCH + timedelta(seconds=20)
+            assert (facts.first_done, facts.first_taken, facts.sync) == (True, 0, sync)
+            assert (facts.last_reason, facts.next_due) == ("why", EPOCH + HOUR)
+            await worker.start()
+            assert (worker.run.first, worker.run.limit, worker.run.sync) == (False, LIMITS.incremental, sync)
+
+    @pytest.mark.parametrize("state", [RunState.FAILED, RunState.CANCELLED])
+    async def test_repeats_of_a_first_run_that_came_to_nothing_share_its_limit(
+        self, world: World, state: RunState
+    ) -> None:
+        async with working(world) as worker:
+            await end(worker, state, taken=70)
+            facts = await world.config(worker.settings)
+            assert (facts.first_done, facts.last_sync_at, facts.last_attempt_at) == (False, None, EPOCH)
+            await worker.start()
+            assert (worker.run.first, worker.run.limit) == (True, LIMITS.initial - 70)
+            await end(worker, state, taken=30)
+            await worker.start()
+            assert (worker.run.first, worker.run.limit) == (True, 0)
+
+    async def test_failures_of_later_runs_leave_the_first_runs_account_alone(self, world: World) -> None:
+        async with working(world) as worker:
+            await end(worker)
+            await worker.start()
+            await end(worker, RunState.FAILED, taken=5)
+            facts = await world.config(worker.settings)
+        assert (facts.first_done, facts.first_taken) == (True, 0)
+
+    # --- the report ---
+
+    async def test_the_report_has_one_row_a_pair_and_is_counted_by_outcome(self, world: World) -> None:
+        rows = [
+            RunContact(
+                link_id=LinkId(uuid4()),
+                outcome=Outcome.CREATED,
+                reason="r",
+                crm_id="1",
+                google_id="people/c1",
+                name="Ada",
+                fields=('E"mail', "a,b", "c\\d", ""),
+                sides=(Side.GOOGLE,),
+                left_out={"birthdays": "value_does_not_fit"},
+                provider_message="m",
+            ),
+            RunContact(link_id=LinkId(uuid4()), outcome=Outcome.FAILED),
+            RunContact(link_id=LinkId(uuid4()), outcome=Outcome.FAILED),
+        ]
+        async with working(world) as worker:
+            async with worker.begin() as tx:
+                await tx.runs.record(worker.run.run_id, rows)
+                await tx.runs.record(worker.run.run_id, [])
+            async with worker.begin() as tx:
+                await tx.runs.record(worker.run.run_id, [replace(rows[1], outcome=Outcome.UPDATED)])
+                assert await tx.runs.tally(worker.run.run_id) == {
+                    Outcome.CREATED: 1,
+                    Outcome.UPDATED: 1,
+                    Outcome.FAILED: 1,
+                }
+
+
+class EffectContract:
+    @staticmethod
+    def effect(worker: Worker, batch: UUID | None = None, **changes: object) -> Effect:
+        effect = Effect(
+            effect_id=EffectId(uuid4()),
+            run_id=worker.run.run_id,
+            link_id=LinkId(uuid4()),
+            side=Side.GOOGLE,
+            kind=EffectKind.UPDATE,
+            batch=batch or uuid4(),
+            remote_id="people/c1",
+            changes={RowKey("a=b"): "new", RowKey("c=d"): None},
+            before={RowKey("a=b"): "old é"},
+            after_base=b"\x01digests",
+            sent_at=EPOCH,
+        )
+        return replace(effect, **changes)  # type: ignore[arg-type] # names are checked by replace itself
+
+    async def test_effects_without_an_answer_come_back_whole_and_in_order(self, world: World) -> None:
+        async with working(world) as worker:
+            batch = uuid4()
+            effects = [self.effect(worker, batch) for _ in range(5)]
+            bare = self.effect(worker, changes={}, before={}, after_base=b"", remote_id=None, sent_at=None)
+            async with worker.begin() as tx:
+                await tx.effects.add(effects)
+                await tx.effects.add([bare])
+                await tx.effects.add([])
+            async with worker.begin() as tx:
+                assert await tx.effects.unsettled() == [*effects, bare]
+
+    async def test_an_answer_settles_an_effect(self, world: World) -> None:
+        async with working(world) as worker:
+            confirmed, unknown, rejected = (self.effect(worker) for _ in range(3))
+            async with worker.begin() as tx:
+                await tx.effects.add([confirmed, unknown, rejected])
+            answered = [
+                replace(confirmed, state=EffectState.CONFIRMED, remote_id="people/c9", revision="e2"),
+                replace(unknown, state=EffectState.UNKNOWN, attempt=2, reason="timeout", sent_at=EPOCH + HOUR),
+                replace(rejected, state=EffectState.REJECTED, reason="invalid"),
+            ]
+            async with worker.begin() as tx:
+                await tx.effects.settle(answered)
+                await tx.effects.settle([])
+            async with worker.begin() as tx:
+                assert await tx.effects.unsettled() == [answered[1]]
+
+    async def test_an_effect_that_was_never_added_is_not_settled(self, world: World) -> None:
+        async with working(world) as worker:
+            with pytest.raises(StateInvariantError):
+                async with worker.begin() as tx:
+                    await tx.effects.settle([self.effect(worker, state=EffectState.CONFIRMED)])
+
+    async def test_an_effect_is_added_once(self, world: World) -> None:
+        async with working(world) as worker:
+            effect = self.effect(worker)
+            async with worker.begin() as tx:
+                await tx.effects.add([effect])
+            with pytest.raises(StateInvariantError):
+                async with worker.begin() as tx:
+                    await tx.effects.add([effect])
+
+    async def test_effects_of_other_configurations_are_not_ours(self, world: World) -> None:
+        mine = some_settings()
+        sibling = some_settings(organisation=mine.organisation_id)
+        await world.put(mine)
+        await world.put(sibling)
+        async with working(world, mine) as worker, worker.begin() as tx:
+            await tx.effects.add([self.effect(worker)])
+        async with working(world, sibling) as other, other.begin() as tx:
+            assert await tx.effects.unsettled() == []
+
+    async def test_an_earlier_runs_effects_wait_for_the_next_run(self, world: World) -> None:
+        async with working(world) as worker:
+            effect = self.effect(worker, state=EffectState.UNKNOWN)
+            async with worker.begin() as tx:
+                await tx.effects.add([effect])
+            await end(worker, RunState.FAILED)
+            await worker.start()
+            async with worker.begin() as tx:
+                assert await tx.effects.unsettled() == [effect]
+
+    async def test_deletes_that_await_approval_are_listed_by_run(self, world: World) -> None:
+        async with working(world) as worker:
+            planned = self.effect(worker, state=EffectState.PLANNED, kind=EffectKind.DELETE, sent_at=None)
+            async with worker.begin() as tx:
+                await tx.effects.add([planned, self.effect(worker)])
+            first_run = worker.run.run_id
+            await end(worker, RunState.NEEDS_APPROVAL)
+            await worker.start(RunMode.APPROVED_DELETES)
+            async with worker.begin() as tx:
+                assert await tx.effects.planned(first_run) == [planned]
+                assert await tx.effects.planned(worker.run.run_id) == []
+
+
+class OutboxContract:
+    async def test_a_hint_leaves_with_the_data_that_it_speaks_of(self, world: World) -> None:
+        async with working(world) as worker:
+            await world.relay.mark_published([hint.message_id for hint in await hints(world)])
+            hint = hint_of(worker.settings, worker.run.run_id, 1)
+            with pytest.raises(RuntimeError, match="power cut"):
+                async with worker.begin() as tx:
+                    await tx.outbox.add(Lane.INITIAL, hint)
+                    raise RuntimeError("power cut")
+            assert await hints(world) == []
+            async with worker.begin() as tx:
+                await tx.outbox.add(Lane.INITIAL, hint.model_copy(update={"trace": "t1"}))
+            (sent,) = await hints(world)
+        assert (sent.lane, sent.hint) == (Lane.INITIAL, hint.model_copy(update={"trace": "t1"}))
+
+
+class TestMemoryClaims(InMemory, ClaimContract):
+    pass
+
+
+class TestMemoryRuns(InMemory, RunContract):
+    pass
+
+
+class TestMemoryEffects(InMemory, EffectContract):
+    pass
+
+
+class TestMemoryOutbox(InMemory, OutboxContract):
+    pass
+
+
+@pytest.mark.postgres
+class TestSqlClaims(OnPostgres, ClaimContract):
+    pass
+
+
+@pytest.mark.postgres
+class TestSqlRuns(OnPostgres, RunContract):
+    pass
+
+
+@pytest.mark.postgres
+class TestSqlEffects(OnPostgres, EffectContract):
+    pass
+
+
+@pytest.mark.postgres
+class TestSqlOutbox(OnPostgres, OutboxContract):
+    pass
