@@ -327,7 +327,8 @@ class LinkStore(Protocol):
 
     async def standing(self, run_id: RunId) -> Mapping[Outcome, int]:
         """Pairs of the configuration without a row in this run's report, by what they count as: with a hold `held`
-        (`failed` when the provider refused it), pending `waiting`, dormant or released `skipped`, all others but `gone` ones `unchanged`."""
+        (`failed` when the provider refused it), pending `waiting`, linked `unchanged`, all others but `gone` ones (dormant, released, alone by a rule)
+        `skipped`."""
         ...
 
     async def counts(self, now: datetime) -> PairCounts:

@@ -318,4 +318,4 @@ def _stands_as(link: Link) -> Outcome:
         return Outcome.FAILED if link.hold.failed else Outcome.HELD
     if link.pending_since is not None:
         return Outcome.WAITING
-    return Outcome.SKIPPED if link.state in {PairState.DORMANT, PairState.RELEASED} else Outcome.UNCHANGED
+    return Outcome.UNCHANGED if link.state is PairState.LINKED else Outcome.SKIPPED

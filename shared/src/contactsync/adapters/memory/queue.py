@@ -163,7 +163,7 @@ class _MemoryConsumer:
         self._running = True
         self._broker.listeners.add(self._wake)
         try:
-            while True:
+            while not self._stopping:
                 self._wake.clear()
                 for lane, prefetch in lanes.items():
                     self._fill(lane, prefetch, handler)
