@@ -47,7 +47,7 @@ class Reason(StrEnum):
     BEING_CREATED = "being_created"
     OUTCOME_UNKNOWN = "outcome_unknown"
     NOT_APPLIED = "not_applied"
-    KEEPS_CHANGING = "keeps_changing"
+    CHANGED_MEANWHILE = "changed_meanwhile"
 
     # Values
     VALUE_DOES_NOT_FIT = "value_does_not_fit"
@@ -86,6 +86,9 @@ class Reason(StrEnum):
     VIEW_TOO_LARGE = "view_too_large"
     INVALID_MAPPING = "invalid_mapping"
     CONFIGURATION_ERROR = "configuration_error"
+    NOT_ACTIVE = "not_active"
+    GROUP_EXISTS = "group_exists"
+    IDENTITY_REFUSED = "identity_refused"
 
     # Runs
     ACCOUNT_BUSY = "account_busy"
@@ -100,6 +103,10 @@ class Reason(StrEnum):
     PAGE_TOKEN_EXPIRED = "page_token_expired"  # noqa: S105  a reason code, no token
     LEASE_LOST = "lease_lost"
     POISON_MESSAGE = "poison_message"
+    BROKER_TOPOLOGY_REFUSED = "broker_topology_refused"
+    UNKNOWN = "unknown"
+    SEAL_BROKEN = "seal_broken"
+    STATE_INVARIANT = "state_invariant"
     INTERNAL_ERROR = "internal_error"
 
 
@@ -226,7 +233,7 @@ _WRITTEN: Final[Mapping[Reason, tuple[str, str]]] = {
         "The last attempt did not arrive. It is sent again.",
         "La dernière tentative n'est pas arrivée. Elle est renvoyée.",
     ),
-    Reason.KEEPS_CHANGING: (
+    Reason.CHANGED_MEANWHILE: (
         "The contact kept changing while we wrote it. The next sync takes it.",
         "Le contact changeait pendant l'écriture. La prochaine synchronisation le traitera.",
     ),
@@ -350,6 +357,18 @@ _WRITTEN: Final[Mapping[Reason, tuple[str, str]]] = {
         "A setting of the service is missing or wrong. Its operator has to correct it.",
         "Un réglage du service manque ou est erroné. Son exploitant doit le corriger.",
     ),
+    Reason.NOT_ACTIVE: (
+        "This sync is not active. Activate it, then start it.",
+        "Cette synchronisation n'est pas active. Activez-la, puis lancez-la.",
+    ),
+    Reason.GROUP_EXISTS: (
+        "A Google group of this name exists already. Choose it from the list, or take another name.",
+        "Un groupe Google de ce nom existe déjà. Choisissez-le dans la liste ou prenez un autre nom.",
+    ),
+    Reason.IDENTITY_REFUSED: (
+        "The account that was signed in is not the one of this connection. Sign in with the same account.",
+        "Le compte utilisé n'est pas celui de cette connexion. Connectez-vous avec le même compte.",
+    ),
     Reason.ACCOUNT_BUSY: (
         "Another sync is working on this Google account. This one follows.",
         "Une autre synchronisation utilise ce compte Google. Celle-ci suivra.",
@@ -397,6 +416,22 @@ _WRITTEN: Final[Mapping[Reason, tuple[str, str]]] = {
     Reason.POISON_MESSAGE: (
         "A request to sync could not be read and was set aside.",
         "Une demande de synchronisation était illisible et a été mise de côté.",
+    ),
+    Reason.BROKER_TOPOLOGY_REFUSED: (
+        "The queue is set up in a way that this service cannot use. Its operator has to correct it.",
+        "La file d'attente est configurée d'une façon inutilisable ici. Son exploitant doit la corriger.",
+    ),
+    Reason.UNKNOWN: (
+        "What was asked for does not exist, or not any more.",
+        "Ce qui est demandé n'existe pas, ou n'existe plus.",
+    ),
+    Reason.SEAL_BROKEN: (
+        "Stored data could not be opened with its key. Nothing was written on its word.",
+        "Des données enregistrées n'ont pas pu être ouvertes avec leur clé. Rien n'a été écrit sur cette base.",
+    ),
+    Reason.STATE_INVARIANT: (
+        "The stored state contradicts itself. The sync stopped before writing anything.",
+        "L'état enregistré se contredit. La synchronisation s'est arrêtée avant d'écrire.",
     ),
     Reason.INTERNAL_ERROR: (
         "Something went wrong on our side. It is recorded and tried again.",
