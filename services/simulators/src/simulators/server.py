@@ -21,6 +21,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
 HOST = "127.0.0.1"
+KEEP_ALIVE_S = 240
+"""How long an idle connection stays open, as at the vendors; a short time would close it under a client's next write."""
 
 
 class CuttableProtocol(HttpToolsProtocol):
@@ -49,7 +51,7 @@ async def running(app: ASGIApp, port: int = 0) -> AsyncIterator[str]:
         log_config=None,
         access_log=False,
         proxy_headers=False,
-        date_header=False,
+        timeout_keep_alive=KEEP_ALIVE_S,
     )
     config.load()
     state = ServerState()

@@ -9,6 +9,8 @@ import pytest
 from googleapiclient.errors import HttpError
 
 from simulators.google.methods import METHODS, READONLY
+from simulators.google.schema import READABLE
+from simulators.population import people, to_google_person
 from tests.integration.simulators.google.harness import Json, PeopleClient, Simulator, methods
 
 MASK = "names,emailAddresses,phoneNumbers,memberships,metadata,clientData"
@@ -114,6 +116,18 @@ def test_every_method_of_the_simulator_answers_as_the_discovery_document_says(
         single["resourceName"]: True,
     }
     assert {f"people.{method.operation}" for method in METHODS} <= set(client.checked)
+
+
+def test_realistic_people_are_taken_and_shown_as_the_discovery_document_says(
+    google: Simulator, client: PeopleClient
+) -> None:
+    google.add_people("1001", [to_google_person(each) for each in people(400, seed=11)])
+    request = (
+        client.people()
+        .connections()
+        .list(resourceName="people/me", personFields=",".join(sorted(READABLE)), pageSize=1000)
+    )
+    assert len(request.execute()["connections"]) == 400
 
 
 def test_the_simulator_knows_the_parameters_of_each_method_from_the_document() -> None:

@@ -13,7 +13,8 @@ from simulators.clock import SimClock, isoformat
 from simulators.google.addressbook import AddressBook, Group, Owner
 from simulators.google.authorization import Authorization
 from simulators.google.errors import ApiError, Code, account_full, account_quota_used_up
-from simulators.google.quota import Quotas, exhausted
+from simulators.google.methods import METHODS
+from simulators.google.quota import READ, Quotas, exhausted
 from simulators.google.render import PersonView, group_json
 from simulators.google.schema import READABLE, Json
 from simulators.google.settings import GoogleSettings
@@ -29,7 +30,8 @@ class GoogleSimulator:
     """Accounts, quotas, tokens and faults of one simulated Google."""
 
     def __init__(self, settings: GoogleSettings | None = None, clock: SimClock | None = None) -> None:
-        self.bench = Bench(settings or GoogleSettings(), GoogleAnswers(), clock)
+        settings = settings or GoogleSettings()
+        self.bench = Bench(settings, GoogleAnswers(settings.project_number), clock)
         self.quotas = Quotas()
         self.authorization = Authorization(self.bench)
         self._start()
@@ -128,6 +130,9 @@ class GoogleAnswers:
         504: (Code.DEADLINE_EXCEEDED, "The service did not answer in time."),
     }
 
+    def __init__(self, project_number: str) -> None:
+        self._project_number = project_number
+
     def error(self, operation: str, status: int) -> Response:
         """The envelope for `status`; 502 is HTML, as gateways send it."""
         del operation
@@ -139,17 +144,21 @@ class GoogleAnswers:
 
     def rate_limited(self, operation: str, variant: str | None) -> Response:
         """429 of a kind: `minute` (default), `full_sync`, `account` (FBS), `overflow`; or `legacy`, a 403."""
-        project = GoogleSettings().project_number
-        writes = operation.rpartition(".")[2].startswith(("batchCreate", "batchUpdate", "create", "update"))
-        kinds = {
-            "minute": exhausted("critical_write_requests" if writes else "critical_read_requests", project),
-            "full_sync": exhausted("full_sync_requests", project),
-            "account": account_quota_used_up(),
-            "overflow": account_full(),
-        }
         if variant == "legacy":
             text = "Rate Limit Exceeded"
             return ApiError(Code.PERMISSION_DENIED, text, reason="rateLimitExceeded").response(error_block=True)
+        kinds = {
+            "minute": exhausted(_scarcest(operation), self._project_number),
+            "full_sync": exhausted("full_sync_requests", self._project_number),
+            "account": account_quota_used_up(),
+            "overflow": account_full(),
+        }
         if (variant or "minute") not in kinds:
             raise ValueError(f"{variant} is none of {', '.join(kinds)}, legacy")
         return kinds[variant or "minute"].response()
+
+
+def _scarcest(operation: str) -> str:
+    """The metric of a call that runs out first; reads for anything that is no method of the API."""
+    units = next((method.units for method in METHODS if method.operation == operation), READ)
+    return "critical_write_requests" if "critical_write_requests" in units else next(iter(units))
