@@ -209,6 +209,19 @@ class TestLookingUp:
         assert [one.record_id for one in [*page, *rest]] == sorted(ids)
         assert (len(page), end) == (2000, None)
 
+    async def test_an_organisation_without_secondary_addresses_is_asked_for_the_others(
+        self, zoho: Vendor, crm: Customer
+    ) -> None:
+        ids = await crm.add({"Last_Name": "A", "Email": "a@x.org"}, {"Last_Name": "B", "Email": "b@x.org"})
+        await zoho.control("DELETE", f"organisations/{crm.zgid}/fields/Contacts/Secondary_Email")
+        contacts = crm.contacts
+        assert [one.record_id for one in await contacts.find_addresses(["a@x.org"])] == ids[:1]
+        asked = len(crm.gate.calls)
+        page, _ = await contacts.addresses_page(None)
+        assert [one.email for one in page] == ["a@x.org", "b@x.org"]
+        assert len(crm.gate.calls) == asked + 1
+        assert len((await contacts.view_page(crm.all_contacts, None)).records) == 2
+
     async def test_reads_by_id_leave_out_what_is_not_there(self, crm: Customer) -> None:
         ids = await crm.populate(150)
         found = await crm.contacts.read([*ids, RecordId("9999999999999999999")])

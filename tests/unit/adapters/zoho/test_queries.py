@@ -58,7 +58,7 @@ class TestAddresses:
         assert [(one.record_id, one.email) for one in found] == [("1", "a1@x.org")]
         assert crm.coql(0).count("@x.org'") == 100
         assert crm.coql(0).startswith(
-            "select id, Email, Secondary_Email, First_Name, Last_Name, Created_Time from Contacts where (Email in ('a0"
+            "select id, Email, First_Name, Last_Name, Created_Time, Secondary_Email from Contacts where (Email in ('a0"
         )
         assert crm.coql(0).endswith(" order by id asc limit 0, 200")
         assert crm.gate.credits == 2
@@ -69,6 +69,11 @@ class TestAddresses:
         assert [one.record_id for one in found] == ["1", "2", "3"]
         assert crm.coql(0).count("'a@x.org'") == 2
         assert "limit 200, 200" in crm.coql(1)
+
+    async def test_another_unknown_column_is_not_taken_for_the_secondary_address(self) -> None:
+        crm = Crm(problem("INVALID_QUERY", column_name="Created_Time"))
+        with pytest.raises(ProviderContractError):
+            await crm.contacts.find_addresses(["a@x.org"])
 
     async def test_nothing_to_ask_asks_nothing(self) -> None:
         crm = Crm()

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final, TypeVar
+from typing import Any
 
 import structlog
 
 from contactsync.adapters.http import Answer, HttpEdge
 from contactsync.adapters.zoho import companies as accounts
-from contactsync.adapters.zoho import coql, protocol, refusals, writes
+from contactsync.adapters.zoho import protocol, refusals, writes
 from contactsync.adapters.zoho.api import ZohoApi
-from contactsync.adapters.zoho.codec import RecordCodec, full_name
-from contactsync.adapters.zoho.coql import MAX_ROWS, MAX_VALUES, Query
+from contactsync.adapters.zoho.codec import RecordCodec
 from contactsync.adapters.zoho.instants import parse_instant
+from contactsync.adapters.zoho.lookups import Lookups
 from contactsync.adapters.zoho.protocol import BATCH, ApiRequest, Listing
 from contactsync.adapters.zoho.writes import Draft
 from contactsync.domain.contact import Observation
@@ -35,10 +35,6 @@ from contactsync.ports.vault import TokenSource
 
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
 
-Item = TypeVar("Item")
-_ADDRESS: Final = ("id", "Email", "Secondary_Email", "First_Name", "Last_Name", "Created_Time")
-_FEW_ROWS: Final = 200
-
 
 class ZohoContacts:
     """A `CrmDirectory` for one connection and one mapping; holds one page at a time.
@@ -58,6 +54,7 @@ class ZohoContacts:
         automation: bool = False,
     ) -> None:
         self._api = ZohoApi(edge, tokens, connection_id, gate)
+        self._lookups = Lookups(self._api)
         self._codec = RecordCodec(mapping)
         self._automation = automation
 
@@ -89,70 +86,34 @@ class ZohoContacts:
 
     async def members_since(self, view: ViewId, since: datetime) -> frozenset[RecordId] | None:
         """Ids of the view's records modified since; None when this CRM does not answer questions about a view."""
-        members: list[RecordId] = []
-        after: RecordId | None = None
-        while True:
-            changed = coql.modified_from(since)
-            condition = changed if after is None else coql.both(changed, coql.after_id(after))
-            query = Query(("id",), coql.in_view(view), condition, rows=MAX_ROWS)
-            answer = await self._api.ask(protocol.ask(query))
-            if refusals.is_unanswerable_query(answer):
-                return None
-            refusals.refuse(answer)
-            listing = protocol.read_listing(answer)
-            members += [RecordId(protocol.need_text(answer, row, "id")) for row in listing.rows]
-            if not listing.more:
-                return frozenset(members)
-            after = _next_after(answer, members, after)
+        return await self._lookups.members_since(view, since)
 
     async def read(self, ids: Sequence[RecordId]) -> Sequence[Observation]:
         """The records with these ids, 1 credit for each 100."""
         found: list[Observation] = []
-        for batch in _chunks(list(dict.fromkeys(ids)), BATCH):
+        for batch in protocol.chunks(list(dict.fromkeys(ids)), BATCH):
             answer = await self._api.get(protocol.list_ids(batch, self._codec.fields))
             found += self._decoded(answer, protocol.read_listing(answer), in_scope=None)
         return found
 
     async def find_addresses(self, addresses: Sequence[str]) -> Sequence[RecordAddress]:
         """Records anywhere in the module with one of these e-mail addresses, 1 credit for each 50."""
-        found: dict[RecordId, RecordAddress] = {}
-        for some in _chunks(_askable(addresses), MAX_VALUES):
-            condition = coql.either(coql.among("Email", some), coql.among("Secondary_Email", some))
-            async for answer, rows in self._rows(_ADDRESS, "Contacts", condition):
-                found |= {one.record_id: one for one in _addresses(answer, rows)}
-        return list(found.values())
+        return await self._lookups.addresses(addresses)
 
     async def addresses_page(self, after: RecordId | None) -> tuple[Sequence[RecordAddress], RecordId | None]:
         """2,000 records of the module by ascending id, 3 credits."""
-        condition = "id is not null" if after is None else coql.after_id(after)
-        answer = await self._api.get(protocol.ask(Query(_ADDRESS, "Contacts", condition, rows=MAX_ROWS)))
-        listing = protocol.read_listing(answer)
-        page = _addresses(answer, listing.rows)
-        return page, _next_after(answer, [one.record_id for one in page], after) if listing.more else None
+        return await self._lookups.addresses_page(after)
 
     async def find_last_names(self, names: Sequence[str]) -> Sequence[Observation]:
         """Records with one of these last names: ids by COQL, 1 credit for each 50 names, then read by id.
 
         COQL shows lookups by id alone, so that reading by id is what shows the mapped fields as everywhere else.
         """
-        ids: dict[RecordId, None] = {}
-        for some in _chunks(_askable(names), MAX_VALUES):
-            async for answer, rows in self._rows(("id",), "Contacts", coql.among("Last_Name", some)):
-                ids |= dict.fromkeys(RecordId(protocol.need_text(answer, row, "id")) for row in rows)
-        return await self.read(list(ids)[:MAX_ROWS])
+        return await self.read(await self._lookups.with_last_names(names))
 
     async def companies(self, names: Sequence[str]) -> Mapping[str, str]:
         """Account ids by name, 1 credit for each 50; none for a user who may not see accounts."""
-        rows: list[Mapping[str, Any]] = []
-        for some in accounts.questions(names):
-            try:
-                async for answer, found in self._rows(
-                    ("id", "Account_Name"), "Accounts", coql.among("Account_Name", some)
-                ):
-                    rows += _with_ids(answer, found)
-            except _HiddenModuleError:
-                return {}
-        return accounts.by_asked_name(names, accounts.oldest(rows))
+        return await self._lookups.companies(names)
 
     async def view_exists(self, view: ViewId) -> bool:
         """Whether the view can still be asked for; a control call."""
@@ -170,7 +131,7 @@ class ZohoContacts:
         Names that the CRM refuses, and all of them for a user who may not create accounts, are absent.
         """
         made: dict[str, str] = {}
-        for batch in _chunks(accounts.distinct(names), BATCH):
+        for batch in protocol.chunks(accounts.distinct(names), BATCH):
             records = [{"Account_Name": name} for name in batch]
             answer = await self._api.ask(protocol.insert("Accounts", records, automation=self._automation))
             items = protocol.read_items(answer, len(batch))
@@ -272,56 +233,6 @@ class ZohoContacts:
         except (KeyError, TypeError, ValueError) as error:
             raise answer.unreadable("a record without id or Modified_Time") from error
 
-    async def _rows(
-        self, select: tuple[str, ...], source: str, condition: str
-    ) -> AsyncIterator[tuple[Answer, Sequence[Mapping[str, Any]]]]:
-        """The rows of a query, 200 a call. Raises _HiddenModuleError for a module that the user may not see."""
-        offset = 0
-        while True:
-            query = Query(select, source, condition, rows=_FEW_ROWS, offset=offset)
-            answer = await self._api.ask(protocol.ask(query))
-            if source != "Contacts" and refusals.is_missing_right(answer):
-                raise _HiddenModuleError
-            refusals.refuse(answer)
-            listing = protocol.read_listing(answer)
-            yield answer, listing.rows
-            if not listing.more:
-                return
-            offset += _FEW_ROWS
-
-
-class _HiddenModuleError(Exception):
-    """The user's profile does not show the module."""
-
-
-def _addresses(answer: Answer, rows: Iterable[Mapping[str, Any]]) -> list[RecordAddress]:
-    try:
-        return [
-            RecordAddress(
-                RecordId(protocol.need_text(answer, row, "id")),
-                row.get("Email") or "",
-                row.get("Secondary_Email") or "",
-                full_name(row),
-                parse_instant(row["Created_Time"]),
-            )
-            for row in rows
-        ]
-    except (KeyError, TypeError, ValueError) as error:
-        raise answer.unreadable("a record without Created_Time") from error
-
-
-def _with_ids(answer: Answer, rows: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
-    for row in rows:
-        protocol.need_text(answer, row, "id")
-    return rows
-
-
-def _next_after(answer: Answer, ids: Sequence[RecordId], after: RecordId | None) -> RecordId:
-    """The last id of a page, which must move on. Raises ProviderContractError when it does not."""
-    if not ids or ids[-1] == after:
-        raise answer.unreadable("more records, but none after the last")
-    return ids[-1]
-
 
 def _account_id(item: Mapping[str, Any]) -> str | None:
     """The account that an insert made, or the one that holds the unique name already."""
@@ -331,14 +242,6 @@ def _account_id(item: Mapping[str, Any]) -> str | None:
     return str(details["id"]) if isinstance(details, dict) and "id" in details else None
 
 
-def _askable(texts: Sequence[str]) -> list[str]:
-    return [text for text in dict.fromkeys(one.strip() for one in texts) if coql.askable(text)]
-
-
 def _check_size(batch: Sequence[object]) -> None:
     if len(batch) > BATCH:
         raise ValueError(f"at most {BATCH} records a call, not {len(batch)}")
-
-
-def _chunks(items: Sequence[Item], size: int) -> list[Sequence[Item]]:
-    return [items[start : start + size] for start in range(0, len(items), size)]

@@ -7,10 +7,10 @@ that is not a refusal (`refusals.refuse`). Source: Zoho CRM API v8, the page nam
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import orjson
 
@@ -18,6 +18,8 @@ from contactsync.adapters.http import JSON, Answer, OutboundRequest
 from contactsync.adapters.zoho import coql
 from contactsync.adapters.zoho.instants import asked_since, header_instant
 from contactsync.ports.directory import Call
+
+Item = TypeVar("Item")
 
 PROVIDER: Final = "zoho"
 BASE_PATH: Final = "/crm/v8"
@@ -58,6 +60,12 @@ class ApiRequest:
 
 def _call(operation: str, credits_: int, *, mutates: bool = False, control: bool = False) -> Call:
     return Call(PROVIDER, operation, {"credits": credits_}, mutates=mutates, control=control)
+
+
+def chunks(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:
+    """The items in order, at most `size` at a time."""
+    for start in range(0, len(items), size):
+        yield items[start : start + size]
 
 
 # --- reading --------------------------------------------------------------------------------------------------------

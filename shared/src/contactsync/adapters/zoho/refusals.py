@@ -111,6 +111,12 @@ def is_unanswerable_query(answer: Answer) -> bool:
     return answer.error_object().get("code") in {"SYNTAX_ERROR", "INVALID_QUERY", "INVALID_DATA"}
 
 
+def is_unknown_column(answer: Answer, name: str) -> bool:
+    """Whether a COQL query was refused because the module has no such field."""
+    body = answer.error_object()
+    return body.get("code") == "INVALID_QUERY" and name in _details(body).values()
+
+
 def is_unknown_view(answer: Answer) -> bool:
     """Whether the CRM does not know the list view that was asked for."""
     code = answer.error_object().get("code")
