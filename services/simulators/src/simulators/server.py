@@ -22,7 +22,7 @@ from uvicorn.server import ServerState
 
 HOST = "127.0.0.1"
 KEEP_ALIVE_S = 240
-"""How long an idle connection stays open, as at the vendors; a short time would close it under a client's next write."""
+"""How long an idle connection stays open. A short time would close it under a client's next write."""
 
 
 class CuttableProtocol(HttpToolsProtocol):
