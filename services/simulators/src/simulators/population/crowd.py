@@ -59,7 +59,7 @@ class _Crowd:
     def __init__(self, random: Random, *, unique_emails: bool) -> None:
         self._random = random
         self._unique = unique_emails
-        self._taken: set[str] = set()
+        self._taken: dict[tuple[str, str], int] = {}
         self._made: list[Person] = []
         self._kinds: list[str] = []
 
@@ -129,11 +129,10 @@ class _Crowd:
 
     def _email(self, local: str, domain: str) -> str:
         """An address that nobody got before; now and then with capitals, which mean nothing."""
-        address, number = f"{local}@{domain}", 1
-        while address in self._taken:
-            number += 1
-            address = f"{local}{number}@{domain}"
-        self._taken.add(address)
+        number = self._taken.get((local, domain), 0) + 1
+        self._taken[local, domain] = number
+        # A digit ends no local part of the name lists, so a number behind one makes it another for good.
+        address = f"{local}{number if number > 1 else ''}@{domain}"
         return address.title() if self._chance(_RARELY) else address
 
     def _phones(self, culture: Culture) -> tuple[tuple[str, str], ...]:

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from simulators.zoho import times
 from simulators.zoho.accounts import Consent
-from simulators.zoho.errors import bad_body, invalid_module, invalid_param, no_permission
+from simulators.zoho.errors import bad_body, invalid_module, invalid_param, no_permission, unauthorised
 from simulators.zoho.fields import MODULES, FieldSet
 from simulators.zoho.organisation import Organisation, User, permission
 from simulators.zoho.records import RecordStore
@@ -61,6 +61,11 @@ class ApiCall:
             if not self.org.may(self.user, action, self.module):
                 raise no_permission(permission(action, self.module))
 
+    def require_scope(self, scope: str) -> None:
+        """Refuse with OAUTH_SCOPE_MISMATCH unless the token was granted the scope."""
+        if not granted(self.consent.scopes, scope):
+            raise unauthorised("OAUTH_SCOPE_MISMATCH")
+
     def since(self) -> int | None:
         """The instant of If-Modified-Since, if it was sent; INVALID_DATA when it cannot be read."""
         text = self.headers.get("if-modified-since")
@@ -98,7 +103,7 @@ class ApiCall:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What an endpoint answers; `body` None sends none."""
+    """What an endpoint answers; `body` None sends none, bytes are sent as they are, the rest as JSON."""
 
     status: int
     body: Any = None

@@ -47,6 +47,7 @@ def run_query(call: ApiCall) -> Answer:
     """`POST /coql`: rows of one module, optionally inside a view; 204 when there are none."""
     query = _parsed(call)
     module = module_named(query.module)
+    call.require_scope(f"ZohoCRM.modules.{module}.READ")
     if not call.org.may(call.user, "View", module):
         raise no_permission(permission("View", module))
     _refuse_sizes(query)

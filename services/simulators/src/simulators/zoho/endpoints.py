@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from simulators.zoho import coql, metadata, reads, search, watch_api, writes
+from simulators.zoho import bulk, coql, metadata, reads, search, watch_api, writes
 from simulators.zoho.api import Endpoint
 from simulators.zoho.jsonvalue import Json
 
@@ -35,6 +35,10 @@ def _write_heavy(_params: Mapping[str, str], body: Json) -> bool:
 
 def _always(_params: Mapping[str, str], _body: Json) -> bool:
     return True
+
+
+def _export(_params: Mapping[str, str], _body: Json) -> int:
+    return bulk.PRICE
 
 
 def _two(_params: Mapping[str, str], _body: Json) -> int:
@@ -80,6 +84,9 @@ ENDPOINTS: Final = (
     _meta("users", metadata.list_users, "users.list", "ZohoCRM.users.READ"),
     _meta("users/{id}", metadata.get_user, "users.get", "ZohoCRM.users.READ"),
     _meta("org", metadata.get_org, "org.get", "ZohoCRM.org.READ"),
+    Endpoint("POST", "/crm/bulk/v8/read", bulk.create_job, "bulk.create", ("ZohoCRM.bulk.READ",), _export),
+    Endpoint("GET", "/crm/bulk/v8/read/{id}", bulk.show_job, "bulk.show", ("ZohoCRM.bulk.READ",)),
+    Endpoint("GET", "/crm/bulk/v8/read/{id}/result", bulk.download, "bulk.download", ("ZohoCRM.bulk.READ",)),
     Endpoint("GET", "/crm/v8/{module}/deleted", reads.list_deleted, "{module}.deleted", _READ, _two),
     Endpoint(
         "GET",

@@ -183,6 +183,8 @@ def _parsed(raw: bytes) -> tuple[Any, bool]:
 def _response(answer: Answer, headers: Mapping[str, str]) -> Response:
     if answer.body is None:
         return Response(status_code=answer.status, headers={**headers, **answer.headers})
+    if isinstance(answer.body, bytes):
+        return Response(answer.body, answer.status, {**headers, **answer.headers})
     content = orjson.dumps(answer.body)
     return Response(content, answer.status, {**headers, **answer.headers}, "application/json;charset=UTF-8")
 

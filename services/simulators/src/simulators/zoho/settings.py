@@ -80,6 +80,8 @@ class ZohoSettings(SimulatorSettings):
     """Id of the user who answers at once; without one, the first active user."""
     merged_appear_as: Literal["recycle", "permanent", "nothing"] = "permanent"
     """How the records that a merge swallowed stand in the deleted list; the vendor does not say."""
+    bulk_duration_s: int = Field(default=4, ge=1)
+    """How long a bulk read takes."""
     drop_notifications: bool = False
     duplicate_notifications: bool = False
     reorder_notifications: bool = False

@@ -19,10 +19,15 @@ SPECIAL: Final = ("$editable", "$approval_state", "$sharing_permission", "$locke
 
 def renderer(org: Organisation, user: User, module: str, names: Iterable[str]) -> Renderer:
     """A function that shows the named fields of a record and its id; unknown names are left out."""
-    showers = [(name, shower) for name in names if (shower := _shower(org, user, module, name)) is not None]
+    known = [name for name in names if name in org.fields[module].by_name or name in SPECIAL]
+    # Most fields are shown as they are kept; a function call for each of them would make pages slow.
+    showers = [(name, shower) for name in known if (shower := _shower(org, user, module, name)) is not None]
 
     def render(record: Record) -> dict[str, Any]:
-        shown = {name: show(record) for name, show in showers}
+        kept = record.values.get
+        shown = {name: kept(name) for name in known}
+        for name, show in showers:
+            shown[name] = show(record)
         shown["id"] = record.id
         return shown
 
@@ -30,14 +35,13 @@ def renderer(org: Organisation, user: User, module: str, names: Iterable[str]) -
 
 
 def _shower(org: Organisation, user: User, module: str, name: str) -> Shower | None:
+    """How a field is shown that is not simply what the record keeps; None for the simple ones."""
     if name.startswith("$"):
         return _special(org, user, name)
-    one = org.fields[module].get(name)
-    if one is None:
-        return None
+    one = org.fields[module].by_name[name]
     if not one.visible:
         return lambda _record: None
-    return _system(org, user, name) or _plain(org, user, one)
+    return _system(org, user, name) or _typed(org, user, one)
 
 
 def _special(org: Organisation, user: User, name: str) -> Shower | None:
@@ -69,7 +73,7 @@ def _system(org: Organisation, user: User, name: str) -> Shower | None:
     return showers.get(name)
 
 
-def _plain(org: Organisation, user: User, one: Field) -> Shower:
+def _typed(org: Organisation, user: User, one: Field) -> Shower | None:
     name = one.api_name
     if one.data_type == "lookup":
         return lambda record: lookup(org, one, record.values.get(name))
@@ -77,7 +81,7 @@ def _plain(org: Organisation, user: User, one: Field) -> Shower:
         return lambda record: times.show(record.values[name], user.time_zone) if name in record.values else None
     if one.data_type == "boolean":
         return lambda record: record.values.get(name, False)
-    return lambda record: record.values.get(name)
+    return None
 
 
 def lookup(org: Organisation, one: Field, target_id: str | None) -> dict[str, Any] | None:

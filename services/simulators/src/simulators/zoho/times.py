@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
@@ -17,9 +17,9 @@ def whole_seconds(moment: datetime) -> int:
 
 
 @lru_cache(maxsize=16)
-def zone(name: str) -> ZoneInfo:
-    """The time zone of that IANA name."""
-    return ZoneInfo(name)
+def zone(name: str) -> tzinfo:
+    """The time zone of that IANA name; UTC also on machines without a zone database."""
+    return UTC if name == "UTC" else ZoneInfo(name)
 
 
 @lru_cache(maxsize=65536)

@@ -10,6 +10,7 @@ from typing import Final
 from simulators.bench import Bench
 from simulators.zoho import times
 from simulators.zoho.accounts import AccountsServer, Client
+from simulators.zoho.bulk_jobs import BulkJobs
 from simulators.zoho.fields import CUSTOM_TYPES, DEFAULT_LENGTHS, MODULES, Field, FieldSet
 from simulators.zoho.jsonvalue import Json
 from simulators.zoho.organisation import (
@@ -41,6 +42,7 @@ class World:
     organisations: dict[str, Organisation] = field(default_factory=dict)
     page_tokens: PageTokens = field(default_factory=PageTokens)
     channels: Channels = field(default_factory=Channels)
+    bulk: BulkJobs = field(default_factory=BulkJobs)
     _org_numbers: Iterable[int] = field(default_factory=lambda: count(_FIRST_ORG))
 
     @classmethod
