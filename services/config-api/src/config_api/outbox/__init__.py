@@ -1,0 +1,1 @@
+"""The relay between the outbox table and the broker."""

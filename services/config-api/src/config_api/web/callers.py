@@ -1,0 +1,70 @@
+"""Who calls. The type of the dependency says who may: every route declares one, so that nothing is open by mistake."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Annotated, Protocol
+
+from fastapi import Depends, Request
+
+from config_api.web.problems import ProblemError
+from contactsync.domain.ids import OrganisationId, UserId
+
+
+class Role(StrEnum):
+    """What a caller may do in his organisation."""
+
+    USER = "user"
+    ADMIN = "admin"
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """One user of one organisation."""
+
+    organisation_id: OrganisationId
+    user_id: UserId
+    role: Role
+
+
+class Authenticator(Protocol):
+    """Tells who sent a request."""
+
+    async def caller(self, request: Request) -> Caller | None:
+        """The caller, or None when the request says nothing that can be believed."""
+        ...
+
+
+class LocalUser:
+    """The one user of an installation without an OpenID provider; such an installation listens on the loopback alone."""
+
+    def __init__(self, caller: Caller):
+        self._caller = caller
+
+    async def caller(self, request: Request) -> Caller | None:
+        """Always the same user; requests that a page of another site sent by the browser are not his."""
+        origin = request.headers.get("origin")
+        foreign = origin is not None and origin != f"{request.url.scheme}://{request.url.netloc}"
+        local = request.url.hostname in {"127.0.0.1", "localhost", "::1"}
+        return self._caller if local and not foreign else None
+
+
+async def current_caller(request: Request) -> Caller:
+    """The caller of a route. Raises a 401 problem when there is none."""
+    authenticator: Authenticator = request.app.state.resources.authenticator
+    caller = await authenticator.caller(request)
+    if caller is None:
+        raise ProblemError("not_authenticated", headers={"WWW-Authenticate": "Bearer"})
+    return caller
+
+
+async def current_admin(caller: Annotated[Caller, Depends(current_caller)]) -> Caller:
+    """The caller, who must be an administrator of his organisation."""
+    if caller.role is not Role.ADMIN:
+        raise ProblemError("not_allowed")
+    return caller
+
+
+AnyCaller = Annotated[Caller, Depends(current_caller)]
+AdminCaller = Annotated[Caller, Depends(current_admin)]

@@ -1,0 +1,33 @@
+"""Cursor pages: keyset cursors that say where the next page begins, opaque to callers."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from typing import Annotated
+
+import orjson
+from fastapi import Query
+
+from config_api.web.problems import FieldError, ProblemError
+
+Limit = Annotated[int, Query(ge=1, le=100, description="Items on a page")]
+Cursor = Annotated[str | None, Query(max_length=500, description="`next_cursor` of the page before")]
+
+
+def encode_cursor(*parts: str) -> str:
+    """A cursor made of these parts."""
+    return base64.urlsafe_b64encode(orjson.dumps(parts)).decode().rstrip("=")
+
+
+def decode_cursor(cursor: str | None, parts: int) -> tuple[str, ...] | None:
+    """The parts of a cursor of ours; None for the first page. Raises a problem for anything else."""
+    if cursor is None:
+        return None
+    try:
+        decoded = orjson.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+    except (binascii.Error, ValueError):
+        decoded = None
+    if not isinstance(decoded, list) or len(decoded) != parts or not all(isinstance(part, str) for part in decoded):
+        raise ProblemError("invalid_request", errors=[FieldError("cursor", "cursor_invalid", "Not a cursor of this list")])
+    return tuple(decoded)
