@@ -124,6 +124,10 @@ class OutboxRelayStore(Protocol):
         """When the next unpublished hint may be taken; None when there is none."""
         ...
 
+    async def oldest_due(self) -> datetime | None:
+        """Since when the oldest unpublished hint is due, taken or not; None when none is."""
+        ...
+
     async def purge(self, older_than: timedelta) -> int:
         """Delete hints that were published longer ago than that; how many."""
         ...

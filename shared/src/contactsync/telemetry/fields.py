@@ -19,6 +19,7 @@ _LARGEST_NUMBER = 10**10
 """Below the phone numbers that carry a country code."""
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.:]{0,79}")
+_INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)")
 _UUID = re.compile(r"[0-9a-f]{8}-?([0-9a-f]{4}-?){3}[0-9a-f]{12}")
 _CRM_ID = re.compile(r"\d{16,20}")  # longer than any phone number (E.164: 15 digits)
 _GOOGLE_ID = re.compile(r"(people|contactGroups)/[A-Za-z0-9_-]{1,64}")
@@ -42,8 +43,8 @@ def is_number(value: object) -> bool:
 
 
 def is_time(value: object) -> bool:
-    """An instant or a length of time, as such and not as text."""
-    return isinstance(value, datetime | timedelta)
+    """An instant, also in ISO 8601, or a length of time."""
+    return isinstance(value, datetime | timedelta) or (isinstance(value, str) and _INSTANT.fullmatch(value) is not None)
 
 
 def _matches(pattern: re.Pattern[str]) -> Form:

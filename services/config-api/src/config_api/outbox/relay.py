@@ -27,7 +27,7 @@ WakeUp: TypeAlias = Callable[[], AbstractAsyncContextManager[asyncio.Event]]
 """Opens an event that is set when hints were committed, and perhaps when it can no longer tell."""
 
 _LONGEST_PAUSE_S = 30.0
-_OWN_MARGIN = timedelta(seconds=10)
+_OWN_MARGIN = timedelta(seconds=6)
 """Hints that stay unconfirmed are let go this long before another relay may take them: a publish takes five seconds."""
 
 
@@ -75,7 +75,7 @@ class OutboxRelay:
             listening = side.create_task(self._listen(), name="outbox listener")
             try:
                 await self._relay_until(stop, publisher)
-                await self._turn(publisher)
+                await self._turn_or_tell(publisher)
             finally:
                 listening.cancel("relay stopped")
 
@@ -83,16 +83,19 @@ class OutboxRelay:
         failures = 0
         while not stop.is_set():
             self._wake.clear()
-            try:
-                moved = await self._turn(publisher)
-                failures = 0
-            except Exception:
-                # Whatever the database said, the rows are there: this loop is the edge that outlives it.
-                log.exception("outbox.relay.failed")
-                moved, failures = 0, failures + 1
-            if moved < self._settings.batch:
+            moved = await self._turn_or_tell(publisher)
+            failures = failures + 1 if moved is None else 0
+            if moved != self._settings.batch:
                 pause_s = min(_LONGEST_PAUSE_S, self._settings.poll_s * 2 ** min(failures, 10))
                 await first_of(stop.wait(), self._wake.wait(), self._clock.sleep(pause_s))
+
+    async def _turn_or_tell(self, publisher: Publisher) -> int | None:
+        """A turn; None when it failed: the rows are still there, and this is the edge that outlives a database."""
+        try:
+            return await self._turn(publisher)
+        except Exception:
+            log.exception("outbox.relay.failed")
+            return None
 
     async def _turn(self, publisher: Publisher) -> int:
         """Publish what is held and what is due; how many hints were confirmed."""

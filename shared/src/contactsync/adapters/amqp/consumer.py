@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Mapping
+from collections.abc import Mapping
 from random import Random
 
 import structlog
@@ -16,6 +16,7 @@ from contactsync.adapters.amqp.watchdog import Watchdog
 from contactsync.errors import BrokerUnavailableError, ConfigurationError, ContactSyncError
 from contactsync.ports.clock import Clock
 from contactsync.ports.queue import Handler, Lane
+from contactsync.waiting import first_of
 
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
 
@@ -110,14 +111,3 @@ class AmqpConsumer:
         log.error("queue.consumer.failed", reason=error.reason)
         self._failure = error
         self._stop.set()
-
-
-async def first_of(*waits: Awaitable[object]) -> None:
-    """Return when the first of these has ended; the others are cancelled."""
-    tasks = [asyncio.ensure_future(wait) for wait in waits]
-    try:
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)

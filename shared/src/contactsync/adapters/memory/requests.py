@@ -119,6 +119,12 @@ class MemoryRelayStore:
         async with self._alone():
             return min((_ready(row) for row in self._open()), default=None)
 
+    async def oldest_due(self) -> datetime | None:
+        """Since when the oldest unpublished hint is due, taken or not; None when none is."""
+        async with self._alone():
+            now = self._clock.now()
+            return min((row.not_before for row in self._open() if row.not_before <= now), default=None)
+
     async def purge(self, older_than: timedelta) -> int:
         """Delete hints that were published longer ago than that; how many."""
         async with self._alone():

@@ -35,6 +35,7 @@ UPDATE outbox SET taken_until = $2::timestamptz WHERE message_id IN (
 """
 _MARK = "UPDATE outbox SET published_at = $2 WHERE message_id = ANY($1::uuid[])"
 _NEXT = "SELECT min(greatest(not_before, taken_until)) FROM outbox WHERE published_at IS NULL"
+_OLDEST = "SELECT min(not_before) FROM outbox WHERE published_at IS NULL AND not_before <= $1"
 _PURGE = """
 DELETE FROM outbox WHERE message_id IN (
     SELECT message_id FROM outbox WHERE published_at < $1 ORDER BY published_at LIMIT $2
@@ -92,6 +93,12 @@ class SqlOutboxRelayStore:
         async with self._database.scheduler() as connection:
             due: datetime | None = await connection.fetchval(_NEXT)
         return due
+
+    async def oldest_due(self) -> datetime | None:
+        """Since when the oldest unpublished hint is due, taken or not; None when none is."""
+        async with self._database.scheduler() as connection:
+            since: datetime | None = await connection.fetchval(_OLDEST, self._clock.now())
+        return since
 
     async def purge(self, older_than: timedelta) -> int:
         """Delete hints that were published longer ago than that, in small batches; how many."""
