@@ -99,6 +99,18 @@ class TestCreating:
         (preset,) = await create(crm, {LAST: "A", RowKey("Region="): "North"})
         assert (await crm.record(written(preset).remote_id))["Region"] == "North"
 
+    async def test_preset_values_reach_fields_of_every_type(self, crm: Customer) -> None:
+        await crm.hand("fields", label="Score", data_type="integer", mandatory=True)
+        await crm.hand("fields", label="Vip", data_type="boolean")
+        await crm.hand("fields", label="Interests", data_type="multiselectpicklist", choices=["Sailing", "Maths"])
+        preset = {RowKey("Score="): "12", RowKey("Vip="): "true", RowKey("Interests="): "Maths;Sailing"}
+        contacts = crm.contacts
+        for calls in (2, 3):
+            outcomes = await contacts.create([CreateRequest(link(), {LAST: "A", **preset})], companies={})
+            held = await crm.record(written(outcomes[0]).remote_id)
+            assert (held["Score"], held["Vip"], held["Interests"]) == (12, True, ["Maths", "Sailing"])
+            assert len(crm.gate.calls) - 1 == calls
+
     async def test_a_unique_value_leads_to_the_record_that_has_it(self, crm: Customer) -> None:
         await crm.change("fields/Contacts/Email", unique=True)
         (existing,) = await crm.add({"Last_Name": "A", "Email": "a@x.org"})

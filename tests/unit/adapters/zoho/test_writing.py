@@ -181,6 +181,11 @@ class TestOutcomes:
         outcomes = await crm.contacts.delete([(link(), RecordId("1")), (link(), RecordId("2"))])
         assert [written(one).remote_id for one in outcomes] == ["1", "2"]
 
+    async def test_deletions_in_another_order_are_not_believed(self) -> None:
+        crm = Crm(reply({"data": [success("2"), success("1")]}))
+        with pytest.raises(OutcomeUnknownError):
+            await crm.contacts.delete([(link(), RecordId("1")), (link(), RecordId("2"))])
+
     async def test_a_record_that_may_not_be_deleted_is_refused(self) -> None:
         crm = Crm(reply({"data": [failure("RECORD_LOCKED"), failure("NOT_APPROVED")]}, 400))
         outcomes = await crm.contacts.delete([(link(), RecordId("1")), (link(), RecordId("2"))])
@@ -321,6 +326,32 @@ class TestValuesThatDoNotFit:
         crm = Crm(reply({"data": [failure("INVALID_DATA", api_name="Email")]}, 400), breaks(httpx2.ReadError))
         with pytest.raises(OutcomeUnknownError):
             await create(crm, {LAST: "A", EMAIL: "x"})
+
+    async def test_a_preset_value_is_sent_in_the_type_that_the_crm_names_and_remembered(self) -> None:
+        """New records may be given values of fields that are not mapped, whose types nobody told."""
+        preset = {"Score": "12", "Vip": "yes", "Tags": "a;b", "Region": "North"}
+        values = {LAST: "A"} | {RowKey(f"{name}="): text for name, text in preset.items()}
+        refusals = [
+            failure("INVALID_DATA", api_name="Score", expected_data_type="integer"),
+            failure("INVALID_DATA", api_name="Vip", expected_data_type="boolean"),
+            failure("INVALID_DATA", api_name="Tags", expected_data_type="jsonarray"),
+        ]
+        crm = Crm(
+            reply({"data": [failure("MULTIPLE_OR_MULTI_ERRORS", errors=refusals)]}, 400),
+            reply({"data": [success("7")]}, 201),
+            reply({"data": [success("8")]}, 201),
+        )
+        typed = {"Last_Name": "A", "Score": 12, "Vip": True, "Tags": ["a", "b"], "Region": "North"}
+        for number in (1, 2):
+            (outcome,) = await create(crm, values)
+            assert crm.body(number)["data"] == [typed]
+            assert written(outcome).left_out == {}
+
+    async def test_a_preset_value_that_has_no_such_form_is_left_out(self) -> None:
+        bad = failure("INVALID_DATA", api_name="Score", expected_data_type="integer")
+        crm = Crm(reply({"data": [bad]}, 400), reply({"data": [success("7")]}, 201))
+        (outcome,) = await create(crm, {LAST: "A", RowKey("Score="): "twelve"})
+        assert written(outcome).left_out == {"Score=": "value_does_not_fit"}
 
     async def test_a_company_that_the_crm_does_not_know_is_left_out(self) -> None:
         crm = Crm(reply({"data": [success("7")]}, 201))

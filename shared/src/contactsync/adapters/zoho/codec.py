@@ -56,6 +56,7 @@ class RecordCodec:
     def __init__(self, mapping: FieldMapping) -> None:
         self._rows: dict[RowKey, MappingRow] = {row.key: row for row in mapping.rows}
         self._key_of_field = {row.crm_field: row.key for row in mapping.rows}
+        self._learned: dict[str, ValueKind] = {}
         readers = [(row.crm_field, row.key, _DECODERS.get(crm_kind(row))) for row in mapping.rows]
         self._plain = tuple([(name, key) for name, key, read in readers if read is None])
         self._special = tuple([(name, key, read) for name, key, read in readers if read is not None])
@@ -100,7 +101,7 @@ class RecordCodec:
         for key, text in changes.items():
             row = self._rows.get(key)
             name = row.crm_field if row is not None else crm_field_of(key)
-            kind = crm_kind(row) if row is not None else ValueKind.TEXT
+            kind = crm_kind(row) if row is not None else self._learned.get(name, ValueKind.TEXT)
             if text is None:
                 fields[name] = None
             elif kind is not ValueKind.COMPANY:
@@ -113,6 +114,22 @@ class RecordCodec:
             else:
                 left_out[key] = Reason.COMPANY_NOT_IN_CRM
         return Encoded(fields, left_out)
+
+    def learn(self, crm_field: str, expected_type: str, sent: Json) -> Json | None:
+        """The value sent for a field outside the mapping, in the type that the CRM then said it expects.
+
+        No metadata is at hand for preset values of new records; what one refusal teaches holds for all later ones.
+        None when there is no such form.
+        """
+        kind = _EXPECTED_KINDS.get(expected_type)
+        if kind is None or crm_field in self._key_of_field or not isinstance(sent, str):
+            return None
+        try:
+            value = _ENCODERS[kind](sent)
+        except ValueError:
+            return None
+        self._learned[crm_field] = kind
+        return value
 
     def key_of(self, crm_field: str) -> RowKey:
         """The row of a CRM field; for one outside the mapping, the key that names it alone."""
@@ -227,3 +244,13 @@ _ENCODERS: Final[Mapping[ValueKind, Encoder]] = {
     ValueKind.DATETIME: _as_instant,
     ValueKind.MULTI_PICKLIST: _as_choices,
 }
+_EXPECTED_KINDS: Final[Mapping[str, ValueKind]] = {
+    "boolean": ValueKind.BOOLEAN,
+    "integer": ValueKind.NUMBER,
+    "bigint": ValueKind.NUMBER,
+    "double": ValueKind.NUMBER,
+    "currency": ValueKind.NUMBER,
+    "percent": ValueKind.NUMBER,
+    "jsonarray": ValueKind.MULTI_PICKLIST,
+}
+"""The types that a refusal names, as far as a text can be given in them."""

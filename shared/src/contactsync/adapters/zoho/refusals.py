@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from contactsync.adapters.http import Answer
@@ -139,8 +139,10 @@ class ItemProblem:
 
     code: str
     error: RecordRejectedError
-    fields: tuple[str, ...] = ()
-    """Fields whose value the CRM cannot hold; left out, the rest may be taken. Empty when that would not help."""
+    fields: Mapping[str, str] = field(default_factory=dict)
+    """Fields whose value the CRM cannot hold, with the type that it expects there where it tells.
+
+    Left out, the rest may be taken. Empty when that would not help."""
     gone: bool = False
     stale: bool = False
     duplicate_of: str | None = None
@@ -157,13 +159,13 @@ def item_problem(item: Mapping[str, Any]) -> ItemProblem:
     reason = Reason.GONE if gone else ITEM_REASONS.get(reason_code, RecordRejectedError.reason)
     duplicates = (_duplicate_of(one) for one in problems if one.get("code") == "DUPLICATE_DATA")
     message = "; ".join(dict.fromkeys(str(one.get("message", "")) for one in problems))
-    fields = tuple(dict.fromkeys(name for name in named if name))
+    expected = {name: _expected_type(one) for name, one in zip(named, problems, strict=True) if name}
     return ItemProblem(
         code=code,
         error=RecordRejectedError(
-            message, reason=reason, details={"code": reason_code, "message": message, "fields": fields}
+            message, reason=reason, details={"code": reason_code, "message": message, "fields": tuple(expected)}
         ),
-        fields=fields if curable else (),
+        fields=expected if curable else {},
         gone=gone,
         stale=code == "ALREADY_MODIFIED",
         duplicate_of=next(duplicates, None),
@@ -184,6 +186,10 @@ def _field_of(problem: Mapping[str, Any]) -> str:
     details = _details(problem)
     inside = _FIELD_IN_PATH.fullmatch(str(details.get("json_path", "")))
     return inside.group(1) if inside else str(details.get("api_name", ""))
+
+
+def _expected_type(problem: Mapping[str, Any]) -> str:
+    return str(_details(problem).get("expected_data_type", ""))
 
 
 def _duplicate_of(problem: Mapping[str, Any]) -> str | None:

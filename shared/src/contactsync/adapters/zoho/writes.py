@@ -17,6 +17,7 @@ from contactsync.adapters.zoho.protocol import need_text, read_items
 from contactsync.adapters.zoho.refusals import ItemProblem, call_error, is_stale_call, item_problem
 from contactsync.domain.contact import Changes
 from contactsync.domain.ids import LinkId, RecordId
+from contactsync.domain.mapping import LAST_NAME
 from contactsync.domain.reasons import Reason
 from contactsync.errors import MappingError, RecordRejectedError
 from contactsync.ports.directory import Refused, WriteOutcome, Written
@@ -42,11 +43,16 @@ class Draft:
         """The object for `data[]`."""
         return self.fields if self.record_id is None else {"id": self.record_id, **self.fields}
 
-    def without(self, names: Sequence[str], codec: RecordCodec) -> Draft:
-        """The same record without these fields, which are noted as left out."""
-        kept = {name: value for name, value in self.fields.items() if name not in names}
-        noted: dict[str, str] = {codec.key_of(name): Reason.VALUE_DOES_NOT_FIT for name in names}
-        return replace(self, fields=kept, left_out={**self.left_out, **noted})
+    def corrected(self, expected: Mapping[str, str], codec: RecordCodec) -> Draft:
+        """The same record, the named fields in the type that is expected of them or else left out."""
+        fields, left_out = dict(self.fields), dict(self.left_out)
+        for name, expected_type in expected.items():
+            value = codec.learn(name, expected_type, fields.pop(name))
+            if value is None:
+                left_out[codec.key_of(name)] = Reason.VALUE_DOES_NOT_FIT
+            else:
+                fields[name] = value
+        return replace(self, fields=fields, left_out=left_out)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,24 +93,27 @@ def results_of(answer: Answer, drafts: Sequence[Draft]) -> Sequence[ItemResult]:
 def _result(answer: Answer, item: Mapping[str, Any], sent: Draft) -> ItemResult:
     if item.get("status") != "success":
         return item_problem(item)
-    details = item.get("details")
-    if not isinstance(details, dict):
-        raise answer.unreadable("a success without details")
+    details = _details(item)
     record_id = need_text(answer, details, "id")
     if sent.record_id is not None and record_id != sent.record_id:
         raise answer.unreadable("outcomes in another order than the records")
     return Confirmed(record_id, need_text(answer, details, "Modified_Time"))
 
 
+def _details(item: Mapping[str, Any]) -> Mapping[str, Any]:
+    details = item.get("details")
+    return details if isinstance(details, dict) else {}
+
+
 def second_attempt(sent: Draft, result: ItemResult, codec: RecordCodec) -> Draft | None:
     """The record without what the CRM could not hold; None when that would not help or leave nothing to say."""
-    if not isinstance(result, ItemProblem) or not result.fields:
+    if not isinstance(result, ItemProblem):
         return None
-    names = [name for name in result.fields if name in sent.fields]
+    expected = {name: told for name, told in result.fields.items() if name in sent.fields}
     # Without its mandatory name a new record would only be refused for lacking it.
-    if not names or (sent.record_id is None and "Last_Name" in names):
+    if not expected or (sent.record_id is None and LAST_NAME in expected):
         return None
-    retried = sent.without(names, codec)
+    retried = sent.corrected(expected, codec)
     return retried if retried.fields else None
 
 
@@ -146,6 +155,8 @@ def delete_outcomes(answer: Answer, requests: Sequence[tuple[LinkId, RecordId]])
     moment = answer.server_time or answer.received_at
     outcomes: list[WriteOutcome] = []
     for item, (link_id, record_id) in zip(items, requests, strict=True):
+        if _details(item).get("id", record_id) != record_id:
+            raise answer.unreadable("outcomes in another order than the records")
         if item.get("status") == "success" or item.get("code") == "INVALID_DATA":
             outcomes.append(Written(link_id, record_id, "", moment))
         else:
