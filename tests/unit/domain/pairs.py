@@ -1,5 +1,8 @@
 """Pairs, sides and policies for the tests of the domain, written by CRM field names."""
 
+# Facts are fields of the dataclass that is made, which checks their names.
+# ruff: noqa: ANN401
+
 from __future__ import annotations
 
 from collections.abc import Mapping as MappingABC
