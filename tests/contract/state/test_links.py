@@ -382,7 +382,9 @@ class LinkContract:
             a_link(google=nobody, state=PairState.SINGLE),
             a_link(google=nobody, state=PairState.SINGLE, pending_since=EPOCH, hold=Hold(reason="r", since=EPOCH)),
             a_link(google=a_side("people/c1", presence=Presence.DELETED), pending_since=EPOCH),
-            a_link(google=a_side("people/c2", presence=Presence.DELETED), state=PairState.RELEASED, pending_since=EPOCH),
+            a_link(
+                google=a_side("people/c2", presence=Presence.DELETED), state=PairState.RELEASED, pending_since=EPOCH
+            ),
             a_link(pending_since=EPOCH),
         ]
         async with working(world) as worker:
@@ -459,11 +461,10 @@ class LinkContract:
         link = a_link(a_side("1", keys=(a_key("a"),)))
         async with working(world) as owner:
             await save(owner, link)
-            async with working(world) as stranger:
-                async with stranger.begin() as tx:
-                    assert await tx.links.by_ids([link.link_id]) == {}
-                    assert await tx.links.by_keys(Side.CRM, [a_key("a")]) == []
-                    await tx.links.remove([link.link_id])
+            async with working(world) as stranger, stranger.begin() as tx:
+                assert await tx.links.by_ids([link.link_id]) == {}
+                assert await tx.links.by_keys(Side.CRM, [a_key("a")]) == []
+                await tx.links.remove([link.link_id])
             assert await load(owner, link) == link
 
     # --- outsiders ---

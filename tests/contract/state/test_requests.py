@@ -32,12 +32,8 @@ HOUR = timedelta(hours=1)
 IDLE = timedelta(seconds=75)
 
 
-async def ask(
-    world: World, settings: RunSettings, mode: RunMode = RunMode.SYNC, trigger: str = "user"
-) -> Requested:
-    return await world.requests.request(
-        settings.organisation_id, settings.config_id, mode, trigger, world.clock.now()
-    )
+async def ask(world: World, settings: RunSettings, mode: RunMode = RunMode.SYNC, trigger: str = "user") -> Requested:
+    return await world.requests.request(settings.organisation_id, settings.config_id, mode, trigger, world.clock.now())
 
 
 async def put(world: World) -> RunSettings:

@@ -65,9 +65,7 @@ class ClaimContract:
     async def test_a_run_works_with_the_settings_of_the_moment_it_began(self, world: World) -> None:
         settings = some_settings()
         await world.put(settings)
-        asked = await world.requests.request(
-            settings.organisation_id, settings.config_id, RunMode.SYNC, "user", EPOCH
-        )
+        asked = await world.requests.request(settings.organisation_id, settings.config_id, RunMode.SYNC, "user", EPOCH)
         newer = replace(settings, policy=replace(settings.policy, direction=Direction.GOOGLE_TO_CRM, version=2))
         await world.put(newer)
         lease = await lease_of(world, settings.account, uuid4())

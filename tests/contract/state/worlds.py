@@ -372,4 +372,3 @@ class OnPostgres:
     async def world(self, database: TestDatabase) -> AsyncIterator[World]:
         async with open_database(database.url) as opened:
             yield SqlWorld(database, opened)
-

@@ -211,7 +211,7 @@ class SqlLinks:
 
     async def drop_values(self, run_id: RunId) -> None:
         """Erase the values that this run stored."""
-        await self._connection.execute(_DROP_VALUES, self._organisation, run_id)
+        await self._connection.execute(_DROP_VALUES, self._organisation, self._account, run_id)
 
     # --- outsiders and claims ---
 
@@ -288,30 +288,61 @@ def _assignments(columns: Sequence[tuple[str, str]]) -> str:
 
 
 # The names in these statements are our own columns; every value is a parameter.
-_READ: Final = f"""
-SELECT {SELECTED} FROM links l
-LEFT JOIN link_scopes s ON s.organisation_id = l.organisation_id AND s.config_id = $2 AND s.link_id = l.link_id
-WHERE l.organisation_id = $1 AND l.account_key = $3 AND """  # noqa: S608
-_READ_SCOPED: Final = f"""
-SELECT {SELECTED} FROM link_scopes s
-JOIN links l ON l.organisation_id = s.organisation_id AND l.link_id = s.link_id
-WHERE s.organisation_id = $1 AND s.config_id = $2 AND l.account_key = $3 AND """  # noqa: S608
+#
+# OFFSET 0 keeps a lateral subquery as it is written: one look into the index that names all of its columns. Left to
+# itself the planner joins as statistics advise, and a database that was just made has none: it then compared each of
+# a thousand links with each of ten thousand marks.
+_WITH_SCOPE: Final = """
+LEFT JOIN LATERAL (
+    SELECT * FROM link_scopes WHERE organisation_id = $1 AND config_id = $2 AND link_id = l.link_id OFFSET 0
+) s ON true"""
 
-_LIVE: Final = {side: f"{_READ} l.{side}_id = ANY($4::text[]) AND l.state <> 'gone'" for side in Side}
+
+def _read(wanted: str, condition: str, end: str = "") -> str:
+    """Links found one by one for the rows of `wanted`, with their marks."""
+    return f"""
+SELECT {SELECTED} FROM {wanted} AS w
+CROSS JOIN LATERAL (
+    SELECT * FROM links WHERE organisation_id = $1 AND {condition} AND account_key = $3 OFFSET 0
+) l {_WITH_SCOPE} {end}"""  # noqa: S608
+
+
+def _scoped(condition: str, link_condition: str, order: str) -> str:
+    """Marks of the configuration in the order of an index, with their links."""
+    return f"""
+SELECT {SELECTED} FROM link_scopes s
+CROSS JOIN LATERAL (
+    SELECT * FROM links WHERE organisation_id = $1 AND link_id = s.link_id AND account_key = $3 OFFSET 0
+) l
+WHERE s.organisation_id = $1 AND s.config_id = $2 AND {condition} AND {link_condition} ORDER BY {order}"""  # noqa: S608
+
+
+_LIVE: Final = {side: _read("unnest($4::text[])", f"{side}_id = w AND state <> 'gone'") for side in Side}
 _BURIED: Final = {
-    side: f"{_READ} l.{side}_id = ANY($4::text[]) AND l.state = 'gone' ORDER BY l.touched_at" for side in Side
+    side: _read("unnest($4::text[])", f"{side}_id = w AND state = 'gone'", "ORDER BY l.touched_at") for side in Side
 }
-_BY_ID: Final = f"{_READ} l.link_id = ANY($4::uuid[])"
-_BY_KEY: Final = f"""{_READ} l.state <> 'gone' AND l.link_id IN (
-    SELECT k.link_id FROM link_keys k WHERE k.organisation_id = $1 AND k.digest = ANY($4::bytea[]) AND k.side = $5
-) ORDER BY l.link_id"""
-_PENDING: Final = f"""{_READ_SCOPED} s.pending_since IS NOT NULL
-AND s.taken_by IS DISTINCT FROM $4::uuid AND (l.held_until IS NULL OR l.held_until <= $5)
-AND (s.pending_since, s.pending_order, s.link_id) > ($6, $7, $8)
-ORDER BY s.pending_since, s.pending_order, s.link_id LIMIT $9"""
+_BY_ID: Final = _read("unnest($4::uuid[])", "link_id = w")
+_BY_KEY: Final = _read(
+    """(
+    SELECT DISTINCT k.link_id FROM unnest($4::bytea[]) AS d CROSS JOIN LATERAL (
+        SELECT link_id FROM link_keys WHERE organisation_id = $1 AND digest = d AND side = $5 OFFSET 0
+    ) k
+)""",
+    "link_id = w.link_id AND state <> 'gone'",
+    "ORDER BY l.link_id",
+)
+_PENDING: Final = _scoped(
+    "s.pending_since IS NOT NULL AND s.taken_by IS DISTINCT FROM $4::uuid "
+    "AND (s.pending_since, s.pending_order, s.link_id) > ($6, $7, $8)",
+    "(l.held_until IS NULL OR l.held_until <= $5)",
+    "s.pending_since, s.pending_order, s.link_id LIMIT $9",
+)
 _UNSEEN: Final = {
-    side: f"""{_READ_SCOPED} s.{side}_in_scope AND s.{side}_listing <> $4 AND s.link_id > $5
-AND l.state <> 'gone' AND l.{side}_presence = 'present' ORDER BY s.link_id LIMIT $6"""
+    side: _scoped(
+        f"s.{side}_in_scope AND s.{side}_listing <> $4 AND s.link_id > $5",
+        f"l.state <> 'gone' AND l.{side}_presence = 'present'",
+        "s.link_id LIMIT $6",
+    )
     for side in Side
 }
 _COUNTS: Final = """
@@ -340,8 +371,10 @@ WHERE organisation_id = $1 AND account_key = $2 AND google_id = ANY($3::text[])
 """
 
 _READ_STORED: Final = """
-SELECT link_id, crm_id, google_id, google_presence, crm_keys, google_keys FROM links
-WHERE organisation_id = $1 AND link_id = ANY($2::uuid[])
+SELECT l.* FROM unnest($2::uuid[]) AS w CROSS JOIN LATERAL (
+    SELECT link_id, crm_id, google_id, google_presence, crm_keys, google_keys FROM links
+    WHERE organisation_id = $1 AND link_id = w OFFSET 0
+) l
 """
 _SAVE_LINKS: Final = f"""
 WITH saved AS (
@@ -375,13 +408,16 @@ _REMOVE: Final = """
 DELETE FROM links WHERE organisation_id = $1 AND account_key = $2 AND link_id = ANY($3::uuid[])
 RETURNING link_id, crm_keys, google_keys
 """
-_REMOVE_SCOPES: Final = "DELETE FROM link_scopes WHERE organisation_id = $1 AND link_id = ANY($2::uuid[])"
+_REMOVE_SCOPES: Final = """
+DELETE FROM link_scopes WHERE organisation_id = $1
+AND config_id IN (SELECT config_id FROM sync_configs WHERE organisation_id = $1) AND link_id = ANY($2::uuid[])
+"""
 _REMOVE_ALIASES: Final = """
 DELETE FROM link_aliases WHERE organisation_id = $1 AND account_key = $2 AND link_id = ANY($3::uuid[])
 """
 _DROP_VALUES: Final = """
 UPDATE links SET crm_sealed = NULL, google_sealed = NULL, values_run = NULL
-WHERE organisation_id = $1 AND values_run = $2
+WHERE organisation_id = $1 AND account_key = $2 AND values_run = $3
 """
 
 _SAVE_PEOPLE: Final = """

@@ -72,7 +72,7 @@ WHERE organisation_id = $1 AND config_id = $2
 class SqlRuns:
     """`RunStore` in one transaction of one run."""
 
-    def __init__(  # noqa: PLR0913 # the end of a run touches links and makes the next run
+    def __init__(  # the end of a run touches links and makes the next run
         self,
         connection: Connection,
         organisation_id: OrganisationId,

@@ -11,13 +11,14 @@ import base64
 import binascii
 import secrets
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Final
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from contactsync.domain.ids import AccountKey
+from contactsync.domain.ids import AccountKey, OrganisationId
 from contactsync.errors import ConfigurationError, SealBrokenError
 from contactsync.ports.vault import SealContext
 
@@ -56,7 +57,12 @@ class DataSealer:
 
 
 def _associated(context: SealContext) -> bytes:
-    return f"{context.organisation_id}\0{context.row}\0{context.column}\0".encode() + _FORMAT
+    return f"{_text(context.organisation_id)}\0{context.row}\0{context.column}\0".encode() + _FORMAT
+
+
+@lru_cache(maxsize=1024)
+def _text(organisation_id: OrganisationId) -> str:
+    return str(organisation_id)
 
 
 class KeyRing:

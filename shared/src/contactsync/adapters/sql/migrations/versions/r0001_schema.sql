@@ -265,7 +265,6 @@ CREATE INDEX links_buried_crm ON links (organisation_id, account_key, crm_id)
     WHERE crm_id IS NOT NULL AND state = 'gone';
 CREATE INDEX links_buried_google ON links (organisation_id, account_key, google_id)
     WHERE google_id IS NOT NULL AND state = 'gone';
-CREATE INDEX links_with_values ON links (organisation_id, values_run) WHERE values_run IS NOT NULL;
 COMMENT ON COLUMN links.crm_base IS 'Packed keyed digests of the mapped fields at the last agreement';
 COMMENT ON COLUMN links.crm_keys IS 'Packed match keys; link_keys finds links by them';
 COMMENT ON COLUMN links.crm_sealed IS 'Name and mapped values, for the run values_run alone';
@@ -290,7 +289,6 @@ CREATE TABLE link_scopes (
 ) WITH (fillfactor = 70);
 CREATE INDEX link_scopes_pending ON link_scopes (organisation_id, config_id, pending_since, pending_order, link_id)
     WHERE pending_since IS NOT NULL;
-CREATE INDEX link_scopes_link ON link_scopes (organisation_id, link_id);
 
 CREATE TABLE link_keys (
     organisation_id uuid NOT NULL,
