@@ -218,6 +218,21 @@ class JobQueueContract:
             may_end.release()
             await stopping
 
+    async def test_a_consumer_that_is_stopping_leaves_new_messages_to_others(self, queue: JobQueue) -> None:
+        await publish(queue, a_hint())
+        ending, other = Recorder(), Recorder.open()
+        lanes = {Lane.INCREMENTAL: 5}
+        async with consuming(queue, ending, lanes) as consumer:
+            await ending.seen(1)
+            stopping = asyncio.create_task(consumer.stop())
+            await wait_until(lambda: not consumer.ready)
+            async with consuming(queue, other, lanes):
+                await publish(queue, *(a_hint() for _ in range(6)))
+                await other.seen(6)
+            ending.gate.set()
+            await stopping
+        assert len(ending.deliveries) == 1
+
     async def test_a_consumer_is_ready_while_it_takes_messages(self, queue: JobQueue) -> None:
         async with consuming(queue, Recorder.open()) as consumer:
             await wait_until(lambda: consumer.ready)
