@@ -207,15 +207,14 @@ class _Edit:
     def _changed(self, entry: dict[str, Any], texts: Texts) -> dict[str, Any]:
         changed = dict(entry)
         for key, (row, text) in texts.items():
-            value = self._encoded(key, row, text) if text else None
-            if value == entry.get(key):
-                continue
+            if self._canonical(row, text_of(entry, key)) == self._canonical(row, text or ""):
+                continue  # a form of the same value: nothing that a user sees
             for derived in self._shape.derived_from(key):
                 changed.pop(derived, None)
-            if value is None:
-                changed.pop(key, None)
+            if text:
+                changed |= {key: self._encoded(key, row, text), **(self._shape.fixed or {})}
             else:
-                changed |= {key: value, **(self._shape.fixed or {})}
+                changed.pop(key, None)
         return changed if self._shape.holds_something(changed) else {}
 
     def _new(self, slot: Slot, texts: Texts) -> dict[str, Any]:
@@ -232,10 +231,11 @@ class _Edit:
         if not self._shape.distinct:
             return False
         ((key, (row, text)),) = texts.items()
-        wanted = canonical(row.kind, text or "", self._region)
-        return bool(wanted) and any(
-            canonical(row.kind, text_of(entry, key), self._region) == wanted for entry in entries
-        )
+        wanted = self._canonical(row, text or "")
+        return bool(wanted) and any(self._canonical(row, text_of(entry, key)) == wanted for entry in entries)
+
+    def _canonical(self, row: MappingRow, text: str) -> str:
+        return canonical(row.kind, text, self._region)
 
     def _beside(self, place: int | None) -> Iterable[Entry]:
         """The entries as they are by now, without the one at `place`."""
