@@ -246,7 +246,7 @@ class _CrmReader:
         page = await session.ports.crm.changed_page(self._since(), listing.page)
         async with session.transaction() as tx:
             links = await tx.links.by_remote(Side.CRM, [record.remote_id for record in page.records])
-        news = [record for record in page.records if _is_news(links.get(record.remote_id), record)]
+        news = {record.remote_id for record in page.records if _is_news(links.get(record.remote_id), record)}
         if news and not self._asked and session.run.sync.view_question is not False:
             self._members = await session.ports.crm.members_since(session.run.settings.view_id, self._since())
             self._asked = True
@@ -255,7 +255,9 @@ class _CrmReader:
             listing = self._advance(
                 listing, page=page.next_page, then="done", seen=0, server_time=page.server_time
             )
-            await self._absorb(tx, [self._placed(record) for record in news])
+            await self._absorb(
+                tx, [self._placed(record) if record.remote_id in news else record for record in page.records]
+            )
             session.set_listing(Side.CRM, replace(listing, news=listing.news or bool(news)))
             if page.next_page is None:
                 self._complete(session.run.listings[Side.CRM])
@@ -306,7 +308,8 @@ class _CrmReader:
 
 
 def _is_news(link: Link | None, record: Observation) -> bool:
-    return link is None or link.crm.revision != record.revision or not link.crm.confirmed
+    """Whether no link holds this state yet."""
+    return link is None or link.crm.revision != record.revision
 
 
 # --- both -----------------------------------------------------------------------------------------------------------
