@@ -17,7 +17,7 @@ from contactsync.adapters.http import HttpEdge, HttpSettings, build_client
 from contactsync.adapters.zoho.client import ZohoContacts
 from contactsync.adapters.zoho.data_centres import DataCentre, DataCentres
 from contactsync.adapters.zoho.metadata import ZohoMetadata
-from contactsync.adapters.zoho.oauth import Grant, ZohoOAuth, ZohoOAuthSettings
+from contactsync.adapters.zoho.oauth import ZohoOAuth, ZohoOAuthSettings
 from contactsync.domain.ids import ConnectionId, RecordId, ViewId
 from contactsync.domain.mapping import Mapping as FieldMapping
 from contactsync.domain.mapping import default_mapping
@@ -191,11 +191,6 @@ class Vendor:
         assert answer.status_code == 302, answer.text
         returned = parse_qs(urlsplit(answer.headers["location"]).query)
         return {name: values[0] for name, values in returned.items()}
-
-    def connection(self, grant: Grant) -> ZohoMetadata:
-        """Metadata by a fresh grant."""
-        tokens = RefreshedTokens(self.oauth, self.gate, grant.refresh_token, grant.data_centre, held=grant.access)
-        return ZohoMetadata(self.edge, tokens, CONNECTION, self.gate)
 
 
 @asynccontextmanager

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from contactsync.adapters.zoho.client import ZohoContacts
+from contactsync.adapters.zoho.identity import identify
 from contactsync.adapters.zoho.oauth import SCOPES, ZohoOAuth, ZohoOAuthSettings
 from contactsync.domain.catalogue import ValueKind
 from contactsync.domain.ids import ViewId
@@ -26,12 +27,14 @@ class TestConsent:
         assert returned["state"] == "state-1"
         grant = await zoho.oauth.exchange(returned["code"], returned["accounts-server"], zoho.gate)
         assert (grant.data_centre, grant.missing_scopes()) == (centre, ())
-        metadata = zoho.connection(grant)
-        user, organisation = await metadata.current_user(), await metadata.organisation()
-        assert (user.id, user.email, organisation.zgid) == (customer.user_id, "owner@example.com", customer.zgid)
+        found = await identify(zoho.edge, grant.access, zoho.gate)
+        assert (found.user.id, found.user.email) == (customer.user_id, "owner@example.com")
+        assert found.organisation.zgid == customer.zgid
         assert await zoho.oauth.revoke(grant.refresh_token, centre, zoho.gate)
         with pytest.raises(AuthorizationLostError):
             await zoho.oauth.refresh(grant.refresh_token, centre, zoho.gate)
+        with pytest.raises(AuthorizationLostError):
+            await identify(zoho.edge, grant.access, zoho.gate)
         assert not await zoho.oauth.revoke(grant.refresh_token, centre, zoho.gate)
 
     async def test_a_code_is_used_once_and_only_where_it_belongs(self, zoho: Vendor) -> None:

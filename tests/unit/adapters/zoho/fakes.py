@@ -19,7 +19,7 @@ from contactsync.domain.ids import ConnectionId, LinkId
 from contactsync.domain.mapping import Mapping as FieldMapping
 from contactsync.domain.mapping import default_mapping
 from contactsync.errors import ContactSyncError
-from contactsync.ports.directory import Call
+from contactsync.ports.directory import Call, CrmDirectory
 from contactsync.ports.vault import AccessToken
 from tests.support.clock import EPOCH, ManualClock
 
@@ -67,6 +67,9 @@ class Tokens:
             self.number += 1
         return AccessToken(f"token-{self.number}", EPOCH + timedelta(hours=1), self.api_url)
 
+
+IS_A_DIRECTORY: type[CrmDirectory] = ZohoContacts
+"""The type checker compares every method with the port."""
 
 Reply = Callable[[httpx2.Request], httpx2.Response]
 

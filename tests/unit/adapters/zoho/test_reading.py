@@ -237,7 +237,7 @@ class TestRefusals:
 
 
 class TestTokens:
-    @pytest.mark.parametrize("code", ["INVALID_TOKEN", "AUTHENTICATION_FAILURE"])
+    @pytest.mark.parametrize("code", ["INVALID_TOKEN", "AUTHENTICATION_FAILURE", "SOMETHING_NEW"])
     async def test_a_refused_token_is_renewed_once_and_each_attempt_is_admitted(self, code: str) -> None:
         crm = Crm(problem(code, 401), page([record()]))
         assert len((await crm.contacts.view_page(VIEW, None)).records) == 1

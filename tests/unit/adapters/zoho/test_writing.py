@@ -8,7 +8,9 @@ from typing import Any
 import httpx2
 import pytest
 
+from contactsync.adapters.zoho.refusals import ITEM_REASONS
 from contactsync.domain.ids import RecordId, RowKey
+from contactsync.domain.reasons import SENTENCES
 from contactsync.errors import (
     ContactSyncError,
     LeaseLostError,
@@ -212,6 +214,10 @@ class TestOutcomes:
         crm = Crm(problem("LIMIT_EXCEEDED", 400, maximum_length=100, api_name="data"))
         with pytest.raises(ProviderContractError):
             await create(crm, {LAST: "A"})
+
+
+def test_every_reason_that_a_record_is_refused_for_has_a_sentence() -> None:
+    assert set(ITEM_REASONS.values()) <= set(SENTENCES)
 
 
 class TestUnknownOutcomes:

@@ -32,7 +32,6 @@ _UNAUTHORIZED: Final = 401
 _CONFLICT: Final = 412
 _TOO_MANY: Final = 429
 _ABOUT_CREDITS: Final = re.compile(r"credit|24[- ]?h|daily|per day", re.IGNORECASE)
-_TOKEN_CODES: Final = frozenset({"INVALID_TOKEN", "AUTHENTICATION_FAILURE"})
 _RIGHT_CODES: Final = frozenset({"NO_PERMISSION", "AUTHORIZATION_FAILED", "INVALID_MODULE"})
 _FOREIGN_PAGE: Final = frozenset({"TOKEN_BOUND_DATA_MISMATCH", "EXPIRED_VALUE"})
 _FIELD_IN_PATH: Final = re.compile(r"\$\.data\[\d+\]\.([^.\[]+)(.*)")
@@ -56,8 +55,11 @@ ITEM_REASONS: Final[Mapping[str, str]] = {
 
 
 def is_refused_token(answer: Answer) -> bool:
-    """Whether a new access token may help: not when the grant lacks a scope."""
-    return answer.status == _UNAUTHORIZED and answer.error_object().get("code") in _TOKEN_CODES
+    """Whether a new access token may help: not when the grant lacks a scope.
+
+    An expired token is called INVALID_TOKEN or AUTHENTICATION_FAILURE, and a gateway may say 401 in words of its own.
+    """
+    return answer.status == _UNAUTHORIZED and not _lacks_scope(answer)
 
 
 def concerns_the_connection(answer: Answer) -> bool:
@@ -203,6 +205,10 @@ def _duplicate_of(problem: Mapping[str, Any]) -> str | None:
 def _names_the_record(problem: Mapping[str, Any]) -> bool:
     """Whether the id itself is what the CRM does not know."""
     return problem.get("code") == "INVALID_DATA" and _field_of(problem) == "id"
+
+
+def _lacks_scope(answer: Answer) -> bool:
+    return answer.error_object().get("code") == "OAUTH_SCOPE_MISMATCH"
 
 
 def _rate_limited(answer: Answer) -> RateLimitedError:
