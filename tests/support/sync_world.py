@@ -41,7 +41,7 @@ ACCOUNT = AccountKey(b"account-of-a-test")
 class FixedTokens:
     """Tokens that were issued beforehand, by connection."""
 
-    def __init__(self, clock: ManualClock, tokens: dict[ConnectionId, tuple[str, str]]):
+    def __init__(self, clock: ManualClock, tokens: dict[ConnectionId, tuple[str, str]]) -> None:
         self._clock = clock
         self._tokens = tokens
 
@@ -59,7 +59,7 @@ class WorkerDiedError(BaseException):
 class Crash:
     """Ends the worker the k-th time it is about to ask a provider or to open a transaction; 0: never."""
 
-    def __init__(self, step: int = 0):
+    def __init__(self, step: int = 0) -> None:
         self._left = step
 
     def tick(self) -> None:
@@ -72,7 +72,7 @@ class Crash:
 class MortalGate:
     """A gate that may be the last thing a worker does."""
 
-    def __init__(self, gate: CallGate, world: SyncWorld):
+    def __init__(self, gate: CallGate, world: SyncWorld) -> None:
         self._gate = gate
         self._world = world
 
@@ -103,7 +103,7 @@ class SyncWorld:
         policy: Policy,
         limits: RunLimits | None,
         engine: EngineSettings | None,
-    ):
+    ) -> None:
         self.vendors = both
         self.clock = ManualClock()
         self.crash = Crash()
@@ -124,7 +124,7 @@ class SyncWorld:
             self.clock,
             WorkerSettings(engine=self._engine),
             holder=uuid4(),
-            rng=Random(7),  # noqa: S311  jitter
+            rng=Random(7),
             stop_event=asyncio.Event(),
         )
 

@@ -24,7 +24,7 @@ Json = dict[str, Any]
 class Control:
     """The control interface of one simulator."""
 
-    def __init__(self, base_url: str, client: httpx2.AsyncClient):
+    def __init__(self, base_url: str, client: httpx2.AsyncClient) -> None:
         self.base_url = base_url
         self._client = client
 
@@ -174,10 +174,16 @@ async def vendors(*, view_criteria: Json | None = None) -> AsyncIterator[Vendors
     google = google_app(GoogleSettings(quotas_enabled=False))
     zoho = ZohoSimulator(ZohoSettings(quotas_enabled=False))
     async with running(google) as google_url, running(zoho.app) as zoho_url, httpx2.AsyncClient() as client:
-        yield Vendors(
-            await _google_book(Control(google_url, client)),
-            await _crm_book(Control(zoho_url, client), view_criteria),
-        )
+        yield await furnish(google_url, zoho_url, client, view_criteria=view_criteria)
+
+
+async def furnish(
+    google_url: str, zoho_url: str, client: httpx2.AsyncClient, *, view_criteria: Json | None = None
+) -> Vendors:
+    """One account and one organisation, with tokens, in simulators that run already."""
+    return Vendors(
+        await _google_book(Control(google_url, client)), await _crm_book(Control(zoho_url, client), view_criteria)
+    )
 
 
 async def _google_book(control: Control) -> GoogleBook:

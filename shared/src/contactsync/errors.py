@@ -60,7 +60,9 @@ class ContactSyncError(Exception):
     disposition: Disposition = Disposition.FAIL_RUN
     reason: str = "internal_error"
 
-    def __init__(self, message: str = "", *, reason: str | None = None, details: Mapping[str, object] | None = None):
+    def __init__(
+        self, message: str = "", *, reason: str | None = None, details: Mapping[str, object] | None = None
+    ) -> None:
         super().__init__(message or reason or self.reason)
         if reason is not None:
             self.reason = reason
@@ -87,7 +89,7 @@ class TemporaryError(ContactSyncError):
         reason: str | None = None,
         details: Mapping[str, object] | None = None,
         retry_after_s: float | None = None,
-    ):
+    ) -> None:
         super().__init__(message, reason=reason, details=details)
         self.retry_after_s = retry_after_s
 
@@ -140,7 +142,7 @@ class RevisionConflictError(ContactSyncError):
     disposition = Disposition.READ_AGAIN
     reason = "revision_conflict"
 
-    def __init__(self, message: str = "", *, remote_ids: tuple[str, ...] = ()):
+    def __init__(self, message: str = "", *, remote_ids: tuple[str, ...] = ()) -> None:
         super().__init__(message)
         self.remote_ids = remote_ids
 

@@ -10,10 +10,11 @@ import pytest
 
 from contactsync.domain.contact import Side
 from contactsync.domain.effect import EffectKind
-from contactsync.domain.ids import EffectId, LinkId, RowKey
+from contactsync.domain.ids import EffectId, LinkId, RowKey, RunId
+from contactsync.domain.link import Link, PairState
 from contactsync.domain.outcome import Outcome
 from contactsync.domain.policy import Direction, Policy
-from contactsync.errors import LeaseLostError, StateInvariantError
+from contactsync.errors import LeaseLostError, NotActiveError, StateInvariantError
 from contactsync.messages.hint import RunHint
 from contactsync.ports.queue import Lane, OutboundHint
 from contactsync.ports.state import (
@@ -220,6 +221,7 @@ class RunContract:
                 },
                 sync=SyncState(google_sync_token="s", crm_watermark=EPOCH, view_question=False, read_version=2),
                 reason="google_quota",
+                retries=4,
             )
             async with worker.begin() as tx:
                 await tx.runs.save(progress)
@@ -245,6 +247,19 @@ class RunContract:
             await world.put(worker.settings, active=False)
             async with worker.begin() as tx:
                 assert await tx.runs.cancelled(worker.run.run_id)
+
+    async def test_pausing_stops_the_configuration_and_the_run_that_would_follow(self, world: World) -> None:
+        async with working(world) as worker:
+            settings = worker.settings
+            await world.requests.request(settings.organisation_id, settings.config_id, RunMode.SYNC, "user", EPOCH)
+            await world.relay.mark_published([hint.message_id for hint in await hints(world)])
+            async with worker.begin() as tx:
+                await tx.runs.pause("group_gone")
+                assert await tx.runs.cancelled(worker.run.run_id)
+            await end(worker, RunState.CANCELLED)
+            assert await hints(world) == []
+            with pytest.raises(NotActiveError):
+                await world.requests.request(settings.organisation_id, settings.config_id, RunMode.SYNC, "user", EPOCH)
 
     async def test_a_run_that_ended_is_saved_no_more(self, world: World) -> None:
         async with working(world) as worker:
@@ -410,6 +425,18 @@ class EffectContract:
             async with worker.begin() as tx:
                 assert await tx.effects.unsettled() == [effect]
 
+    async def test_pairs_that_a_run_has_begun_and_not_settled_are_known(self, world: World) -> None:
+        async with working(world) as worker:
+            run_id = worker.run.run_id
+            begun = Link(link_id=LinkId(uuid4()), state=PairState.SINGLE)
+            settled = Link(link_id=LinkId(uuid4()), state=PairState.SINGLE, taken_by=run_id)
+            idle = Link(link_id=LinkId(uuid4()), state=PairState.SINGLE)
+            async with worker.begin() as tx:
+                await tx.links.save([begun, settled, idle])
+                await tx.effects.add([self.effect(worker, link_id=link.link_id) for link in (begun, begun, settled)])
+                assert await tx.effects.begun(run_id) == {begun.link_id}
+                assert await tx.effects.begun(RunId(uuid4())) == frozenset()
+
     async def test_deletes_that_await_approval_are_listed_by_run(self, world: World) -> None:
         async with working(world) as worker:
             planned = self.effect(worker, state=EffectState.PLANNED, kind=EffectKind.DELETE, sent_at=None)
@@ -428,7 +455,7 @@ class OutboxContract:
         async with working(world) as worker:
             await world.relay.mark_published([hint.message_id for hint in await hints(world)])
             hint = hint_of(worker.settings, worker.run.run_id, 1)
-            with pytest.raises(RuntimeError, match="power cut"):
+            with pytest.raises(RuntimeError, match="power cut"):  # noqa: PT012 # the transaction must fail as a whole
                 async with worker.begin() as tx:
                     await tx.outbox.add(Lane.INITIAL, hint)
                     raise RuntimeError("power cut")

@@ -232,8 +232,8 @@ class InMemory:
     """Runs a contract on the memory adapter."""
 
     @pytest.fixture
-    async def world(self) -> AsyncIterator[World]:
-        yield MemoryWorld()
+    async def world(self) -> World:
+        return MemoryWorld()
 
 
 # --- PostgreSQL -------------------------------------------------------------------------------------------------------

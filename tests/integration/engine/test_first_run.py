@@ -128,7 +128,10 @@ async def test_people_who_are_in_the_account_already_are_adopted_and_none_is_dou
     """412 records, 300 of them known outside the group: 112 are made, 300 join, nothing private reaches the CRM."""
     async with sync_world() as world:
         await world.vendors.crm.add([record(n) for n in range(412)], at=DAYS_AGO)
-        private = {"biographies": [{"value": "met in Venice"}], "phoneNumbers": [{"value": "+441134960000", "type": "home"}]}
+        private = {
+            "biographies": [{"value": "met in Venice"}],
+            "phoneNumbers": [{"value": "+441134960000", "type": "home"}],
+        }
         await world.vendors.google.add([person(n, **private) for n in range(300)], in_group=False)
 
         run = await world.sync()

@@ -69,7 +69,10 @@ async def test_a_provider_that_fails_for_a_while_makes_the_run_wait_and_end_comp
     async with sync_world() as world:
         await world.vendors.crm.add([record(n) for n in range(25)], at=DAYS_AGO)
         await world.vendors.google.add([person(n) for n in range(20, 40)])
-        for book, operation in ((world.vendors.google, "people.connections.list"), (world.vendors.crm, "contacts.list.view")):
+        for book, operation in (
+            (world.vendors.google, "people.connections.list"),
+            (world.vendors.crm, "contacts.list.view"),
+        ):
             await book.control.fault(operation, "status", status=status, times=2)
 
         run = await world.sync()
@@ -89,7 +92,8 @@ async def test_a_listing_answered_with_a_page_of_html_is_an_error_and_never_an_e
         assert failed.state is RunState.FAILED
         assert failed.reason == "provider_contract"
         assert after.state is RunState.SUCCEEDED
-        assert not writes(failed) and not writes(after)
+        assert not writes(failed)
+        assert not writes(after)
 
 
 @pytest.mark.parametrize("step", range(1, 26))

@@ -78,7 +78,9 @@ async def test_emptying_a_field_crosses_and_unmapped_data_stays() -> None:
 
         _, google = await titles(world)
         assert google["ada1@example.org"] is None
-        ada = next(one for one in await world.vendors.google.people() if one["resourceName"] == people["ada1@example.org"])
+        ada = next(
+            one for one in await world.vendors.google.people() if one["resourceName"] == people["ada1@example.org"]
+        )
         assert ada["urls"][0]["value"] == "https://example.org"
         assert ada["nicknames"][0]["value"] == "Countess"
 

@@ -12,7 +12,8 @@ from uuid import UUID, uuid4
 
 import httpx2
 
-from contactsync.adapters.google.client import Bindings, GooglePeople
+from contactsync.adapters.google.bases import Bindings
+from contactsync.adapters.google.client import GooglePeople
 from contactsync.adapters.google.endpoints import GoogleEndpoints
 from contactsync.adapters.google.metadata import GoogleAccount
 from contactsync.adapters.http import AuthorizedHttp, HttpEdge, HttpSettings, build_client

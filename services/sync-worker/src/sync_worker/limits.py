@@ -34,7 +34,7 @@ class QuotaBucket:
     used, `at` the window's start in epoch seconds.
     """
 
-    def __init__(self, quota: Quota, clock: Clock, state: Mapping[str, float] | None = None):
+    def __init__(self, quota: Quota, clock: Clock, state: Mapping[str, float] | None = None) -> None:
         self._quota = quota
         self._clock = clock
         stored = dict(state or {})
@@ -51,7 +51,9 @@ class QuotaBucket:
             limit = self._quota.per_minute.get(name)
             if limit is not None and self._used[name] + amount > limit:
                 left = self._started + WINDOW_S - now
-                raise RateLimitedError(f"{name} quota of this minute is used up", reason="google_quota", retry_after_s=left)
+                raise RateLimitedError(
+                    f"{name} quota of this minute is used up", reason="google_quota", retry_after_s=left
+                )
         self._used.update({name: amount for name, amount in units.items() if name in self._quota.per_minute})
 
     def exhaust(self) -> None:
@@ -73,7 +75,9 @@ class LeaseKeeper:
     independent of any wall clock.
     """
 
-    def __init__(self, store: LeaseStore, lease: Lease, clock: Clock, *, ttl: timedelta, renew_every: timedelta, asked_at: float):
+    def __init__(
+        self, store: LeaseStore, lease: Lease, clock: Clock, *, ttl: timedelta, renew_every: timedelta, asked_at: float
+    ) -> None:
         self._store = store
         self._clock = clock
         self._ttl = ttl
@@ -113,7 +117,7 @@ class LeaseKeeper:
 class Gate:
     """The `CallGate` of one slice."""
 
-    def __init__(self, keeper: LeaseKeeper, buckets: Mapping[str, QuotaBucket], *, call_needs: timedelta):
+    def __init__(self, keeper: LeaseKeeper, buckets: Mapping[str, QuotaBucket], *, call_needs: timedelta) -> None:
         self._keeper = keeper
         self._buckets = buckets
         self._call_needs = call_needs.total_seconds()

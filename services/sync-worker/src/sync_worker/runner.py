@@ -65,7 +65,7 @@ class SliceRunner:
         holder: UUID,
         rng: Random,
         stop_event: asyncio.Event,
-    ):
+    ) -> None:
         self._state = state
         self._ports_of = ports_of
         self._clock = clock
@@ -153,4 +153,3 @@ class SliceRunner:
 def new_link_id() -> LinkId:
     """A fresh random link id."""
     return LinkId(uuid4())
-

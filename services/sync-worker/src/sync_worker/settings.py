@@ -20,12 +20,16 @@ class SyncWorkerSettings(CommonSettings):
     worker_admin_port: int = Field(8081, ge=0, le=65535)
     drain_grace: Duration = Field(timedelta(seconds=25), description="How long slices may go on after SIGTERM")
     slice_budget: Duration = Field(timedelta(seconds=60), description="A slice begins nothing new after this")
-    lease_ttl: Duration = Field(timedelta(seconds=60), description="How long a Google account stays with a silent worker")
+    lease_ttl: Duration = Field(
+        timedelta(seconds=60), description="How long a Google account stays with a silent worker"
+    )
     lease_renew_every: Duration = Field(timedelta(seconds=15), description="How often a lease is renewed")
     lease_call_needs: Duration = Field(timedelta(seconds=25), description="Lease life that a provider call needs")
     full_every: Duration = Field(timedelta(hours=24), description="How often both sides are read in full")
     google_read_per_minute: int = Field(48, ge=0, description="Critical reads of one account in a minute; 0: unlimited")
-    google_write_per_minute: int = Field(24, ge=0, description="Critical writes of one account in a minute; 0: unlimited")
+    google_write_per_minute: int = Field(
+        24, ge=0, description="Critical writes of one account in a minute; 0: unlimited"
+    )
     google_delete_per_minute: int = Field(24, ge=0, description="Deletes and group writes of one account in a minute")
 
     def runner_settings(self) -> WorkerSettings:

@@ -47,7 +47,8 @@ class EmbeddedServer(uvicorn.Server):
 async def serving(app: ASGIApp, host: str, port: int) -> AsyncIterator[int]:
     """Serve an application in the running event loop; yields its port (0 takes a free one).
 
-    Raises OSError when the port is taken. The end waits for answers under way, for five seconds at most."""
+    Raises OSError when the port is taken. The end waits for answers under way, for five seconds at most.
+    """
     listener = _bound(host, port)
     config = uvicorn.Config(
         app, log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=5, lifespan="on"

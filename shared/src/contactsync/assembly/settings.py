@@ -39,7 +39,9 @@ class CommonSettings(BaseSettings):
     keys: SecretStr = Field(description="Key-encryption keys, newest first: v2:<base64>,v1:<base64> (32 bytes each)")
 
     zoho_client_id: str = Field("", description="OAuth client of the Zoho API console")
-    zoho_client_secret: SecretStr = Field(SecretStr(""), description="Its secret; or one for each data centre: eu=…,us=…")
+    zoho_client_secret: SecretStr = Field(
+        SecretStr(""), description="Its secret; or one for each data centre: eu=…,us=…"
+    )
     zoho_accounts_url: HttpUrl | None = Field(None, description="Replaces Zoho's accounts servers")
     zoho_api_url: HttpUrl | None = Field(None, description="Replaces Zoho's API domains")
 
@@ -55,7 +57,9 @@ class CommonSettings(BaseSettings):
     incremental_limit: int = Field(500, ge=1, description="Contacts that each later run takes at most")
     visibility_wait: Duration = Field(timedelta(minutes=15), description="How long a listing may lag behind our writes")
     catch_up_pause: Duration = Field(timedelta(minutes=1), description="Pause between runs while a backlog waits")
-    delete_brake_percent: int = Field(10, ge=0, le=100, description="More deletes than this share of the pairs need approval")
+    delete_brake_percent: int = Field(
+        10, ge=0, le=100, description="More deletes than this share of the pairs need approval"
+    )
     delete_brake_min: int = Field(5, ge=0, description="So many deletes never need approval")
     delete_brake_max: int = Field(50, ge=0, description="More deletes than this always need approval")
 

@@ -44,7 +44,8 @@ class CallGate(Protocol):
         """Return when the request may be made now.
 
         Raises LeaseLostError when the lease has less life left than a call may take, RateLimitedError when the
-        quota would be exceeded (nobody sleeps on a quota inside a slice)."""
+        quota would be exceeded (nobody sleeps on a quota inside a slice).
+        """
         ...
 
 
@@ -163,7 +164,8 @@ class CrmDirectory(Protocol):
     async def view_page(self, view: ViewId, page: str | None) -> RecordPage:
         """A page (200) of the list view with the mapped fields; `in_scope` is True.
 
-        Raises ScopeGoneError(reason="view_gone"), PageTokenExpiredError."""
+        Raises ScopeGoneError(reason="view_gone"), PageTokenExpiredError.
+        """
         ...
 
     async def changed_page(self, since: datetime, page: str | None) -> RecordPage:
@@ -177,7 +179,8 @@ class CrmDirectory(Protocol):
     async def members_since(self, view: ViewId, since: datetime) -> frozenset[RecordId] | None:
         """Ids of the view's records modified at or after `since` (COQL on the view, 2,000 a call).
 
-        None when the CRM refuses this question for this connection."""
+        None when the CRM refuses this question for this connection.
+        """
         ...
 
     async def read(self, ids: Sequence[RecordId]) -> Sequence[Observation]:
@@ -204,7 +207,9 @@ class CrmDirectory(Protocol):
         """Account ids by name, one made for each name (100 a call)."""
         ...
 
-    async def create(self, requests: Sequence[CreateRequest], *, companies: Mapping[str, str]) -> Sequence[WriteOutcome]:
+    async def create(
+        self, requests: Sequence[CreateRequest], *, companies: Mapping[str, str]
+    ) -> Sequence[WriteOutcome]:
         """One outcome a request, in order (at most 100). `companies` maps a company name to its account id."""
         ...
 
@@ -243,25 +248,29 @@ class PeopleDirectory(Protocol):
     async def list_page(self, sync_token: str | None, page: str | None) -> PeoplePage:
         """A page (1,000) of the whole account, or of what changed since `sync_token`.
 
-        Raises SyncTokenExpiredError, PageTokenExpiredError."""
+        Raises SyncTokenExpiredError, PageTokenExpiredError.
+        """
         ...
 
     async def read(self, ids: Sequence[PersonId]) -> Sequence[PersonSnapshot]:
         """The people with these names (batchGet, 200 a call), whole; those that are not there are absent.
 
-        A person found under a new name has the old one in `observation.previous_ids`."""
+        A person found under a new name has the old one in `observation.previous_ids`.
+        """
         ...
 
     async def create(self, requests: Sequence[CreateRequest]) -> Sequence[WriteOutcome]:
         """One outcome a request (at most 200); each is put into the group and `myContacts` and carries its marker.
 
-        Raises AccountFullError when the account can hold no more (nothing was applied)."""
+        Raises AccountFullError when the account can hold no more (nothing was applied).
+        """
         ...
 
     async def update(self, requests: Sequence[PersonUpdate]) -> Sequence[WriteOutcome]:
         """One outcome a request (at most 200), sent with the union of what changed as mask.
 
-        People named as stale or gone are `Refused(stale=True)` / `Refused(gone=True)`; the rest is sent again."""
+        People named as stale or gone are `Refused(stale=True)` / `Refused(gone=True)`; the rest is sent again.
+        """
         ...
 
     async def delete(self, requests: Sequence[tuple[LinkId, PersonId]]) -> Sequence[WriteOutcome]:
@@ -271,7 +280,8 @@ class PeopleDirectory(Protocol):
     async def join_group(self, requests: Sequence[tuple[LinkId, PersonId]]) -> Sequence[WriteOutcome]:
         """Put people into the group (members.modify, at most 1,000); not-found ones are `Refused(gone=True)`.
 
-        `revision` is empty: the provider does not say it (any mutation moves the etag)."""
+        `revision` is empty: the provider does not say it (any mutation moves the etag).
+        """
         ...
 
     async def group_exists(self, group: GroupId) -> bool:

@@ -61,7 +61,8 @@ class Publisher(Protocol):
     async def publish(self, hints: Sequence[OutboundHint]) -> frozenset[UUID]:
         """The message ids that the broker confirmed; the others are not sent or unknown, their rows must stay.
 
-        Never blocks longer than the publish deadline; never raises for an absent broker."""
+        Never blocks longer than the publish deadline; never raises for an absent broker.
+        """
         ...
 
 
@@ -78,7 +79,8 @@ class Consumer(Protocol):
 
         Must hand over to tasks of its own (a lost connection must not cancel a handler), acknowledge after the
         handler returned, survive an acknowledgement that comes too late, and raise BrokerUnavailableError when its
-        watchdog finds that the broker has forgotten it."""
+        watchdog finds that the broker has forgotten it.
+        """
         ...
 
     async def stop(self) -> None:

@@ -61,7 +61,8 @@ class Busy:
 
 class LeaseStore(Protocol):
     """Leases by the database clock. Each worker also holds a session lock on its own id, so that the lease of a
-    dead holder may be taken at once while that of a frozen one is waited out."""
+    dead holder may be taken at once while that of a frozen one is waited out.
+    """
 
     async def acquire(self, account: AccountKey, holder: UUID, ttl: timedelta) -> Lease | Busy:
         """The lease with the next fence, if it is free, expired, or its holder is dead."""
@@ -257,7 +258,8 @@ class RunStore(Protocol):
 
     async def finish(self, run: Run, *, next_due: datetime | None) -> None:
         """Store the end of the run, the configuration's state and times; erase the run's values; when a request came
-        meanwhile, queue one further run with its hint."""
+        meanwhile, queue one further run with its hint.
+        """
         ...
 
 
@@ -295,7 +297,8 @@ class PairCounts:
 class LinkStore(Protocol):
     """Links of the run's organisation, Google account and configuration, inside a fenced transaction.
 
-    All methods are bulk: one or two statements for a page, never a statement for a row."""
+    All methods are bulk: one or two statements for a page, never a statement for a row.
+    """
 
     async def by_remote(self, side: Side, remote_ids: Sequence[str]) -> Mapping[str, Link]:
         """Links by the id of one side (also under names that a person had before)."""
@@ -328,7 +331,8 @@ class LinkStore(Protocol):
     async def standing(self, run_id: RunId) -> Mapping[Outcome, int]:
         """Pairs of the configuration without a row in this run's report, by what they count as: with a hold `held`
         (`failed` when the provider refused it), pending `waiting`, linked `unchanged`, all others but `gone` ones (dormant, released, alone by a rule)
-        `skipped`."""
+        `skipped`.
+        """
         ...
 
     async def counts(self, now: datetime) -> PairCounts:
@@ -469,7 +473,8 @@ class State(Protocol):
 
     async def account_of(self, hint: RunHint) -> AccountKey | None:
         """The Google account that the hinted run works on; None when the slice is not due any more (ended,
-        cancelled, another slice number, waiting until later): the hint is then done with."""
+        cancelled, another slice number, waiting until later): the hint is then done with.
+        """
         ...
 
     async def claim(self, hint: RunHint, lease: Lease, now: datetime) -> Claimed | None:

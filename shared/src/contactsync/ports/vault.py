@@ -50,5 +50,6 @@ class TokenSource(Protocol):
 
         At most one refresh call is made for a connection, whatever the number of callers and processes.
         Raises AuthorizationLostError when the grant is gone (and marks the connection), ProviderUnavailableError,
-        RateLimitedError."""
+        RateLimitedError.
+        """
         ...

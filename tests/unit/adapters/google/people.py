@@ -10,7 +10,8 @@ from uuid import UUID, uuid4
 import httpx2
 import orjson
 
-from contactsync.adapters.google.client import Bindings, GooglePeople
+from contactsync.adapters.google.bases import Bindings
+from contactsync.adapters.google.client import GooglePeople
 from contactsync.adapters.google.endpoints import GoogleEndpoints
 from contactsync.adapters.http import AuthorizedHttp, HttpEdge, HttpSettings, build_client
 from contactsync.domain.catalogue import STANDARD_CRM_FIELDS, CrmField

@@ -78,9 +78,9 @@ class ConfigurationBody(BaseModel):
     mapping: list[MappingRowBody] | None = Field(None, max_length=MAX_ROWS, description="Absent: the default mapping")
     deletions: DeletePolicy = DeletePolicy.KEEP
     no_email: NoEmailRule = NoEmailRule.MATCH
-    crm_values: dict[
-        Annotated[str, Field(min_length=1, max_length=100)], Annotated[str, Field(max_length=32_000)]
-    ] = Field(default_factory=dict, max_length=MAX_VALUES, description="Values for records that the sync creates")
+    crm_values: dict[Annotated[str, Field(min_length=1, max_length=100)], Annotated[str, Field(max_length=32_000)]] = (
+        Field(default_factory=dict, max_length=MAX_VALUES, description="Values for records that the sync creates")
+    )
     companies: CompanyRule = CompanyRule.LEAVE
     crm_automation: Switch = Switch.OFF
     catch_up: CatchUp = CatchUp.NOW

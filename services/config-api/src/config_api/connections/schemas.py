@@ -21,7 +21,9 @@ class AuthorizeRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    return_url: str | None = Field(None, max_length=2000, description="Where the browser goes afterwards; on the allow-list")
+    return_url: str | None = Field(
+        None, max_length=2000, description="Where the browser goes afterwards; on the allow-list"
+    )
     display: Literal["page", "popup"] = "page"
 
 
@@ -44,7 +46,9 @@ class Connection(BaseModel):
     provider: Provider
     state: ConnectionState
     reason: str = ""
-    account_name: str = Field(description="Who is connected, as the provider names the account", examples=["ada@example.org"])
+    account_name: str = Field(
+        description="Who is connected, as the provider names the account", examples=["ada@example.org"]
+    )
     organisation_name: str = Field("", description="The CRM's organisation", examples=["Analytical Ltd"])
     data_centre: str = Field("", examples=["eu"])
     connected_at: datetime

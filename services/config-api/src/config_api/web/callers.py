@@ -39,7 +39,7 @@ class Authenticator(Protocol):
 class LocalUser:
     """The one user of an installation without an OpenID provider; such an installation listens on the loopback alone."""
 
-    def __init__(self, caller: Caller):
+    def __init__(self, caller: Caller) -> None:
         self._caller = caller
 
     async def caller(self, request: Request) -> Caller | None:

@@ -37,7 +37,7 @@ class BodyTooLargeError(Exception):
 class BodyLimit:
     """Refuses bodies above a size, by their announced length and by what really comes."""
 
-    def __init__(self, app: ASGIApp, max_bytes: int):
+    def __init__(self, app: ASGIApp, max_bytes: int) -> None:
         self._app = app
         self._max_bytes = max_bytes
 

@@ -29,5 +29,7 @@ def decode_cursor(cursor: str | None, parts: int) -> tuple[str, ...] | None:
     except (binascii.Error, ValueError):
         decoded = None
     if not isinstance(decoded, list) or len(decoded) != parts or not all(isinstance(part, str) for part in decoded):
-        raise ProblemError("invalid_request", errors=[FieldError("cursor", "cursor_invalid", "Not a cursor of this list")])
+        raise ProblemError(
+            "invalid_request", errors=[FieldError("cursor", "cursor_invalid", "Not a cursor of this list")]
+        )
     return tuple(decoded)

@@ -40,7 +40,12 @@ _ALL = (
     _problem("not_authenticated", 401, "Please sign in.", "Veuillez vous connecter."),
     _problem("not_allowed", 403, "You may not do this.", "Vous n’êtes pas autorisé à faire cela."),
     _problem("not_found", 404, "There is no such thing here.", "Cet élément n’existe pas ici."),
-    _problem("method_not_allowed", 405, "This address does not support the method.", "Cette adresse n’accepte pas la méthode."),
+    _problem(
+        "method_not_allowed",
+        405,
+        "This address does not support the method.",
+        "Cette adresse n’accepte pas la méthode.",
+    ),
     _problem(
         "conflict", 409, "This does not go together with what exists.", "Ceci est incompatible avec ce qui existe déjà."
     ),
@@ -143,7 +148,7 @@ class ProblemError(Exception):
         errors: Sequence[FieldError] = (),
         headers: Mapping[str, str] | None = None,
         extra: Mapping[str, Any] | None = None,
-    ):
+    ) -> None:
         super().__init__(code)
         self.problem = PROBLEMS[code]
         self.detail = detail
@@ -226,7 +231,13 @@ def from_validation(error: RequestValidationError) -> ProblemError:
     return ProblemError("invalid_request", errors=errors)
 
 
-_BY_STATUS = {404: "not_found", 405: "method_not_allowed", 413: "body_too_large", 401: "not_authenticated", 400: "malformed_body"}
+_BY_STATUS = {
+    404: "not_found",
+    405: "method_not_allowed",
+    413: "body_too_large",
+    401: "not_authenticated",
+    400: "malformed_body",
+}
 
 
 def from_http(error: HTTPException) -> ProblemError:

@@ -43,7 +43,8 @@ _CLAIM_FOR = timedelta(hours=1)
 async def apply(session: Session) -> bool:
     """Write what is pending, as far as the run's limit and the slice reach; True when nothing is left to begin.
 
-    A side that has to stop does not interrupt a call of the other: its error is raised when both have stopped."""
+    A side that has to stop does not interrupt a call of the other: its error is raised when both have stopped.
+    """
     planner = Planner(session)
     results = await asyncio.gather(
         Sender(session, planner, Side.GOOGLE).run(), Sender(session, planner, Side.CRM).run(), return_exceptions=True
@@ -57,7 +58,7 @@ async def apply(session: Session) -> bool:
 class Sender:
     """Writes one side, batch after batch."""
 
-    def __init__(self, session: Session, planner: Planner, side: Side):
+    def __init__(self, session: Session, planner: Planner, side: Side) -> None:
         self._session = session
         self._planner = planner
         self._side = side
@@ -132,7 +133,9 @@ class Sender:
         for work in old:
             record = fresh.get(str(work.link.crm.remote_id))
             if record is None:
-                link = absorb_deletion(work.link, Side.CRM, session.now(), context_for(session, Side.CRM, began=session.now()))
+                link = absorb_deletion(
+                    work.link, Side.CRM, session.now(), context_for(session, Side.CRM, began=session.now())
+                )
             else:
                 link = seen_again(session, work.link, Side.CRM, record)
                 link = replace(link, crm=replace(link.crm, observed_at=session.crm_now()))
@@ -232,7 +235,9 @@ class Sender:
                     ]
                 )
             case (Side.GOOGLE, EffectKind.JOIN_GROUP):
-                return await google.join_group([(w.link.link_id, PersonId(str(w.link.google.remote_id))) for w in works])
+                return await google.join_group(
+                    [(w.link.link_id, PersonId(str(w.link.google.remote_id))) for w in works]
+                )
             case (Side.CRM, EffectKind.CREATE):
                 return await crm.create(_creates(operation, works), companies=companies)
             case (Side.CRM, EffectKind.UPDATE):
@@ -398,5 +403,3 @@ def _holds_nothing(operation: Operation, answer: Refused) -> bool:
 
 def _as(effect: Effect, state: EffectState, reason: str) -> Effect:
     return replace(effect, state=state, reason=reason)
-
-

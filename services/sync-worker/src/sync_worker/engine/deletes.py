@@ -65,9 +65,7 @@ async def _is_braked(session: Session, side: Side, deletes: int) -> bool:
     limits = session.settings.brake
     # A side that shows nothing at all is taken for a mistake, however few the pairs are.
     remaining = pairs - deletes
-    return braked(
-        deletes, pairs, remaining, percent=limits.percent, minimum=limits.minimum, maximum=limits.maximum
-    )
+    return braked(deletes, pairs, remaining, percent=limits.percent, minimum=limits.minimum, maximum=limits.maximum)
 
 
 async def _ask(session: Session, side: Side, works: Sequence[PairWork]) -> None:
@@ -101,7 +99,9 @@ async def _read_again(session: Session, works: Sequence[PairWork]) -> None:
     people = await session.ports.google.read([PersonId(str(work.link.google.remote_id)) for work in works])
     records = await session.ports.crm.read([RecordId(str(work.link.crm.remote_id)) for work in works])
     shown: dict[Side, dict[str, Observation]] = {
-        Side.GOOGLE: {name: p.observation for p in people for name in (p.observation.remote_id, *p.observation.previous_ids)},
+        Side.GOOGLE: {
+            name: p.observation for p in people for name in (p.observation.remote_id, *p.observation.previous_ids)
+        },
         Side.CRM: {record.remote_id: record for record in records},
     }
     for work in works:

@@ -39,7 +39,12 @@ async def wait(session: Session, until: datetime, reason: str, *, retries: int =
     """End the slice with a date to go on; nobody sleeps on it."""
     async with session.transaction(stoppable=False) as tx:
         session.update(
-            state=RunState.WAITING, wait_until=until, reason=reason, slice=session.run.slice + 1, attempt=0, retries=retries
+            state=RunState.WAITING,
+            wait_until=until,
+            reason=reason,
+            slice=session.run.slice + 1,
+            attempt=0,
+            retries=retries,
         )
         await tx.outbox.add(lane_of(session.run), next_hint(session.run), not_before=until)
 

@@ -114,7 +114,7 @@ def _strangers(alone: Sequence[Link], outsiders: Mapping[bytes, list[tuple[Match
 class _Matcher:
     """Resolves the pairs of a chunk in their order."""
 
-    def __init__(self, session: Session, index: _Index):
+    def __init__(self, session: Session, index: _Index) -> None:
         self._session = session
         self._index = index
         self._rule = session.policy.no_email
@@ -185,7 +185,9 @@ class _Matcher:
         """Free contacts of the other side, by the strongest pair of keys that finds any."""
         for mine, theirs in _KEY_ORDER[side]:
             digests = [key.digest for key in link.side(side).keys if key.kind is mine]
-            if mine is KeyKind.NAME_PHONE and (self._rule is not NoEmailRule.MATCH or len(digests) != len(link.side(side).keys)):
+            if mine is KeyKind.NAME_PHONE and (
+                self._rule is not NoEmailRule.MATCH or len(digests) != len(link.side(side).keys)
+            ):
                 continue
             found = [item for digest in digests for item in self._holders(side.other, digest, theirs)]
             if mine is KeyKind.NAME_PHONE and len({remote_id for _, remote_id in found}) > 1:
@@ -198,7 +200,9 @@ class _Matcher:
         links = [
             (link, str(link.side(side).remote_id))
             for link in self._index.links[side].get(digest, ())
-            if link.link_id not in self.absorbed and _is_free(link, side) and MatchKey(kind, digest) in link.side(side).keys
+            if link.link_id not in self.absorbed
+            and _is_free(link, side)
+            and MatchKey(kind, digest) in link.side(side).keys
         ]
         outsiders = [
             (None, outsider.remote_id)

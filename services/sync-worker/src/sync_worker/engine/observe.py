@@ -12,12 +12,12 @@ from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
-from contactsync.domain.absorb import AbsorbContext, absorb, absorb_absence, absorb_deletion
+from contactsync.domain.absorb import absorb, absorb_absence, absorb_deletion
 from contactsync.domain.contact import Observation, Side
 from contactsync.domain.ids import LinkId, RecordId
 from contactsync.domain.link import Link
 from contactsync.errors import PageTokenExpiredError, ScopeGoneError, SyncTokenExpiredError
-from contactsync.ports.state import Listing, Outsider, RunMode, SyncState, Transaction
+from contactsync.ports.state import Listing, RunMode, SyncState, Transaction
 from sync_worker.engine.people import absorb_people, context_for
 from sync_worker.engine.session import Session
 
@@ -27,7 +27,8 @@ _ABSENT_CHUNK = 1000
 async def observe(session: Session) -> bool:
     """Read both sides at the same time; True when both listings are complete.
 
-    A side that fails does not interrupt a page of the other: its error is raised when both have stopped."""
+    A side that fails does not interrupt a page of the other: its error is raised when both have stopped.
+    """
     await _open_listings(session)
     results = await asyncio.gather(_observe_crm(session), _observe_google(session), return_exceptions=True)
     for result in results:
@@ -180,7 +181,7 @@ async def _observe_crm(session: Session) -> bool:
 class _CrmReader:
     """The steps of reading the CRM: deleted list, then the whole view or the module's changes."""
 
-    def __init__(self, session: Session):
+    def __init__(self, session: Session) -> None:
         self._session = session
         self._members: frozenset[RecordId] | None = None
         self._asked = False
@@ -252,9 +253,7 @@ class _CrmReader:
             self._asked = True
         async with session.transaction() as tx:
             session.update(sync=self._answered(session.run.sync))
-            listing = self._advance(
-                listing, page=page.next_page, then="done", seen=0, server_time=page.server_time
-            )
+            listing = self._advance(listing, page=page.next_page, then="done", seen=0, server_time=page.server_time)
             await self._absorb(
                 tx, [self._placed(record) if record.remote_id in news else record for record in page.records]
             )
@@ -351,4 +350,3 @@ async def _restart(session: Session, side: Side) -> None:
         raise PageTokenExpiredError(f"the {side} listing cannot be begun")
     async with session.transaction():
         session.set_listing(side, replace(listing, page=None, seen=0, number=listing.number + listing.full))
-

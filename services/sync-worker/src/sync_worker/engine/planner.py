@@ -32,7 +32,7 @@ class Planner:
     One sender at a time takes the next chunk; the other waits, or goes on with what is queued.
     """
 
-    def __init__(self, session: Session):
+    def __init__(self, session: Session) -> None:
         self._session = session
         self._queues: dict[Operation, deque[PairWork]] = {operation: deque() for operation in STAGES}
         self._staged: set[PairWork] = set()
@@ -234,4 +234,3 @@ def _aside(session: Session, work: PairWork, link: Link) -> Link:
 
 def _deletes(decision: Decision) -> bool:
     return any(intent.kind is EffectKind.DELETE for intent in decision.intents)
-

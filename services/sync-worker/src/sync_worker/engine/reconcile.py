@@ -72,7 +72,9 @@ async def _list_again(session: Session) -> None:
 async def _seek_records(session: Session) -> None:
     effects = [effect for effect in session.unknown.values() if effect.side is Side.CRM]
     found = await _found_by_email(session, effects)
-    found.update(await _found_by_name(session, [effect for effect in effects if _value(session, effect, "Email") == ""]))
+    found.update(
+        await _found_by_name(session, [effect for effect in effects if _value(session, effect, "Email") == ""])
+    )
     for effect in effects:
         records = found.get(effect.link_id, [])
         async with session.transaction() as tx:

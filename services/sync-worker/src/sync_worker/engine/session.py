@@ -57,8 +57,14 @@ class Session:
     """One slice of one run. Its transactions are taken in turn, because both sides write the run's progress."""
 
     def __init__(
-        self, run: Run, lease: HasLease, ports: Ports, settings: EngineSettings, calls: Counter[str], stop: asyncio.Event
-    ):
+        self,
+        run: Run,
+        lease: HasLease,
+        ports: Ports,
+        settings: EngineSettings,
+        calls: Counter[str],
+        stop: asyncio.Event,
+    ) -> None:
         self.run = run
         self.ports = ports
         self.settings = settings
@@ -111,7 +117,8 @@ class Session:
         """A fenced transaction; the run's progress is saved with whatever else is done in it.
 
         Raises RunCancelledError, with nothing done, when the run was cancelled or its configuration is no longer
-        active; what must be written down all the same (answers) is not `stoppable`."""
+        active; what must be written down all the same (answers) is not `stoppable`.
+        """
         async with self._lock:
             before, calls = self.run, Counter(self._calls)
             try:

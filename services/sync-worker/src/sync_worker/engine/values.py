@@ -15,7 +15,8 @@ from sync_worker.engine.session import Session
 def wants_values(link: Link, side: Side) -> bool:
     """Whether a decision needs this side's values and the run has not read them.
 
-    A side that stands as it was agreed is not needed: what it holds is known by its digests."""
+    A side that stands as it was agreed is not needed: what it holds is known by its digests.
+    """
     here = link.side(side)
     if here.presence is not Presence.PRESENT or here.remote_id is None or here.values is not None:
         return False
@@ -31,7 +32,9 @@ async def with_values(session: Session, links: Sequence[Link]) -> list[Link]:
     people = await session.ports.google.read([PersonId(str(link.google.remote_id)) for link in wanting[Side.GOOGLE]])
     fresh: dict[Side, dict[str, Observation]] = {
         Side.CRM: {record.remote_id: record for record in records},
-        Side.GOOGLE: {name: p.observation for p in people for name in (p.observation.remote_id, *p.observation.previous_ids)},
+        Side.GOOGLE: {
+            name: p.observation for p in people for name in (p.observation.remote_id, *p.observation.previous_ids)
+        },
     }
     current = {link.link_id: link for link in links}
     for side, some in wanting.items():

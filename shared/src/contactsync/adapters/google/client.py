@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Final, Protocol
+from typing import Any, Final
 from uuid import UUID
 
 from contactsync.adapters.google import protocol
+from contactsync.adapters.google.bases import Bindings
 from contactsync.adapters.google.batches import BatchRefusedError, BatchSender, Outcomes, not_sent, refused
 from contactsync.adapters.google.binding import Known
 from contactsync.adapters.google.codec import Person, PersonCodec
@@ -44,17 +45,6 @@ from contactsync.ports.directory import (
 _BAD_REQUEST: Final = 400
 _NOT_FOUND: Final = 404
 _NEW_GROUP_S: Final = 5.0
-
-
-class Bindings(Protocol):
-    """What the rows of linked people were last bound to, asked for only where a person leaves a choice."""
-
-    async def known(self, people: Sequence[PersonId]) -> Mapping[PersonId, Known]:
-        """For each linked person: whether a text is the base of a row.
-
-        For the match pair of a pair that has no base yet: whether it is the address that the pair was matched by.
-        """
-        ...
 
 
 @dataclass(frozen=True, slots=True)

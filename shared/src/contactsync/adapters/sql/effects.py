@@ -11,7 +11,7 @@ import orjson
 from contactsync.adapters.sql.database import Connection
 from contactsync.domain.contact import Side
 from contactsync.domain.effect import EffectKind
-from contactsync.domain.ids import EffectId, OrganisationId, RunId
+from contactsync.domain.ids import EffectId, LinkId, OrganisationId, RunId
 from contactsync.errors import StateInvariantError
 from contactsync.ports.clock import Clock
 from contactsync.ports.state import Effect, EffectState, Run
@@ -39,6 +39,12 @@ _UNSETTLED: Final = f"""
 SELECT {_COLUMNS} FROM effects
 WHERE organisation_id = $1 AND config_id = $2 AND state IN ('sending', 'unknown') ORDER BY ordinal
 """  # noqa: S608 # names of our own columns
+_BEGUN: Final = """
+SELECT DISTINCT e.link_id FROM effects e CROSS JOIN LATERAL (
+    SELECT taken_by FROM link_scopes WHERE organisation_id = $1 AND config_id = $2 AND link_id = e.link_id OFFSET 0
+) s
+WHERE e.organisation_id = $1 AND e.run_id = $3 AND e.config_id = $2 AND s.taken_by IS DISTINCT FROM $3
+"""
 _PLANNED: Final = f"""
 SELECT {_COLUMNS} FROM effects WHERE organisation_id = $1 AND run_id = $2 AND state = 'planned' ORDER BY ordinal
 """  # noqa: S608 # names of our own columns
@@ -103,6 +109,11 @@ class SqlEffects:
         """Effects of this configuration that are `sending` or `unknown`, oldest first, with their values."""
         rows = await self._connection.fetch(_UNSETTLED, self._organisation, self._config)
         return [self._effect(row) for row in rows]
+
+    async def begun(self, run_id: RunId) -> frozenset[LinkId]:
+        """Links with effects of this run that the run has not settled: already counted."""
+        rows = await self._connection.fetch(_BEGUN, self._organisation, self._config, run_id)
+        return frozenset(row["link_id"] for row in rows)
 
     async def planned(self, run_id: RunId) -> Sequence[Effect]:
         """The deletes of a run that await approval."""

@@ -108,8 +108,8 @@ class LinkCodec:
     def _side_row(self, link: Link, side: Side) -> tuple[object, ...]:
         part = link.side(side)
         sealed = None
-        if part.values is not None or part.name:
-            plain = orjson.dumps([part.name, None if part.values is None else dict(part.values)])
+        if part.values is not None or part.name or part.emails:
+            plain = orjson.dumps([part.name, None if part.values is None else dict(part.values), part.emails])
             sealed = self._sealer.seal(plain, self._context(link.link_id, f"links.{side.value}_sealed"))
         return (
             part.remote_id,
@@ -190,7 +190,7 @@ class LinkCodec:
     def _side(self, link_id: LinkId, side: str, row: Sequence[Any], marks: Sequence[Any]) -> LinkSide:
         remote_id, presence, revision, written, written_at, modified_at, base, seen, confirmed, keys, *rest = row
         observed_at, read_only, sealed = rest
-        name, values = self._opened(link_id, side, sealed)
+        name, values, emails = self._opened(link_id, side, sealed)
         in_scope, seen_in_scope, listing = marks
         return LinkSide(
             remote_id=remote_id,
@@ -210,13 +210,14 @@ class LinkCodec:
             read_only=read_only,
             values=values,
             name=name,
+            emails=tuple(emails),
         )
 
-    def _opened(self, link_id: LinkId, side: str, sealed: bytes | None) -> tuple[str, Values | None]:
+    def _opened(self, link_id: LinkId, side: str, sealed: bytes | None) -> tuple[str, Values | None, Sequence[str]]:
         if sealed is None:
-            return "", None
-        name, values = orjson.loads(self._sealer.open(sealed, self._context(link_id, f"links.{side}_sealed")))
-        return name, values
+            return "", None, ()
+        name, values, emails = orjson.loads(self._sealer.open(sealed, self._context(link_id, f"links.{side}_sealed")))
+        return name, values, emails
 
     def _hold(self, link_id: LinkId, facts: str, message: bytes | None, held_until: datetime) -> Hold:
         stored: Mapping[str, Any] = orjson.loads(facts)

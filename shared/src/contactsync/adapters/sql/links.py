@@ -21,6 +21,7 @@ from contactsync.adapters.sql.link_rows import LINK_COLUMNS, SCOPE_COLUMNS, SELE
 from contactsync.domain.contact import Side
 from contactsync.domain.ids import LinkId, RunId
 from contactsync.domain.link import KeyKind, Link, MatchKey
+from contactsync.domain.outcome import Outcome
 from contactsync.errors import StateInvariantError
 from contactsync.ports.clock import Clock
 from contactsync.ports.state import Outsider, PairCounts, PendingPosition, Run
@@ -105,6 +106,11 @@ class SqlLinks:
         for row in rows:
             self._stored[row["link_id"]] = _stored(row)
         return links
+
+    async def standing(self, run_id: RunId) -> Mapping[Outcome, int]:
+        """Pairs of the configuration without a row in this run's report, by what they count as."""
+        rows = await self._connection.fetch(_STANDING, self._organisation, self._config, self._account, run_id)
+        return {Outcome(row["outcome"]): row["pairs"] for row in rows}
 
     async def counts(self, now: datetime) -> PairCounts:
         """How many pairs stand where."""
@@ -345,24 +351,39 @@ _UNSEEN: Final = {
     )
     for side in Side
 }
-_COUNTS: Final = """
+_PAIRS: Final = """
+FROM link_scopes s
+CROSS JOIN LATERAL (
+    SELECT * FROM links WHERE organisation_id = $1 AND link_id = s.link_id AND account_key = $3 OFFSET 0
+) l"""
+_DUE: Final = "s.pending_since IS NOT NULL AND (l.held_until IS NULL OR l.held_until <= $4)"
+_COUNTS: Final = f"""
 SELECT CASE WHEN s.dormant AND l.state = 'linked' THEN 'dormant' ELSE l.state END AS state,
        count(*) AS pairs,
-       count(*) FILTER (WHERE s.pending_since IS NOT NULL AND (l.held_until IS NULL OR l.held_until <= $4)) AS pending,
+       count(*) FILTER (WHERE {_DUE}) AS pending,
        count(*) FILTER (WHERE l.held_until > $4) AS held,
        count(*) FILTER (WHERE l.state <> 'gone' AND (s.crm_in_scope OR s.google_in_scope)) AS in_scope
-FROM link_scopes s JOIN links l ON l.organisation_id = s.organisation_id AND l.link_id = s.link_id
-WHERE s.organisation_id = $1 AND s.config_id = $2 AND l.account_key = $3
+{_PAIRS} WHERE s.organisation_id = $1 AND s.config_id = $2
 GROUP BY 1
 """
+_STANDING: Final = f"""
+SELECT CASE WHEN (l.hold ->> 'failed')::boolean THEN 'failed'
+            WHEN l.hold IS NOT NULL THEN 'held'
+            WHEN s.pending_since IS NOT NULL THEN 'waiting'
+            WHEN l.state = 'linked' AND NOT s.dormant THEN 'unchanged'
+            ELSE 'skipped' END AS outcome,
+       count(*) AS pairs
+{_PAIRS} LEFT JOIN LATERAL (
+    SELECT true AS reported FROM run_contacts WHERE organisation_id = $1 AND run_id = $4 AND link_id = s.link_id OFFSET 0
+) r ON true
+WHERE s.organisation_id = $1 AND s.config_id = $2 AND l.state <> 'gone' AND r.reported IS NULL
+GROUP BY 1
+"""  # noqa: S608
 _CREATABLE: Final = {
     side: f"""
-SELECT count(*) FROM link_scopes s
-JOIN links l ON l.organisation_id = s.organisation_id AND l.link_id = s.link_id
-WHERE s.organisation_id = $1 AND s.config_id = $2 AND l.account_key = $3 AND s.pending_since IS NOT NULL
-AND (l.held_until IS NULL OR l.held_until <= $4) AND l.state IN ('single', 'linked')
-AND l.{side}_presence <> 'present' AND l.{side.other}_presence = 'present'
-"""  # noqa: S608
+SELECT count(*) {_PAIRS} WHERE s.organisation_id = $1 AND s.config_id = $2 AND {_DUE}
+AND l.state IN ('single', 'linked') AND l.{side}_presence <> 'present' AND l.{side.other}_presence = 'present'
+"""
     for side in Side
 }
 _ALIASES: Final = """

@@ -23,7 +23,7 @@ from contactsync.domain.ids import LinkId, OrganisationId, RunId
 from contactsync.domain.outcome import Outcome
 from contactsync.errors import StateInvariantError
 from contactsync.ports.clock import Clock
-from contactsync.ports.state import Phase, Run, RunContact, RunMode, RunState
+from contactsync.ports.state import Phase, Run, RunContact, RunMode, RunSettings, RunState
 from contactsync.ports.vault import SealContext, Sealer
 
 COUNTED: Final = frozenset({RunState.SUCCEEDED, RunState.PARTIAL, RunState.NEEDS_APPROVAL})
@@ -31,13 +31,13 @@ COUNTED: Final = frozenset({RunState.SUCCEEDED, RunState.PARTIAL, RunState.NEEDS
 
 RUN_COLUMNS: Final = (
     "run_id, config_id, mode, trigger, state, first, contact_limit, settings, phase, slice, attempt, taken, counts, "
-    "listings, sync, wait_until, reason, cancel_requested, created_at, started_at"
+    "listings, sync, wait_until, reason, retries, cancel_requested, created_at, started_at"
 )
 # A later slice has not begun yet: its attempts count from zero.
 _SAVE: Final = """
 UPDATE runs SET state = $3, phase = $4, attempt = CASE WHEN slice = $5 THEN attempt ELSE 0 END, slice = $5,
     started_at = $6, taken = $7, counts = $8::jsonb, listings = $9::jsonb, sync = $10::jsonb, wait_until = $11,
-    reason = $12, updated_at = $13, finished_at = $14
+    reason = $12, retries = $13, updated_at = $14, finished_at = $15
 WHERE organisation_id = $1 AND run_id = $2 AND state IN ('queued', 'running', 'waiting')
 RETURNING config_id, first, wishes
 """
@@ -61,6 +61,13 @@ SELECT r.cancel_requested OR c.status <> 'active'
 FROM runs r JOIN sync_configs c ON c.organisation_id = r.organisation_id AND c.config_id = r.config_id
 WHERE r.organisation_id = $1 AND r.run_id = $2
 """
+_PAUSE: Final = """
+UPDATE sync_configs SET status = 'paused', paused_reason = $3, updated_at = $4
+WHERE organisation_id = $1 AND config_id = $2 AND status = 'active'
+"""
+_DROP_WISHES: Final = """
+UPDATE runs SET wishes = '[]' WHERE organisation_id = $1 AND config_id = $2 AND wishes <> '[]'
+"""
 _END_CONFIG: Final = """
 UPDATE sync_configs SET sync = $3::jsonb, first_done = first_done OR $4,
     first_taken = first_taken + CASE WHEN $5 AND NOT $4 THEN $6::integer ELSE 0 END,
@@ -75,14 +82,15 @@ class SqlRuns:
     def __init__(  # the end of a run touches links and makes the next run
         self,
         connection: Connection,
-        organisation_id: OrganisationId,
+        settings: RunSettings,
         sealer: Sealer,
         links: SqlLinks,
         factory: RunFactory,
         clock: Clock,
     ) -> None:
         self._connection = connection
-        self._organisation = organisation_id
+        self._organisation = settings.organisation_id
+        self._config = settings.config_id
         self._sealer = sealer
         self._links = links
         self._factory = factory
@@ -107,6 +115,7 @@ class SqlRuns:
             dump(run.sync),
             run.wait_until,
             run.reason,
+            run.retries,
             now,
             finished_at,
         )
@@ -147,6 +156,11 @@ class SqlRuns:
         """Whether somebody asked the run to stop, or its configuration is no longer active."""
         cancelled: bool = await self._connection.fetchval(_CANCELLED, self._organisation, run_id)
         return cancelled
+
+    async def pause(self, reason: str) -> None:
+        """Pause the run's configuration with this reason; its open request mark is dropped."""
+        await self._connection.execute(_DROP_WISHES, self._organisation, self._config)
+        await self._connection.execute(_PAUSE, self._organisation, self._config, reason, self._clock.now())
 
     async def finish(self, run: Run, *, next_due: datetime | None) -> None:
         """Store the end of the run and the configuration's state; queue one further run when it was asked for."""
@@ -202,5 +216,6 @@ def run_from(row: asyncpg.Record) -> Run:
         sync=sync_from(row["sync"]),
         wait_until=row["wait_until"],
         reason=row["reason"],
+        retries=row["retries"],
         cancel_requested=row["cancel_requested"],
     )

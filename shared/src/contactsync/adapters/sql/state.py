@@ -152,7 +152,7 @@ class SqlState:
             links = SqlLinks(connection, run, LinkCodec(organisation_id, sealer), self._clock)
             factory = self._factory(connection, organisation_id)
             yield SqlTransaction(
-                runs=SqlRuns(connection, organisation_id, sealer, links, factory, self._clock),
+                runs=SqlRuns(connection, run.settings, sealer, links, factory, self._clock),
                 links=links,
                 effects=SqlEffects(connection, run, lease.fence, sealer, self._clock),
                 outbox=SqlOutbox(connection, self._clock, self._new_id),

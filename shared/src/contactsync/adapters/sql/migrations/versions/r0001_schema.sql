@@ -151,6 +151,7 @@ CREATE TABLE runs (
     sync             jsonb NOT NULL DEFAULT '{}',
     wait_until       timestamptz,
     reason           text NOT NULL DEFAULT '',
+    retries          integer NOT NULL DEFAULT 0,
     cancel_requested boolean NOT NULL DEFAULT false,
     wishes           jsonb NOT NULL DEFAULT '[]',
     created_at       timestamptz NOT NULL,
