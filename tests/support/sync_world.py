@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
 from random import Random
@@ -87,10 +87,12 @@ class MortalState(MemoryState):
 
     world: SyncWorld
 
-    def begin(self, lease: Lease, run: Run) -> AbstractAsyncContextManager[MemoryTransaction]:
+    @asynccontextmanager
+    async def begin(self, lease: Lease, run: Run) -> AsyncIterator[MemoryTransaction]:
         """A transaction, or the end."""
         self.world.crash.tick()
-        return super().begin(lease, run)
+        async with super().begin(lease, run) as transaction:
+            yield transaction
 
 
 class SyncWorld:

@@ -95,7 +95,7 @@ class TemporaryError(ContactSyncError):
 
 
 class RateLimitedError(TemporaryError):
-    """A quota is used up; `reason` names it (`google_quota`, `google_account_quota`, `crm_credits`, `crm_concurrency`)."""
+    """A quota is used up: `google_quota`, `google_account_quota`, `crm_credits` or `crm_concurrency` (the `reason`)."""
 
     reason = "rate_limited"
 

@@ -50,7 +50,7 @@ async def test_edits_on_both_sides_cross_and_a_conflict_goes_to_the_winner() -> 
         crm, google = await titles(world)
         assert crm == google
         assert [crm[f"ada{n}@example.org"] for n in (0, 25, 45, 55)] == ["crm 0", "crm 25", "google 45", "Analyst"]
-        # 1 deleted list, 1 change list, 1 question for the view; 1 delta; 1 read and 1 write on Google; 1 write in the CRM
+        # deleted list, change list, question for the view; delta; a read and a write on Google; a write in the CRM
         assert data_calls(run) == 7
         assert not writes(await world.sync())
 

@@ -67,7 +67,8 @@ class TestRelay(OnPostgres):
         await world.put(settings)
         async with world.database.tenant(settings.organisation_id) as connection:
             rows = await connection.fetch(
-                "INSERT INTO outbox (organisation_id, message_id, lane, run_id, config_id, slice, created_at, not_before) "
+                "INSERT INTO outbox "
+                "(organisation_id, message_id, lane, run_id, config_id, slice, created_at, not_before) "
                 "SELECT $1, gen_random_uuid(), $2, gen_random_uuid(), $3, 0, $4::timestamptz, $4::timestamptz "
                 "FROM generate_series(1, $5::int) RETURNING message_id",
                 settings.organisation_id,
@@ -92,9 +93,13 @@ class TestRelay(OnPostgres):
         queue = queue_at(amqp_url)
         committed = await self.copies(world, 700)
         recorder = Recorder.open()
-        async with consuming(queue, recorder, {Lane.INCREMENTAL: 100}):
-            async with self.relaying(world, queue), self.relaying(world, queue), self.relaying(world, queue):
-                await recorder.seen(700, within_s=20)
+        async with (
+            consuming(queue, recorder, {Lane.INCREMENTAL: 100}),
+            self.relaying(world, queue),
+            self.relaying(world, queue),
+            self.relaying(world, queue),
+        ):
+            await recorder.seen(700, within_s=20)
         assert sorted(recorder.ids) == sorted(committed)
         assert await SqlOutboxRelayStore(world.database, SystemClock()).oldest_due() is None
 

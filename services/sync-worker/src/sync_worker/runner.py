@@ -49,13 +49,13 @@ class WorkerSettings:
     max_attempts: int = 5
     """A slice that began this often and never ended fails its run."""
     quotas: dict[str, Quota] = field(default_factory=dict)
-    engine: EngineSettings = EngineSettings()
+    engine: EngineSettings = field(default_factory=EngineSettings)
 
 
 class SliceRunner:
     """Works hints. Safe to call for any hint at any time, any number of times: the rows say what is to be done."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  the worker's own ports, once, at its start
         self,
         state: State,
         ports_of: PortsOf,

@@ -9,12 +9,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Generator
 from contextlib import asynccontextmanager
 
 import uvicorn
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
+
+from contactsync.telemetry import metrics
 
 Readiness = Callable[[], Awaitable[bool]]
 
@@ -29,7 +31,7 @@ def admin_app(is_ready: Readiness) -> Starlette:
         return PlainTextResponse("ok") if await is_ready() else PlainTextResponse("not ready", 503)
 
     async def measured(_: Request) -> Response:
-        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+        return Response(metrics.render(), media_type=CONTENT_TYPE_LATEST)
 
     return Starlette(routes=[Route("/livez", live), Route("/readyz", ready), Route("/metrics", measured)])
 

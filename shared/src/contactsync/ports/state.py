@@ -42,7 +42,7 @@ from contactsync.ports.queue import Lane
 class Lease:
     """The right to work on one Google account until an instant of the database clock.
 
-    `fence` grows with each acquisition. `bucket` is the account's quota state (`providers.quota`), stored with the lease.
+    `fence` grows with each acquisition. `bucket` is the account's quota state, stored with the lease.
     """
 
     account: AccountKey
@@ -60,8 +60,10 @@ class Busy:
 
 
 class LeaseStore(Protocol):
-    """Leases by the database clock. Each worker also holds a session lock on its own id, so that the lease of a
-    dead holder may be taken at once while that of a frozen one is waited out.
+    """Leases by the database clock.
+
+    Each worker also holds a session lock on its own id, so that the lease of a dead holder may be taken at once while
+    that of a frozen one is waited out.
     """
 
     async def acquire(self, account: AccountKey, holder: UUID, ttl: timedelta) -> Lease | Busy:
@@ -257,8 +259,9 @@ class RunStore(Protocol):
         ...
 
     async def finish(self, run: Run, *, next_due: datetime | None) -> None:
-        """Store the end of the run, the configuration's state and times; erase the run's values; when a request came
-        meanwhile, queue one further run with its hint.
+        """Store the end of the run and the configuration's state and times; erase the run's values.
+
+        When a request came meanwhile, one further run is queued with its hint.
         """
         ...
 
@@ -329,9 +332,10 @@ class LinkStore(Protocol):
         ...
 
     async def standing(self, run_id: RunId) -> Mapping[Outcome, int]:
-        """Pairs of the configuration without a row in this run's report, by what they count as: with a hold `held`
-        (`failed` when the provider refused it), pending `waiting`, linked `unchanged`, all others but `gone` ones (dormant, released, alone by a rule)
-        `skipped`.
+        """Pairs of the configuration without a row in this run's report, by what they count as.
+
+        With a hold `held` (`failed` when the provider refused it), pending `waiting`, linked `unchanged`, all others
+        but `gone` ones (dormant, released, alone by a rule) `skipped`.
         """
         ...
 
@@ -447,13 +451,24 @@ class Transaction(Protocol):
     """The ports inside one fenced transaction."""
 
     @property
-    def runs(self) -> RunStore: ...
+    def runs(self) -> RunStore:
+        """Runs."""
+        ...
+
     @property
-    def links(self) -> LinkStore: ...
+    def links(self) -> LinkStore:
+        """Links."""
+        ...
+
     @property
-    def effects(self) -> EffectStore: ...
+    def effects(self) -> EffectStore:
+        """The ledger."""
+        ...
+
     @property
-    def outbox(self) -> Outbox: ...
+    def outbox(self) -> Outbox:
+        """Hints to publish."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -469,11 +484,14 @@ class State(Protocol):
     """Everything durable that a worker needs."""
 
     @property
-    def leases(self) -> LeaseStore: ...
+    def leases(self) -> LeaseStore:
+        """The right to work on an account."""
+        ...
 
     async def account_of(self, hint: RunHint) -> AccountKey | None:
-        """The Google account that the hinted run works on; None when the slice is not due any more (ended,
-        cancelled, another slice number, waiting until later): the hint is then done with.
+        """The Google account that the hinted run works on, or None when the slice is not due any more.
+
+        It ended, was cancelled, has another number, or waits until later: the hint is then done with.
         """
         ...
 

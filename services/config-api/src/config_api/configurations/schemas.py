@@ -84,7 +84,7 @@ class ConfigurationBody(BaseModel):
     companies: CompanyRule = CompanyRule.LEAVE
     crm_automation: Switch = Switch.OFF
     catch_up: CatchUp = CatchUp.NOW
-    confirm_scope: bool = Field(False, description="Everybody of a system group may become visible in the CRM")
+    confirm_scope: bool = Field(default=False, description="Everybody of a system group may become visible in the CRM")
 
 
 class Backlog(BaseModel):

@@ -37,7 +37,7 @@ class Authenticator(Protocol):
 
 
 class LocalUser:
-    """The one user of an installation without an OpenID provider; such an installation listens on the loopback alone."""
+    """The one user of an installation without an OpenID provider, which listens on the loopback alone."""
 
     def __init__(self, caller: Caller) -> None:
         self._caller = caller

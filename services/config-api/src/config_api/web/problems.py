@@ -1,4 +1,4 @@
-"""Errors as `application/problem+json` (RFC 9457): a stable `code`, a sentence in the caller's language, fields by name.
+"""Errors as `application/problem+json` (RFC 9457): a stable `code`, a sentence in the caller's language, fields.
 
 The list of all problems is `PROBLEMS`; the OpenAPI document and `docs/problems.md` are made from it.
 """

@@ -64,6 +64,7 @@ class Sender:
         self._side = side
 
     async def run(self) -> None:
+        """Write until nothing is left for this side, or the slice is over."""
         try:
             while not self._session.over:
                 batch = await self._planner.next_batch(self._side)
@@ -74,6 +75,7 @@ class Sender:
             await self._planner.leave(self._side)
 
     async def send(self, operation: Operation, works: list[PairWork]) -> None:
+        """Write one batch: read again what has to be, write down, call, write down the answer."""
         snapshots: dict[str, PersonSnapshot] = {}
         if operation == (Side.GOOGLE, EffectKind.UPDATE):
             works, snapshots = await self._read_people(works)
@@ -94,7 +96,7 @@ class Sender:
             # Nothing may be written down any more; the next holder finds the effects `sending`.
             raise
         except ContactSyncError as error:
-            await self._not_sent(operation, works, effects, error)
+            await self._not_sent(effects, error)
             raise
         else:
             await self._settle(operation, works, effects, outcomes)
@@ -276,9 +278,7 @@ class Sender:
             await tx.effects.settle([_as(effect, EffectState.REJECTED, error.reason) for effect in effects])
             await self._hold(tx, [*works, *queued], error.reason)
 
-    async def _not_sent(
-        self, operation: Operation, works: list[PairWork], effects: Sequence[Effect], error: ContactSyncError
-    ) -> None:
+    async def _not_sent(self, effects: Sequence[Effect], error: ContactSyncError) -> None:
         """A clear refusal of the whole call: nothing was applied, the pairs stay pending."""
         async with self._session.transaction(stoppable=False) as tx:
             await tx.effects.settle([_as(effect, EffectState.REJECTED, error.reason) for effect in effects])
@@ -335,7 +335,7 @@ class Sender:
         return replace(effect, state=EffectState.CONFIRMED, remote_id=answer.remote_id, revision=answer.revision)
 
     def _left_out(self, operation: Operation, work: PairWork, effect: Effect, answer: Refused) -> Effect:
-        """Nothing of an update was sent, because the other side can hold none of it: agreed to differ, with the reason."""
+        """Nothing of an update was sent, as the other side can hold none of it: agreed to differ, with the reason."""
         side = work.link.side(operation[0])
         fields = {str(key): answer.error.reason for key in work.todo[operation].changes}
         kept = Written(

@@ -34,7 +34,7 @@ async def delete(session: Session) -> bool:
         works = await _victims(session, side)
         if not works:
             continue
-        if await _is_braked(session, side, len(works)):
+        if await _is_braked(session, len(works)):
             await _ask(session, side, works)
         elif not await _carry_out(session, side, works):
             return False
@@ -59,7 +59,7 @@ def _is_bereaved(link: Link, side: Side) -> bool:
     return link.side(side.other).presence in {Presence.DELETED, Presence.ABSENT}
 
 
-async def _is_braked(session: Session, side: Side, deletes: int) -> bool:
+async def _is_braked(session: Session, deletes: int) -> bool:
     async with session.transaction() as tx:
         pairs = (await tx.links.counts(session.now())).in_scope
     limits = session.settings.brake
@@ -69,7 +69,7 @@ async def _is_braked(session: Session, side: Side, deletes: int) -> bool:
 
 
 async def _ask(session: Session, side: Side, works: Sequence[PairWork]) -> None:
-    """Delete nothing on this side: the pairs are kept back, with what was to be done to them, until somebody answers."""
+    """Delete nothing on this side: the pairs are held, with what was to be done to them, until somebody answers."""
     batch = uuid4()
     async with session.transaction() as tx:
         await tx.effects.add([_planned(session, side, work, batch) for work in works])

@@ -19,7 +19,7 @@ from contactsync.domain.link import Link
 from contactsync.errors import PageTokenExpiredError, ScopeGoneError, SyncTokenExpiredError
 from contactsync.ports.state import Listing, RunMode, SyncState, Transaction
 from sync_worker.engine.people import absorb_people, context_for
-from sync_worker.engine.session import Session
+from sync_worker.engine.session import Session, known
 
 _ABSENT_CHUNK = 1000
 
@@ -198,8 +198,7 @@ class _CrmReader:
                 await self._absent(listing)
 
     def _since(self) -> datetime:
-        watermark = self._session.run.sync.crm_watermark
-        assert watermark is not None, "changes are asked for after a first reading"
+        watermark = known(self._session.run.sync.crm_watermark, "changes are asked for after a first reading")
         return watermark - self._session.settings.crm_overlap
 
     def _note_clock(self, server_time: datetime) -> None:
@@ -276,9 +275,9 @@ class _CrmReader:
         context = context_for(session, Side.CRM, began=session.run.listings[Side.CRM].started_at)
         changed = []
         for record in records:
-            known = links.get(record.remote_id)
-            link = absorb(known, record, Side.CRM, context)
-            if link is not None and link != known:
+            before = links.get(record.remote_id)
+            link = absorb(before, record, Side.CRM, context)
+            if link is not None and link != before:
                 changed.append(link)
         if changed:
             await tx.links.save(changed)
@@ -300,8 +299,7 @@ class _CrmReader:
 
     def _complete(self, listing: Listing) -> None:
         session = self._session
-        assert listing.next_token is not None, "a complete listing had an answer"
-        watermark = datetime.fromisoformat(listing.next_token)
+        watermark = datetime.fromisoformat(known(listing.next_token, "a complete listing had an answer"))
         session.set_listing(Side.CRM, replace(listing, done=True, page=None))
         session.update(sync=replace(session.run.sync, crm_watermark=watermark))
 

@@ -27,7 +27,7 @@ _JOIN: Operation = (Side.GOOGLE, EffectKind.JOIN_GROUP)
 
 
 class Planner:
-    """Feeds both senders. A pair stands in one queue at a time: it is written stage by stage, never on both sides at once.
+    """Feeds both senders. A pair stands in one queue at a time: it is written stage by stage, never on both at once.
 
     One sender at a time takes the next chunk; the other waits, or goes on with what is queued.
     """
@@ -166,21 +166,12 @@ class Planner:
                 self._exhausted = True
                 break
             work = PairWork.of(decision)
-            if work.stage in self._closed:
-                reason = self._closed[work.stage]
-                stored[link.link_id] = held(session, work, reason)
-                rows.append(work.row(outcome=Outcome.HELD, reason=reason))
-                continue
-            if work.stage is not None:
+            if work.stage is None or work.stage in self._closed:
+                taken += counts and work.stage is None and decision.outcome is not Outcome.WAITING
+                self._set_down(work, stored, rows)
+            else:
                 self.planned += counts
                 self._put(work)
-                continue
-            if decision.outcome is Outcome.WAITING:
-                continue
-            taken += counts
-            stored[link.link_id] = finished(session, decision.link)
-            if decision.outcome is not Outcome.UNCHANGED:
-                rows.append(work.row())
         async with session.transaction() as tx:
             session.update(taken=session.run.taken + taken)
             if matched.absorbed:
@@ -192,8 +183,20 @@ class Planner:
                 await tx.links.save(list(stored.values()))
             await session.report(tx, rows)
 
+    def _set_down(self, work: PairWork, stored: dict[LinkId, Link], rows: list[RunContact]) -> None:
+        """Note a pair that needs no write, or whose next write cannot be done in this run any more."""
+        session, decision = self._session, work.decision
+        if work.stage is not None:
+            reason = self._closed[work.stage]
+            stored[work.link.link_id] = held(session, work, reason)
+            rows.append(work.row(outcome=Outcome.HELD, reason=reason))
+        elif decision.outcome is not Outcome.WAITING:
+            stored[work.link.link_id] = finished(session, decision.link)
+            if decision.outcome is not Outcome.UNCHANGED:
+                rows.append(work.row())
+
     def begin(self, works: Sequence[PairWork]) -> None:
-        """Count pairs whose first write is about to be sent; to be called in the transaction that stores the effects."""
+        """Count pairs whose first write is about to be sent; called in the transaction that stores the effects."""
         session = self._session
         fresh = [work for work in works if work.decision.takes and work.link.link_id not in session.counted]
         session.counted.update(work.link.link_id for work in fresh)

@@ -18,7 +18,7 @@ from contactsync.domain.outcome import Outcome
 from contactsync.ports.state import Effect, EffectState, RunContact, Transaction
 from sync_worker.engine.marked import created
 from sync_worker.engine.people import absorb_people
-from sync_worker.engine.session import Session
+from sync_worker.engine.session import Session, known
 
 
 async def recover(session: Session) -> None:
@@ -152,9 +152,9 @@ def _waited(session: Session, effect: Effect, now: datetime) -> bool:
 
 
 def _next_look(session: Session, effect: Effect) -> datetime:
-    assert effect.sent_at is not None, "an effect without a time of sending was given up"
+    sent_at = known(effect.sent_at, "an effect without a time of sending was given up")
     settings, now = session.settings, session.now()
     wait = settings.visibility_wait if effect.side is Side.GOOGLE else settings.crm_unknown_wait
-    looks = [effect.sent_at + delay for delay in settings.unknown_lookups]
+    looks = [sent_at + delay for delay in settings.unknown_lookups]
     upcoming = next((look for look in looks if look > now), now + settings.unknown_lookups[-1])
-    return min(upcoming, effect.sent_at + wait)
+    return min(upcoming, sent_at + wait)

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from contactsync.domain.contact import Side
 from contactsync.domain.digests import Digester
@@ -16,16 +16,26 @@ from contactsync.domain.ids import LinkId
 from contactsync.domain.link import Link
 from contactsync.domain.mapping import Mapping as FieldMapping
 from contactsync.domain.policy import Policy
+from contactsync.errors import StateInvariantError
 from contactsync.ports.clock import Clock
 from contactsync.ports.directory import CrmDirectory, PeopleDirectory
 from contactsync.ports.state import Effect, Lease, Listing, PendingPosition, Run, RunContact, State, Transaction
 from sync_worker.engine.settings import EngineSettings
 
+_T = TypeVar("_T")
+
+
+def known(value: _T | None, why: str) -> _T:
+    """The value, which is there. Raises StateInvariantError, which stops the run, when it is not."""
+    if value is None:
+        raise StateInvariantError(why)
+    return value
+
 
 def position(link: Link) -> PendingPosition:
     """A pending pair's place in the order."""
-    assert link.pending_since is not None, "only pending pairs have a place"
-    return PendingPosition(link.pending_since, link.pending_order or link.pending_since, link.link_id)
+    since = known(link.pending_since, "only pending pairs have a place")
+    return PendingPosition(since, link.pending_order or since, link.link_id)
 
 
 class RunCancelledError(Exception):
@@ -123,8 +133,8 @@ class Session:
             before, calls = self.run, Counter(self._calls)
             try:
                 async with self.ports.state.begin(self._lease.lease, self.run) as tx:
-                    if stoppable and await tx.runs.cancelled(self.run.run_id):
-                        raise RunCancelledError
+                    if stoppable:
+                        await self._check_wanted(tx)
                     fresh = calls - self._stored_calls
                     self.add_counts({f"calls.{name}": amount for name, amount in fresh.items()})
                     yield tx
@@ -135,6 +145,10 @@ class Session:
                 self.run = before
                 raise
             self._stored_calls = calls
+
+    async def _check_wanted(self, tx: Transaction) -> None:
+        if await tx.runs.cancelled(self.run.run_id):
+            raise RunCancelledError
 
     def update(self, **changes: object) -> None:
         """Change the run in memory; the enclosing transaction stores it."""

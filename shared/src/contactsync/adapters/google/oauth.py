@@ -7,14 +7,13 @@ never by its address (Google, "Using OAuth 2.0 for Web Server Applications"; "Op
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from hashlib import sha256
 from typing import Any, Final
 from urllib.parse import urlencode
 
+from authlib.oauth2.rfc7636 import create_s256_code_challenge  # type: ignore[import-untyped]  # ships no types
 from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
@@ -101,7 +100,7 @@ class GoogleOAuth:
             "access_type": "offline",
             "prompt": "consent",
             "include_granted_scopes": "true",
-            "code_challenge": _challenge(code_verifier),
+            "code_challenge": create_s256_code_challenge(code_verifier),
             "code_challenge_method": "S256",
         }
         return f"{self._endpoints.auth_url}?{urlencode(query | ({'login_hint': login_hint} if login_hint else {}))}"
@@ -213,11 +212,6 @@ class GoogleOAuth:
         except (JoseError, KeyError, TypeError, ValueError) as error:
             raise answer.unreadable("no key set") from error
         return self._keys
-
-
-def _challenge(code_verifier: str) -> str:
-    """The S256 code challenge (RFC 7636, 4.2)."""
-    return base64.urlsafe_b64encode(sha256(code_verifier.encode("ascii")).digest()).rstrip(b"=").decode()
 
 
 def _refusal(answer: Answer) -> ContactSyncError:

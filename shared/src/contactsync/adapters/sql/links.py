@@ -374,7 +374,8 @@ SELECT CASE WHEN (l.hold ->> 'failed')::boolean THEN 'failed'
             ELSE 'skipped' END AS outcome,
        count(*) AS pairs
 {_PAIRS} LEFT JOIN LATERAL (
-    SELECT true AS reported FROM run_contacts WHERE organisation_id = $1 AND run_id = $4 AND link_id = s.link_id OFFSET 0
+    SELECT true AS reported FROM run_contacts
+    WHERE organisation_id = $1 AND run_id = $4 AND link_id = s.link_id OFFSET 0
 ) r ON true
 WHERE s.organisation_id = $1 AND s.config_id = $2 AND l.state <> 'gone' AND r.reported IS NULL
 GROUP BY 1
