@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Annotated
+from ipaddress import ip_address
+from typing import Annotated, Self
 
-from pydantic import BeforeValidator, Field, HttpUrl, SecretStr
+from pydantic import BeforeValidator, Field, HttpUrl, SecretStr, model_validator
 from pydantic_settings import NoDecode
 
 from contactsync.assembly.settings import CommonSettings, Duration
@@ -41,3 +42,16 @@ class ConfigApiSettings(CommonSettings):
     def is_local(self) -> bool:
         """One local user, on the loopback alone."""
         return self.oidc_issuer is None and self.oidc_jwks_url is None
+
+    @model_validator(mode="after")
+    def _local_means_loopback(self) -> Self:
+        if self.is_local and not _is_loopback(self.api_host):
+            raise ValueError("without OIDC_ISSUER or OIDC_JWKS_URL, API_HOST must be a loopback address")
+        return self
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -29,10 +29,23 @@ def _duration(value: object) -> object:
 Duration = Annotated[timedelta, BeforeValidator(_duration)]
 
 
-class CommonSettings(BaseSettings):
-    """Where the database, the broker and the providers are, and with which secrets they are used."""
+class PrefixedSettings(BaseSettings):
+    """Settings under our prefix, read once at the start of a process."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore", hide_input_in_errors=True)
+
+    @classmethod
+    def read(cls) -> Self:
+        """The settings of this process. Raises ConfigurationError naming every variable that is missing or wrong."""
+        try:
+            return cls(_secrets_dir=_secrets_dir())
+        except ValidationError as error:
+            problems = (f"{PREFIX}{'_'.join(map(str, item['loc'])).upper()}: {item['msg']}" for item in error.errors())
+            raise ConfigurationError("; ".join(problems)) from None
+
+
+class CommonSettings(PrefixedSettings):
+    """Where the database, the broker and the providers are, and with which secrets they are used."""
 
     database_url: PostgresDsn = Field(description="PostgreSQL, as the application role")
     amqp_url: AmqpDsn | None = Field(None, description="RabbitMQ; without it only the standalone process can run")
@@ -65,15 +78,6 @@ class CommonSettings(BaseSettings):
 
     http_timeout: Duration = Field(timedelta(seconds=20), description="Deadline of one call to a provider")
     log_level: str = Field("info", pattern="^(debug|info|warning|error)$", description="Least level that is logged")
-
-    @classmethod
-    def read(cls) -> Self:
-        """The settings of this process. Raises ConfigurationError naming every variable that is missing or wrong."""
-        try:
-            return cls(_secrets_dir=_secrets_dir())
-        except ValidationError as error:
-            problems = (f"{PREFIX}{'_'.join(map(str, item['loc'])).upper()}: {item['msg']}" for item in error.errors())
-            raise ConfigurationError("; ".join(problems)) from None
 
 
 def _secrets_dir() -> str | None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from uuid import uuid4
 
 import structlog
-from fastapi import Request, Response
+from fastapi import Request
+from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from config_api.web.problems import ProblemError, answer
+from config_api.web.problems import BodyTooLargeError, ProblemError, answer
+from contactsync.telemetry.logs import get_logger
+
+log = get_logger(__name__)
 
 SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -19,19 +22,42 @@ SECURITY_HEADERS = {
 }
 
 
-async def with_request_id(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
-    """Give the request an id of ours (never the caller's: it goes into logs), and the answer its headers."""
-    request.state.request_id = uuid4().hex
-    with structlog.contextvars.bound_contextvars(correlation_id=request.state.request_id):
-        response = await call_next(request)
-    response.headers["X-Request-Id"] = request.state.request_id
-    for name, value in SECURITY_HEADERS.items():
-        response.headers.setdefault(name, value)
-    return response
+class RequestEdge:
+    """Gives each request an id of ours (never the caller's: it goes into logs), and each answer its headers.
 
+    It is the process's edge too: whatever nobody foresaw is logged with its traceback and answered as a problem.
+    """
 
-class BodyTooLargeError(Exception):
-    """More bytes came than a request may have."""
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve the request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request_id = uuid4().hex
+        scope.setdefault("state", {})["request_id"] = request_id
+        started = False
+
+        async def with_headers(message: Message) -> None:
+            nonlocal started
+            if message["type"] == "http.response.start":
+                started = True
+                headers = MutableHeaders(scope=message)
+                headers["X-Request-Id"] = request_id
+                for name, value in SECURITY_HEADERS.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        with structlog.contextvars.bound_contextvars(correlation_id=request_id):
+            try:
+                await self._app(scope, receive, with_headers)
+            except Exception:
+                log.exception("api.request.failed", method=scope["method"])
+                if not started:
+                    response = answer(Request(scope), ProblemError("internal_error"))
+                    await response(scope, receive, with_headers)
 
 
 class BodyLimit:
@@ -50,7 +76,7 @@ class BodyLimit:
         if announced.isdigit() and int(announced) > self._max_bytes:
             await self._refuse(scope, receive, send)
             return
-        taken, started = 0, False
+        taken = 0
 
         async def limited() -> Message:
             nonlocal taken
@@ -60,16 +86,7 @@ class BodyLimit:
                 raise BodyTooLargeError
             return message
 
-        async def noted(message: Message) -> None:
-            nonlocal started
-            started = True
-            await send(message)
-
-        try:
-            await self._app(scope, limited, noted)
-        except BodyTooLargeError:
-            if not started:
-                await self._refuse(scope, receive, send)
+        await self._app(scope, limited, send)
 
     @staticmethod
     async def _refuse(scope: Scope, receive: Receive, send: Send) -> None:

@@ -16,6 +16,15 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
 from config_api.web.language import Language, language_of
+from contactsync.errors import (
+    AuthorizationLostError,
+    ContactSyncError,
+    NotActiveError,
+    PermissionMissingError,
+    ProviderUnavailableError,
+    RateLimitedError,
+    UnknownRowError,
+)
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -72,6 +81,12 @@ _ALL = (
         409,
         "The access was withdrawn or has expired: connect the account again.",
         "L’accès a été retiré ou a expiré : reconnectez le compte.",
+    ),
+    _problem(
+        "permission_missing",
+        403,
+        "Your profile in the CRM does not allow this.",
+        "Votre profil dans le CRM ne le permet pas.",
     ),
     _problem(
         "not_active",
@@ -135,6 +150,10 @@ class FieldError:
     field: str
     code: str
     message: str
+
+
+class BodyTooLargeError(Exception):
+    """More bytes came than a request may have."""
 
 
 class ProblemError(Exception):
@@ -219,7 +238,52 @@ def _field(error: FieldError) -> dict[str, str]:
     return {"field": error.field, "code": error.code, "message": error.message}
 
 
-def from_validation(error: RequestValidationError) -> ProblemError:
+ANSWERED: tuple[type[Exception], ...] = (
+    ProblemError,
+    RequestValidationError,
+    HTTPException,
+    BodyTooLargeError,
+    ContactSyncError,
+)
+"""What `problem_of` knows how to say."""
+
+
+def problem_of(error: Exception) -> ProblemError:
+    """The problem that tells a caller what went wrong; raises what it cannot explain: the process's edge does."""
+    match error:
+        case ProblemError():
+            return error
+        case RequestValidationError():
+            return _from_validation(error)
+        case HTTPException():
+            return _from_http(error)
+        case BodyTooLargeError():
+            return ProblemError("body_too_large")
+        case ContactSyncError():
+            return _from_domain(error)
+        case _:
+            raise error
+
+
+_BY_KIND: tuple[tuple[type[ContactSyncError], str], ...] = (
+    (UnknownRowError, "not_found"),
+    (NotActiveError, "not_active"),
+    (RateLimitedError, "provider_unavailable"),
+    (ProviderUnavailableError, "provider_unavailable"),
+    (PermissionMissingError, "permission_missing"),
+    (AuthorizationLostError, "needs_reconnect"),
+)
+
+
+def _from_domain(error: ContactSyncError) -> ProblemError:
+    """What an error of the product means to a caller; the first kind that fits."""
+    for kind, code in _BY_KIND:
+        if isinstance(error, kind):
+            return ProblemError(code)
+    raise error
+
+
+def _from_validation(error: RequestValidationError) -> ProblemError:
     """What FastAPI found wrong with a request, every error by field; values are not repeated."""
     items = error.errors()
     if any(item["type"] == "json_invalid" for item in items):
@@ -240,6 +304,8 @@ _BY_STATUS = {
 }
 
 
-def from_http(error: HTTPException) -> ProblemError:
-    """What the framework refuses by itself (unknown address, wrong method)."""
+def _from_http(error: HTTPException) -> ProblemError:
+    """What the framework refuses by itself: an unknown address, a wrong method, a body that it could not read."""
+    if isinstance(error.__cause__, BodyTooLargeError):
+        return ProblemError("body_too_large")
     return ProblemError(_BY_STATUS.get(error.status_code, "internal_error"), headers=error.headers)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -78,6 +79,15 @@ class Database:
         """Return when the database answers."""
         async with self._pool.acquire() as connection:
             await connection.execute("SELECT 1")
+
+    async def answers(self, within_s: float = 3.0) -> bool:
+        """Whether the database answers now."""
+        try:
+            async with asyncio.timeout(within_s):
+                await self.ping()
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):  # TimeoutError is an OSError
+            return False
+        return True
 
     async def check_role(self) -> None:
         """Raise ConfigurationError when the role of the address would see through the tenant walls."""

@@ -37,13 +37,13 @@ COMMENT ON TABLE oauth_states IS 'Consents under way; who and what for is sealed
 
 CREATE TABLE organisations (
     organisation_id uuid PRIMARY KEY,
-    crm_key         bytea NOT NULL UNIQUE,
+    crm_key         bytea UNIQUE,
     region          text NOT NULL DEFAULT '',
     wrapped_key     bytea,
     created_at      timestamptz NOT NULL,
     erased_at       timestamptz
 );
-COMMENT ON COLUMN organisations.crm_key IS 'Keyed hash of the CRM organisation that the first connection pinned';
+COMMENT ON COLUMN organisations.crm_key IS 'Keyed hash of the CRM organisation that the first connection pins; NULL before';
 COMMENT ON COLUMN organisations.wrapped_key IS 'Data key of contact values and digests; NULL once it was shredded';
 
 CREATE TABLE users (

@@ -1,0 +1,39 @@
+"""The HTTP application: every router, what is done around each request, how errors are answered."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+
+from fastapi import APIRouter, FastAPI, Request, Response
+
+from config_api.resources import Resources
+from config_api.web.middleware import BodyLimit, RequestEdge
+from config_api.web.problems import ANSWERED, answer, problem_of
+
+ROUTERS: tuple[APIRouter, ...] = ()
+"""Every part of the interface, in the order of the description."""
+
+
+def create_app(resources: Resources) -> FastAPI:
+    """The application over these resources, which outlive it."""
+    app = FastAPI(
+        title="Contact Sync",
+        summary="Keeps the contacts of a Zoho CRM list view and of a Google contact group the same.",
+        version=version("contactsync-config-api"),
+        openapi_url="/v1/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.state.resources = resources
+    for router in ROUTERS:
+        app.include_router(router)
+    for kind in ANSWERED:
+        app.add_exception_handler(kind, _answer)
+    # The last one added is the outermost: every answer gets an id and its headers.
+    app.add_middleware(BodyLimit, max_bytes=resources.settings.max_body_bytes)
+    app.add_middleware(RequestEdge)
+    return app
+
+
+async def _answer(request: Request, error: Exception) -> Response:
+    return answer(request, problem_of(error))

@@ -1,0 +1,97 @@
+"""The command line: one command for each role of a process."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Coroutine
+from typing import Any
+
+import typer
+import uvloop
+from pydantic import Field, PostgresDsn
+
+from config_api.processes import EVERY_ROLE, Role, play
+from config_api.resources import open_resources
+from config_api.settings import ConfigApiSettings
+from contactsync.adapters.clock import SystemClock
+from contactsync.adapters.sql.migrate import upgrade
+from contactsync.assembly.admin import admin_app, serving
+from contactsync.assembly.foundation import job_queue
+from contactsync.assembly.settings import PrefixedSettings
+from contactsync.errors import ConfigurationError
+from contactsync.telemetry.logs import configure_logging
+
+app = typer.Typer(
+    name="config-api",
+    help="Connections, sync configurations and runs of Contact Sync.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+
+
+class MigrationSettings(PrefixedSettings):
+    """What the migration needs."""
+
+    database_admin_url: PostgresDsn = Field(description="PostgreSQL, as the owner of the schema")
+
+
+@app.command()
+def serve() -> None:
+    """Everything in one process: the HTTP interface, the relay and the scheduler."""
+    _run(_process(EVERY_ROLE))
+
+
+@app.command()
+def api() -> None:
+    """The HTTP interface alone."""
+    _run(_process(frozenset({Role.API})))
+
+
+@app.command()
+def relay() -> None:
+    """The outbox relay with the watch over its age."""
+    _run(_process(frozenset({Role.RELAY})))
+
+
+@app.command()
+def scheduler() -> None:
+    """Starts due runs and revives stuck ones."""
+    _run(_process(frozenset({Role.SCHEDULER})))
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the database to this release's schema, then end."""
+    _run(asyncio.to_thread(lambda: upgrade(str(MigrationSettings.read().database_admin_url))))
+
+
+def _run(work: Coroutine[Any, Any, None]) -> None:
+    """Run it; a wrong setting ends the process with one clear line."""
+    try:
+        uvloop.run(work)
+    except ConfigurationError as error:
+        typer.echo(f"config-api: {error}", err=True)
+        raise typer.Exit(2) from None
+
+
+async def _process(roles: frozenset[Role]) -> None:
+    settings = ConfigApiSettings.read()
+    configure_logging("config-api", level=settings.log_level)
+    clock = SystemClock()
+    queue = job_queue(settings, clock, "config-api") if Role.RELAY in roles else None
+    stop = _stop_signal()
+    async with open_resources(settings, clock) as resources:
+        # A broker that is away never makes config-api unready.
+        admin = admin_app(resources.foundation.database.answers)
+        async with serving(admin, settings.admin_host, settings.admin_port):
+            await play(roles, resources, queue, stop)
+
+
+def _stop_signal() -> asyncio.Event:
+    """Set when the process is told to end."""
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    return stop

@@ -1,0 +1,72 @@
+"""The roles of config-api as tasks: one process may play all of them, or each its own."""
+
+from __future__ import annotations
+
+import asyncio
+from enum import StrEnum
+
+from config_api.app import create_app
+from config_api.outbox.relay import OutboxRelay
+from config_api.outbox.watch import OutboxWatch
+from config_api.resources import Resources
+from config_api.scheduler.scheduler import Scheduler, SchedulerSettings
+from contactsync.adapters.sql.outbox import SqlOutboxRelayStore, outbox_wake_up
+from contactsync.adapters.sql.requests import SqlRunSweeper
+from contactsync.assembly.admin import serving
+from contactsync.ports.queue import JobQueue
+from contactsync.telemetry.logs import get_logger
+
+log = get_logger(__name__)
+
+
+class Role(StrEnum):
+    """What a process does."""
+
+    API = "api"
+    RELAY = "relay"
+    SCHEDULER = "scheduler"
+
+
+EVERY_ROLE = frozenset(Role)
+
+
+async def play(roles: frozenset[Role], resources: Resources, queue: JobQueue | None, stop: asyncio.Event) -> None:
+    """Play these roles until `stop`, then end each in its own order. The relay needs a queue.
+
+    A role that fails ends the others: the process is started anew by whoever runs it.
+    """
+    async with asyncio.TaskGroup() as tasks:
+        if Role.API in roles:
+            tasks.create_task(_serve(resources, stop), name="api")
+        if Role.RELAY in roles:
+            if queue is None:
+                raise TypeError("the relay publishes to a queue")
+            tasks.create_task(_relay(resources, queue).run(stop), name="relay")
+            tasks.create_task(_watch(resources, queue).run(stop), name="outbox watch")
+        if Role.SCHEDULER in roles:
+            tasks.create_task(_scheduler(resources).run(stop), name="scheduler")
+
+
+async def _serve(resources: Resources, stop: asyncio.Event) -> None:
+    settings = resources.settings
+    async with serving(create_app(resources), settings.api_host, settings.api_port) as port:
+        log.info("api.serving", host=settings.api_host, port=port)
+        await stop.wait()
+
+
+def _relay(resources: Resources, queue: JobQueue) -> OutboxRelay:
+    foundation = resources.foundation
+    store = SqlOutboxRelayStore(foundation.database, foundation.clock)
+    direct_url = str(resources.settings.database_url)
+    return OutboxRelay(store, queue, lambda: outbox_wake_up(direct_url), foundation.clock)
+
+
+def _watch(resources: Resources, queue: JobQueue) -> OutboxWatch:
+    foundation = resources.foundation
+    return OutboxWatch(SqlOutboxRelayStore(foundation.database, foundation.clock), queue, foundation.clock)
+
+
+def _scheduler(resources: Resources) -> Scheduler:
+    foundation = resources.foundation
+    sweeper = SqlRunSweeper(foundation.database, resources.requests)
+    return Scheduler(sweeper, foundation.clock, SchedulerSettings(every=resources.settings.sweep_every))

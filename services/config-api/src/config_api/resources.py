@@ -1,0 +1,83 @@
+"""What requests are answered with: built once at the start of the process, handed to `create_app`."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Depends, Request
+
+from config_api.settings import ConfigApiSettings
+from config_api.web.callers import Authenticator, Caller, LocalUser, Role
+from contactsync.adapters.sql.members import Member, SqlMembers
+from contactsync.adapters.sql.requests import SqlRunRequests
+from contactsync.assembly.foundation import Foundation, open_foundation, run_limits
+from contactsync.domain.ids import OrganisationId, UserId
+from contactsync.errors import ConfigurationError
+from contactsync.ports.clock import Clock
+
+LOCAL_USER = Caller(
+    OrganisationId(UUID("00000000-0000-4000-8000-000000000001")),
+    UserId(UUID("00000000-0000-4000-8000-000000000002")),
+    Role.ADMIN,
+)
+"""The one user of an installation without an OpenID provider."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resources:
+    """Typed and frozen; a field for each thing that endpoints and services ask for."""
+
+    settings: ConfigApiSettings
+    foundation: Foundation
+    authenticator: Authenticator
+    members: SqlMembers
+    requests: SqlRunRequests
+
+
+@asynccontextmanager
+async def open_resources(settings: ConfigApiSettings, clock: Clock) -> AsyncIterator[Resources]:
+    """Build them from settings; everything is closed at the end."""
+    async with open_foundation(settings, clock) as foundation:
+        yield await resources_on(foundation, settings)
+
+
+async def resources_on(foundation: Foundation, settings: ConfigApiSettings) -> Resources:
+    """The resources on a foundation that somebody else closes."""
+    database, clock = foundation.database, foundation.clock
+    members = SqlMembers(database, foundation.vault, clock)
+    return Resources(
+        settings=settings,
+        foundation=foundation,
+        authenticator=await _authenticator(settings, members),
+        members=members,
+        requests=SqlRunRequests(database, clock, limits=run_limits(settings)),
+    )
+
+
+async def _authenticator(settings: ConfigApiSettings, members: SqlMembers) -> Authenticator:
+    if not settings.is_local:
+        raise ConfigurationError("CONTACTSYNC_OIDC_ISSUER: callers with tokens are not served by this version")
+    local = LOCAL_USER
+    await members.ensure(
+        Member(
+            organisation_id=local.organisation_id,
+            user_id=local.user_id,
+            subject_key=local.user_id.bytes,
+            role=local.role.value,
+        )
+    )
+    return LocalUser(local)
+
+
+def resources_of(request: Request) -> Resources:
+    """The resources of the application that answers this request."""
+    resources: Resources = request.app.state.resources
+    return resources
+
+
+Given = Annotated[Resources, Depends(resources_of)]
+"""The dependency by which endpoints ask for them."""

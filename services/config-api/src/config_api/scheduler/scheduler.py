@@ -1,0 +1,52 @@
+"""Asks for the runs whose time has come, and takes up again what nobody works on."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from datetime import timedelta
+
+from contactsync.ports.clock import Clock
+from contactsync.ports.requests import RunSweeper
+from contactsync.telemetry.logs import get_logger
+from contactsync.waiting import first_of
+
+log = get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SchedulerSettings:
+    """When to look, and how much is done at a look."""
+
+    every: timedelta = timedelta(seconds=15)
+    stuck_after: timedelta = timedelta(minutes=2)
+    """An open run without progress for this long, and without a living lease, is hinted again."""
+    batch: int = 200
+
+
+class Scheduler:
+    """A periodic task. Any number may run: a due date is taken away in the transaction that makes the run."""
+
+    def __init__(self, sweeper: RunSweeper, clock: Clock, settings: SchedulerSettings | None = None) -> None:
+        self._sweeper = sweeper
+        self._clock = clock
+        self._settings = settings or SchedulerSettings()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Look at intervals until `stop`."""
+        while not stop.is_set():
+            try:
+                await self.look()
+            except Exception:
+                # A database that is away is told once by each look, and outlived.
+                log.exception("scheduler.look.failed")
+            await first_of(stop.wait(), self._clock.sleep(self._settings.every.total_seconds()))
+
+    async def look(self) -> None:
+        """Start everything that is due, then revive what is stuck."""
+        settings = self._settings
+        while await self._sweeper.start_due(self._clock.now(), settings.batch) >= settings.batch:
+            pass
+        revived = await self._sweeper.revive(self._clock.now(), settings.stuck_after, settings.batch)
+        if revived:
+            log.warning("scheduler.runs.revived", runs=revived)

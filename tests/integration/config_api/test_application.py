@@ -1,0 +1,40 @@
+"""What holds for every address of the interface."""
+
+from __future__ import annotations
+
+import httpx2
+import pytest
+
+from config_api.settings import ConfigApiSettings
+from contactsync.errors import ConfigurationError
+
+pytestmark = pytest.mark.postgres
+
+
+async def test_an_unknown_address_is_a_problem_in_the_callers_language(api: httpx2.AsyncClient) -> None:
+    answer = await api.get("/v1/nothing", headers={"Accept-Language": "fr-CA,fr;q=0.9"})
+    assert answer.status_code == 404
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json()["code"] == "not_found"
+    assert answer.json()["title"] == "Cet élément n’existe pas ici."
+    assert answer.json()["request_id"] == answer.headers["x-request-id"]
+    assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+async def test_a_wrong_method_names_the_right_ones(api: httpx2.AsyncClient) -> None:
+    answer = await api.post("/v1/openapi.json")
+    assert (answer.status_code, answer.json()["code"]) == (405, "method_not_allowed")
+    assert "GET" in answer.headers["allow"]
+
+
+async def test_a_large_body_is_refused_by_its_announced_length(api: httpx2.AsyncClient) -> None:
+    answer = await api.post("/v1/nothing", content=b"x" * (256 * 1024 + 1))
+    assert (answer.status_code, answer.json()["code"]) == (413, "body_too_large")
+
+
+def test_without_a_provider_of_callers_it_stays_on_the_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CONTACTSYNC_DATABASE_URL", "postgresql://app@127.0.0.1/contactsync")
+    monkeypatch.setenv("CONTACTSYNC_KEYS", "v1:")
+    monkeypatch.setenv("CONTACTSYNC_API_HOST", "0.0.0.0")  # noqa: S104  what must be refused
+    with pytest.raises(ConfigurationError, match="loopback"):
+        ConfigApiSettings.read()
