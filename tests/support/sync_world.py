@@ -1,4 +1,4 @@
-"""The real engine through the real connectors against both vendors, with the state in memory and a clock of ours.
+"""The real engine through the real connectors against both vendors, with a clock of ours, over either state.
 
 Hints are taken from the outbox and worked in this process, one after another, as a worker would.
 """
@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from random import Random
 from typing import Any
 from uuid import uuid4
@@ -18,24 +18,26 @@ import httpx2
 
 from contactsync.adapters.google.endpoints import GoogleEndpoints
 from contactsync.adapters.http import HostGuard, HttpEdge, HttpSettings, build_client
-from contactsync.adapters.memory.state import MemoryState, MemoryTransaction
 from contactsync.assembly.providers import Providers
 from contactsync.domain.digests import Digester
-from contactsync.domain.ids import AccountKey, ConfigId, ConnectionId, GroupId, OrganisationId, UserId, ViewId
+from contactsync.domain.ids import AccountKey, ConfigId, ConnectionId, GroupId, OrganisationId, RunId, UserId, ViewId
+from contactsync.domain.link import Link
 from contactsync.domain.mapping import default_mapping
 from contactsync.domain.policy import Direction, Policy
-from contactsync.ports.directory import Call, CallGate
+from contactsync.ports.directory import CallGate
 from contactsync.ports.queue import OutboundHint
 from contactsync.ports.requests import RunLimits
-from contactsync.ports.state import Lease, Run, RunContact, RunMode, RunSettings
+from contactsync.ports.state import Run, RunContact, RunMode, RunSettings, RunState
 from contactsync.ports.vault import AccessToken
 from sync_worker.engine.session import Ports
 from sync_worker.engine.settings import EngineSettings
 from sync_worker.runner import SliceRunner, WorkerSettings, new_link_id
 from tests.support.clock import ManualClock
+from tests.support.postgres import Database as TestDatabase
+from tests.support.sync_states import Books, Crash, MortalGate, MortalState, WorkerDiedError, books
 from tests.support.vendors import Json, Vendors, vendors
 
-ACCOUNT = AccountKey(b"account-of-a-test")
+ACCOUNT = AccountKey(b"account-of-test!")
 
 
 class FixedTokens:
@@ -45,54 +47,15 @@ class FixedTokens:
         self._clock = clock
         self._tokens = tokens
 
+    def hand_on(self, old: ConnectionId, new: ConnectionId) -> None:
+        """The same grant under another connection."""
+        self._tokens[new] = self._tokens[old]
+
     async def token(self, connection_id: ConnectionId, *, stale: str | None = None) -> AccessToken:
         """The token and the address to use it at."""
         del stale
         value, base_url = self._tokens[connection_id]
         return AccessToken(value, self._clock.now() + timedelta(hours=1), base_url)
-
-
-class WorkerDiedError(BaseException):
-    """Stands for the end of a process: nothing of it runs any more."""
-
-
-class Crash:
-    """Ends the worker the k-th time it is about to ask a provider or to open a transaction; 0: never."""
-
-    def __init__(self, step: int = 0) -> None:
-        self._left = step
-
-    def tick(self) -> None:
-        """Count one step. Raises WorkerDiedError at the chosen one, and at every later one until it is replaced."""
-        self._left -= 1
-        if self._left == 0:
-            raise WorkerDiedError
-
-
-class MortalGate:
-    """A gate that may be the last thing a worker does."""
-
-    def __init__(self, gate: CallGate, world: SyncWorld) -> None:
-        self._gate = gate
-        self._world = world
-
-    async def admit(self, call: Call) -> None:
-        """Let the call through, or die."""
-        self._world.crash.tick()
-        await self._gate.admit(call)
-
-
-class MortalState(MemoryState):
-    """A state whose every transaction may be the last thing a worker does."""
-
-    world: SyncWorld
-
-    @asynccontextmanager
-    async def begin(self, lease: Lease, run: Run) -> AsyncIterator[MemoryTransaction]:
-        """A transaction, or the end."""
-        self.world.crash.tick()
-        async with super().begin(lease, run) as transaction:
-            yield transaction
 
 
 class SyncWorld:
@@ -101,34 +64,44 @@ class SyncWorld:
     def __init__(
         self,
         both: Vendors,
+        books: Books,
         client: httpx2.AsyncClient,
         policy: Policy,
-        limits: RunLimits | None,
-        engine: EngineSettings | None,
+        worker: WorkerSettings,
     ) -> None:
         self.vendors = both
-        self.clock = ManualClock()
+        self.books = books
+        self.clock = books.clock
         self.crash = Crash()
         self.settings = _settings(both, policy)
-        self._limits = limits
-        self._engine = engine or EngineSettings()
-        self._providers = _providers(both, client, self.clock, self.settings)
-        self.forget_everything()
-
-    def forget_everything(self) -> None:
-        """Begin with an empty database; the configuration is as it was."""
-        self.state = MortalState(self.clock, limits=self._limits)
-        self.state.world = self
-        self.state.put_configuration(self.settings)
+        self._tokens = _tokens(both, self.clock, self.settings)
+        self._providers = _providers(both, client, self.clock, self._tokens)
+        self._state = MortalState(books.state, self)
         self._runner = SliceRunner(
-            self.state,
+            self._state,
             self._ports_of,
             self.clock,
-            WorkerSettings(engine=self._engine),
+            worker,
             holder=uuid4(),
             rng=Random(7),
             stop_event=asyncio.Event(),
         )
+
+    async def forget_everything(self) -> None:
+        """The same configuration made again under new ids: nothing of the old one's pairs is known to it."""
+        old = self.settings
+        self.settings = replace(
+            old,
+            organisation_id=OrganisationId(uuid4()),
+            config_id=ConfigId(uuid4()),
+            owner_id=UserId(uuid4()),
+            crm_connection_id=ConnectionId(uuid4()),
+            google_connection_id=ConnectionId(uuid4()),
+            account=AccountKey(uuid4().bytes),
+        )
+        self._tokens.hand_on(old.crm_connection_id, self.settings.crm_connection_id)
+        self._tokens.hand_on(old.google_connection_id, self.settings.google_connection_id)
+        await self.books.put(self.settings)
 
     @property
     def config(self) -> ConfigId:
@@ -139,7 +112,7 @@ class SyncWorld:
     async def _ports_of(self, run: Run, gate: CallGate) -> AsyncIterator[Ports]:
         mortal = MortalGate(gate, self)
         yield Ports(
-            state=self.state,
+            state=self._state,
             crm=self._providers.crm(run.settings, mortal, automation=False),
             google=self._providers.people(run.settings, mortal),
             clock=self.clock,
@@ -150,41 +123,65 @@ class SyncWorld:
     async def sync(self, *, mode: RunMode = RunMode.SYNC) -> Run:
         """Ask for a run and work its slices until it ends; waits move our clock and the vendors'."""
         now = self.clock.now()
-        asked = await self.state.requests.request(self.settings.organisation_id, self.config, mode, "user", now)
+        asked = await self.books.requests.request(self.settings.organisation_id, self.config, mode, "user", now)
+        return await self._until_ended(asked.run_id)
+
+    async def _until_ended(self, run_id: RunId) -> Run:
         for _ in range(50):
-            if not self.state.run(asked.run_id).state.open:
-                return self.state.run(asked.run_id)
+            facts = await self.books.run_row(self.settings, run_id)
+            if not RunState(facts.state).open:
+                return await self.books.run(self.settings, run_id)
             await self._work_due()
         raise AssertionError("the run does not end")
 
-    async def _work_due(self) -> None:
-        due = await self.state.relay.next_due()
-        assert due is not None, "an open run has a hint"
-        wait = (due - self.clock.now()).total_seconds()
+    async def pass_until(self, instant: datetime) -> None:
+        """Let time go by on our clock and the vendors'."""
+        wait = (instant - self.clock.now()).total_seconds()
         if wait > 0:
             await self.vendors.advance(wait)
-            self.clock.advance_to(due)
-        for hint in await self.state.relay.take(10):
+            self.clock.advance_to(instant)
+
+    async def _work_due(self) -> None:
+        due = await self.books.relay.next_due()
+        assert due is not None, "an open run has a hint"
+        await self.pass_until(due)
+        for hint in await self.books.relay.take(10):
             await self._work(hint)
-            await self.state.relay.mark_published([hint.message_id])
+            await self.books.relay.mark_published([hint.message_id])
+
+    async def carry_on(self, *, until: datetime) -> list[Run]:
+        """What runs by itself until then: the runs that the schedule started, in order."""
+        before = {run.run_id for run in await self.books.runs(self.settings)}
+        while (due := (await self.books.config(self.settings)).next_due) is not None and due <= until:
+            await self.pass_until(due)
+            await self.books.sweeper.start_due(self.clock.now(), 10)
+            while await self.books.relay.next_due() is not None:
+                await self._work_due()
+        await self.pass_until(until)
+        return [run for run in await self.books.runs(self.settings) if run.run_id not in before]
 
     async def _work(self, hint: OutboundHint) -> None:
         """Work a hint; a worker that dies is followed by another, to which the broker delivers the hint again."""
         try:
             await self._runner(hint.hint, hint.lane)
         except WorkerDiedError:
-            self.clock.advance(timedelta(seconds=61))
+            self.crash = Crash()
+            await self.books.pass_time(timedelta(seconds=61))
             await self._runner(hint.hint, hint.lane)
 
-    def report(self, run: Run) -> list[RunContact]:
+    async def report(self, run: Run) -> list[RunContact]:
         """The run's report."""
-        return self.state.report(run.run_id)
+        return await self.books.report(self.settings, run.run_id)
 
-    def configure(self, **policy: Any) -> None:  # noqa: ANN401  fields of Policy
+    async def links(self) -> list[Link]:
+        """All pairs of the account."""
+        return await self.books.links(self.settings)
+
+    async def configure(self, **policy: Any) -> None:  # noqa: ANN401  fields of Policy
         """Change settings of the configuration, as saving it does."""
         changed = replace(self.settings.policy, **policy, version=self.settings.policy.version + 1)
         self.settings = replace(self.settings, policy=changed)
-        self.state.put_configuration(self.settings)
+        await self.books.put(self.settings)
 
 
 @asynccontextmanager
@@ -193,13 +190,27 @@ async def sync_world(
     direction: Direction = Direction.TWO_WAY,
     limits: RunLimits | None = None,
     engine: EngineSettings | None = None,
+    worker: WorkerSettings | None = None,
+    catch_up: bool = True,
     view_criteria: Json | None = None,
+    database: TestDatabase | None = None,
     **policy: Any,  # noqa: ANN401  fields of Policy
 ) -> AsyncIterator[SyncWorld]:
-    """Both vendors with empty books, and a configuration that joins the view with the group."""
-    async with vendors(view_criteria=view_criteria) as both, build_client(HttpSettings()) as client:
+    """Both vendors with empty books, and a configuration that joins the view with the group.
+
+    The state is in this database, or in memory where none is given.
+    """
+    async with (
+        vendors(view_criteria=view_criteria) as both,
+        books(database, limits or RunLimits()) as state,
+        build_client(HttpSettings()) as client,
+    ):
         rules = Policy(direction=direction, mapping=default_mapping(), **policy)
-        yield SyncWorld(both, client, rules, limits, engine)
+        how = replace(worker or WorkerSettings(), engine=engine or EngineSettings())
+        world = SyncWorld(both, state, client, rules, how)
+        world.settings = replace(world.settings, catch_up=catch_up)
+        await state.put(world.settings)
+        yield world
 
 
 def _settings(both: Vendors, policy: Policy) -> RunSettings:
@@ -217,11 +228,18 @@ def _settings(both: Vendors, policy: Policy) -> RunSettings:
     )
 
 
-def _providers(both: Vendors, client: httpx2.AsyncClient, clock: ManualClock, settings: RunSettings) -> Providers:
+def _tokens(both: Vendors, clock: ManualClock, settings: RunSettings) -> FixedTokens:
+    google, crm = both.google, both.crm
+    return FixedTokens(
+        clock,
+        {
+            settings.crm_connection_id: (crm.token, crm.control.base_url),
+            settings.google_connection_id: (google.token, google.control.base_url),
+        },
+    )
+
+
+def _providers(both: Vendors, client: httpx2.AsyncClient, clock: ManualClock, tokens: FixedTokens) -> Providers:
     google, crm = both.google.control.base_url, both.crm.control.base_url
     edge = HttpEdge(client, HostGuard((), (google, crm)), clock)
-    tokens = FixedTokens(
-        clock,
-        {settings.crm_connection_id: (both.crm.token, crm), settings.google_connection_id: (both.google.token, google)},
-    )
     return Providers(edge, edge, GoogleEndpoints(people_url=google), tokens)

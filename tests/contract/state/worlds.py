@@ -184,9 +184,9 @@ async def working(world: World, settings: RunSettings | None = None) -> AsyncIte
 class MemoryWorld:
     """Dictionaries."""
 
-    def __init__(self) -> None:
+    def __init__(self, limits: RunLimits = LIMITS) -> None:
         self.clock = ManualClock()
-        self.state = MemoryState(self.clock, limits=LIMITS)
+        self.state = MemoryState(self.clock, limits=limits)
         self.requests = self.state.requests
         self.relay = self.state.relay
         self.sweeper = self.state.sweeper
@@ -242,13 +242,13 @@ class InMemory:
 class SqlWorld:
     """A fresh database, reached as the application's role."""
 
-    def __init__(self, address: TestDatabase, database: Database) -> None:
+    def __init__(self, address: TestDatabase, database: Database, limits: RunLimits = LIMITS) -> None:
         self.clock = ManualClock()
         self.address = address
         self.database = database
         self.vault = SqlVault(database, KeyRing.parse(KEYS), self.clock)
-        self.state = SqlState(database, self.vault, self.clock, limits=LIMITS)
-        self.requests = SqlRunRequests(database, self.clock, limits=LIMITS)
+        self.state = SqlState(database, self.vault, self.clock, limits=limits)
+        self.requests = SqlRunRequests(database, self.clock, limits=limits)
         self.relay = SqlOutboxRelayStore(database, self.clock)
         self.sweeper = SqlRunSweeper(database, self.requests)
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 
-from contactsync.domain.contact import Side
-from contactsync.domain.link import PairState
+from contactsync.domain.link import PairState, Presence
 from contactsync.domain.outcome import Outcome
 from contactsync.domain.policy import Direction
 from contactsync.domain.reasons import Reason
 from contactsync.ports.requests import RunLimits
 from contactsync.ports.state import Run, RunState
-from tests.support.sync_world import SyncWorld, sync_world
+from tests.integration.engine.conftest import OpenWorld
+from tests.support.sync_world import SyncWorld
 from tests.support.vendors import Json
 
 DAYS_AGO = "2026-01-05T10:00:00+00:00"
@@ -36,8 +36,8 @@ def person(number: int, **fields: object) -> Json:
     }
 
 
-async def test_records_of_the_view_are_created_in_the_group_and_in_my_contacts() -> None:
-    async with sync_world(direction=Direction.CRM_TO_GOOGLE) as world:
+async def test_records_of_the_view_are_created_in_the_group_and_in_my_contacts(open_world: OpenWorld) -> None:
+    async with open_world(direction=Direction.CRM_TO_GOOGLE) as world:
         await world.vendors.crm.populate(450, at=DAYS_AGO)
 
         run = await world.sync()
@@ -55,9 +55,9 @@ def groups_of(one: Json) -> set[str]:
     return {entry["contactGroupMembership"]["contactGroupResourceName"] for entry in one["memberships"]}
 
 
-async def test_what_is_over_the_limit_waits_and_comes_with_the_next_run() -> None:
+async def test_what_is_over_the_limit_waits_and_comes_with_the_next_run(open_world: OpenWorld) -> None:
     limits = RunLimits(initial=40, incremental=15)
-    async with sync_world(direction=Direction.CRM_TO_GOOGLE, limits=limits) as world:
+    async with open_world(direction=Direction.CRM_TO_GOOGLE, limits=limits) as world:
         await world.vendors.crm.populate(41, at=DAYS_AGO)
 
         first = await world.sync()
@@ -68,8 +68,10 @@ async def test_what_is_over_the_limit_waits_and_comes_with_the_next_run() -> Non
         assert len(await world.vendors.google.people()) == 41
 
 
-async def test_the_run_after_reads_its_echoes_and_writes_nothing_and_ten_more_take_three_calls_each() -> None:
-    async with sync_world() as world:
+async def test_the_run_after_reads_its_echoes_and_writes_nothing_and_ten_more_take_three_calls_each(
+    open_world: OpenWorld,
+) -> None:
+    async with open_world() as world:
         await world.vendors.crm.add([record(n) for n in range(30)], at=DAYS_AGO)
         await world.vendors.google.add([person(n) for n in range(20, 50)])
         await world.sync()
@@ -89,8 +91,8 @@ def writes(run: Run) -> dict[str, int]:
     return {name: n for name, n in run.counts.items() if name.startswith("writes.") and n}
 
 
-async def test_two_way_over_partly_overlapping_books_makes_what_is_missing_on_each_side() -> None:
-    async with sync_world() as world:
+async def test_two_way_over_partly_overlapping_books_makes_what_is_missing_on_each_side(open_world: OpenWorld) -> None:
+    async with open_world() as world:
         await world.vendors.crm.add([record(n) for n in range(30)], at=DAYS_AGO)
         await world.vendors.google.add([person(n) for n in range(20, 50)])
 
@@ -111,8 +113,8 @@ async def addresses(world: SyncWorld) -> dict[str, tuple[int, int]]:
     return {address: (crm[address], google[address]) for address in crm.keys() | google.keys()}
 
 
-async def test_google_to_crm_makes_records_and_never_writes_to_google() -> None:
-    async with sync_world(direction=Direction.GOOGLE_TO_CRM) as world:
+async def test_google_to_crm_makes_records_and_never_writes_to_google(open_world: OpenWorld) -> None:
+    async with open_world(direction=Direction.GOOGLE_TO_CRM) as world:
         await world.vendors.google.add([person(n) for n in range(25)])
         await world.vendors.google.add([person(n) for n in range(25, 30)], in_group=False)
         before = await world.vendors.google.people()
@@ -124,9 +126,9 @@ async def test_google_to_crm_makes_records_and_never_writes_to_google() -> None:
         assert {one["Email"] for one in await world.vendors.crm.records()} == {f"ada{n}@example.org" for n in range(25)}
 
 
-async def test_people_who_are_in_the_account_already_are_adopted_and_none_is_doubled() -> None:
+async def test_people_who_are_in_the_account_already_are_adopted_and_none_is_doubled(open_world: OpenWorld) -> None:
     """412 records, 300 of them known outside the group: 112 are made, 300 join, nothing private reaches the CRM."""
-    async with sync_world() as world:
+    async with open_world() as world:
         await world.vendors.crm.add([record(n) for n in range(412)], at=DAYS_AGO)
         private = {
             "biographies": [{"value": "met in Venice"}],
@@ -143,9 +145,9 @@ async def test_people_who_are_in_the_account_already_are_adopted_and_none_is_dou
         assert not writes(await world.sync())
 
 
-async def test_members_whose_record_is_outside_the_view_are_left_alone_with_the_reason() -> None:
+async def test_members_whose_record_is_outside_the_view_are_left_alone_with_the_reason(open_world: OpenWorld) -> None:
     criteria = {"comparator": "equal", "field": {"api_name": "Lead_Source"}, "value": "Customers"}
-    async with sync_world(view_criteria=criteria) as world:
+    async with open_world(view_criteria=criteria) as world:
         await world.vendors.crm.add([record(n) for n in range(50)], at=DAYS_AGO)
         await world.vendors.google.add([person(n) for n in range(50)])
 
@@ -153,12 +155,12 @@ async def test_members_whose_record_is_outside_the_view_are_left_alone_with_the_
 
         assert not writes(run)
         assert run.counts["skipped"] == 50
-        assert Counter(row.reason for row in world.report(run)) == {Reason.IN_CRM_OUTSIDE_VIEW: 50}
+        assert Counter(row.reason for row in await world.report(run)) == {Reason.IN_CRM_OUTSIDE_VIEW: 50}
         assert len(await world.vendors.crm.records()) == 50
 
 
-async def test_two_people_with_one_address_and_different_names_are_never_merged() -> None:
-    async with sync_world() as world:
+async def test_two_people_with_one_address_and_different_names_are_never_merged(open_world: OpenWorld) -> None:
+    async with open_world() as world:
         shared = {"Email": "office@example.org"}
         await world.vendors.crm.add([{"First_Name": "Eve", "Last_Name": "Miller", **shared}], at=DAYS_AGO)
         await world.vendors.google.add(
@@ -173,30 +175,33 @@ async def test_two_people_with_one_address_and_different_names_are_never_merged(
         run = await world.sync()
 
         assert not writes(run)
-        assert {(row.outcome, row.reason) for row in world.report(run)} == {(Outcome.HELD, Reason.POSSIBLE_DUPLICATE)}
+        assert {(row.outcome, row.reason) for row in await world.report(run)} == {
+            (Outcome.HELD, Reason.POSSIBLE_DUPLICATE)
+        }
         assert run.state is RunState.PARTIAL
 
 
-async def test_the_second_of_two_records_with_one_address_is_held() -> None:
-    async with sync_world() as world:
+async def test_the_second_of_two_records_with_one_address_is_held(open_world: OpenWorld) -> None:
+    async with open_world() as world:
         await world.vendors.crm.add([record(1), record(1)], at=DAYS_AGO)
 
         run = await world.sync()
 
         assert writes(run) == {"writes.google.create": 1}
-        assert [row.reason for row in world.report(run) if row.outcome is Outcome.HELD] == [Reason.AMBIGUOUS_MATCH]
+        assert [row.reason for row in await world.report(run) if row.outcome is Outcome.HELD] == [
+            Reason.AMBIGUOUS_MATCH
+        ]
 
 
-async def test_a_deleted_and_remade_configuration_makes_no_duplicates() -> None:
-    async with sync_world() as world:
+async def test_a_deleted_and_remade_configuration_makes_no_duplicates(open_world: OpenWorld) -> None:
+    async with open_world() as world:
         await world.vendors.crm.add([record(n) for n in range(10)], at=DAYS_AGO)
         await world.sync()
-        world.forget_everything()
+        await world.forget_everything()
 
         run = await world.sync()
 
         assert not writes(run)
         assert run.counts["linked"] == 10
-        states = {row.link.state for row in world.state.tables.links.values()}
-        assert states == {PairState.LINKED}
-        assert {row.link.side(Side.GOOGLE).presence.value for row in world.state.tables.links.values()} == {"present"}
+        links = [link for link in await world.links() if link.google.presence is Presence.PRESENT]
+        assert {link.state for link in links} == {PairState.LINKED}

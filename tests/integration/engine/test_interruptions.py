@@ -6,14 +6,18 @@ import pytest
 
 from contactsync.domain.policy import Direction
 from contactsync.ports.state import RunState
+from sync_worker.engine.settings import EngineSettings
+from tests.integration.engine.conftest import OpenWorld
 from tests.integration.engine.test_first_run import DAYS_AGO, addresses, person, record, writes
-from tests.support.sync_world import Crash, sync_world
+from tests.support.postgres import Database
+from tests.support.sync_states import Crash
+from tests.support.sync_world import SyncWorld, sync_world
 
 MOBILE = {"value": "+447700900123", "type": "mobile"}
 
 
-async def test_a_create_on_google_whose_answer_was_lost_is_found_by_its_marker() -> None:
-    async with sync_world(direction=Direction.CRM_TO_GOOGLE) as world:
+async def test_a_create_on_google_whose_answer_was_lost_is_found_by_its_marker(open_world: OpenWorld) -> None:
+    async with open_world(direction=Direction.CRM_TO_GOOGLE) as world:
         await world.vendors.crm.add([record(n) for n in range(30)], at=DAYS_AGO)
         await world.vendors.google.control.fault("people.batchCreateContacts", "cut_after", times=1)
 
@@ -25,8 +29,10 @@ async def test_a_create_on_google_whose_answer_was_lost_is_found_by_its_marker()
         assert not writes(await world.sync())
 
 
-async def test_a_create_on_google_that_never_arrived_is_sent_again_after_the_visibility_wait() -> None:
-    async with sync_world(direction=Direction.CRM_TO_GOOGLE) as world:
+async def test_a_create_on_google_that_never_arrived_is_sent_again_after_the_visibility_wait(
+    open_world: OpenWorld,
+) -> None:
+    async with open_world(direction=Direction.CRM_TO_GOOGLE) as world:
         await world.vendors.crm.add([record(n) for n in range(30)], at=DAYS_AGO)
         await world.vendors.google.control.fault("people.batchCreateContacts", "cut_before", times=1)
 
@@ -36,8 +42,8 @@ async def test_a_create_on_google_that_never_arrived_is_sent_again_after_the_vis
         assert await addresses(world) == {f"ada{n}@example.org": (1, 1) for n in range(30)}
 
 
-async def test_a_create_in_the_crm_whose_answer_was_lost_is_found_by_its_address() -> None:
-    async with sync_world(direction=Direction.GOOGLE_TO_CRM) as world:
+async def test_a_create_in_the_crm_whose_answer_was_lost_is_found_by_its_address(open_world: OpenWorld) -> None:
+    async with open_world(direction=Direction.GOOGLE_TO_CRM) as world:
         await world.vendors.google.add([person(n) for n in range(30)])
         await world.vendors.crm.control.fault("contacts.insert", "cut_after", times=1)
 
@@ -49,8 +55,8 @@ async def test_a_create_in_the_crm_whose_answer_was_lost_is_found_by_its_address
 
 
 @pytest.mark.parametrize("operation", ["people.batchUpdateContacts", "contacts.update"])
-async def test_an_update_without_an_answer_is_repeated_safely(operation: str) -> None:
-    async with sync_world() as world:
+async def test_an_update_without_an_answer_is_repeated_safely(open_world: OpenWorld, operation: str) -> None:
+    async with open_world() as world:
         await world.vendors.crm.add([record(n, Title="Analyst") for n in range(5)], at=DAYS_AGO)
         await world.vendors.google.add([person(n, phoneNumbers=[MOBILE]) for n in range(5)])
         book = world.vendors.crm if operation.startswith("contacts") else world.vendors.google
@@ -65,8 +71,10 @@ async def test_an_update_without_an_answer_is_repeated_safely(operation: str) ->
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])
-async def test_a_provider_that_fails_for_a_while_makes_the_run_wait_and_end_complete(status: int) -> None:
-    async with sync_world() as world:
+async def test_a_provider_that_fails_for_a_while_makes_the_run_wait_and_end_complete(
+    open_world: OpenWorld, status: int
+) -> None:
+    async with open_world() as world:
         await world.vendors.crm.add([record(n) for n in range(25)], at=DAYS_AGO)
         await world.vendors.google.add([person(n) for n in range(20, 40)])
         for book, operation in (
@@ -81,8 +89,10 @@ async def test_a_provider_that_fails_for_a_while_makes_the_run_wait_and_end_comp
         assert await addresses(world) == {f"ada{n}@example.org": (1, 1) for n in range(40)}
 
 
-async def test_a_listing_answered_with_a_page_of_html_is_an_error_and_never_an_empty_book() -> None:
-    async with sync_world() as world:
+async def test_a_listing_answered_with_a_page_of_html_is_an_error_and_never_an_empty_book(
+    open_world: OpenWorld,
+) -> None:
+    async with open_world() as world:
         await world.vendors.crm.add([record(n) for n in range(5)], at=DAYS_AGO)
         await world.sync()
         await world.vendors.google.control.fault("people.connections.list", "html200", times=1)
@@ -96,12 +106,37 @@ async def test_a_listing_answered_with_a_page_of_html_is_an_error_and_never_an_e
         assert not writes(after)
 
 
-@pytest.mark.parametrize("step", range(1, 26))
+@pytest.mark.parametrize("operation", ["people.getBatchGet", "people.batchUpdateContacts", "contacts.update"])
+async def test_a_side_that_has_to_stop_keeps_nobody_waiting(open_world: OpenWorld, operation: str) -> None:
+    """One side is refused while the next chunk is being decided or written; the other one ends by itself."""
+    async with open_world(engine=EngineSettings(chunk=4)) as world:
+        await overlapping_books(world)
+        await world.vendors.google.add([person(n) for n in range(4)], in_group=False)
+        book = world.vendors.crm if operation.startswith("contacts") else world.vendors.google
+        await book.control.fault(operation, "status", status=429, times=1)
+
+        run = await world.sync()
+
+        assert run.state is RunState.SUCCEEDED
+        assert await addresses(world) == {f"ada{n}@example.org": (1, 1) for n in range(20)}
+        assert not writes(await world.sync())
+
+
+STEPS = 45
+"""At least as many as the story below takes; each is a provider's call, a transaction, or a word about the lease."""
+
+
+async def overlapping_books(world: SyncWorld) -> None:
+    """Twelve records and twelve people, four of them the same persons, each of whom knows what the other does not."""
+    await world.vendors.crm.add([record(n, Title="Analyst") for n in range(12)], at=DAYS_AGO)
+    await world.vendors.google.add([person(n, phoneNumbers=[MOBILE]) for n in range(8, 20)])
+
+
+@pytest.mark.parametrize("step", range(1, STEPS + 1))
 async def test_a_worker_that_dies_at_any_step_leaves_each_contact_made_once(step: int) -> None:
     """The process ends at the k-th time it is about to touch a provider or the database; another one goes on."""
     async with sync_world() as world:
-        await world.vendors.crm.add([record(n, Title="Analyst") for n in range(12)], at=DAYS_AGO)
-        await world.vendors.google.add([person(n, phoneNumbers=[MOBILE]) for n in range(8, 20)])
+        await overlapping_books(world)
         world.crash = Crash(step)
 
         run = await world.sync()
@@ -111,3 +146,26 @@ async def test_a_worker_that_dies_at_any_step_leaves_each_contact_made_once(step
         assert run.counts["selected"] == 20
         await world.vendors.advance(600)
         assert not writes(await world.sync())
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("step", range(4, STEPS + 1, 7))
+async def test_the_same_death_over_postgresql(database: Database, step: int) -> None:
+    async with sync_world(database=database) as world:
+        await overlapping_books(world)
+        world.crash = Crash(step)
+
+        run = await world.sync()
+
+        assert run.state is RunState.SUCCEEDED
+        assert await addresses(world) == {f"ada{n}@example.org": (1, 1) for n in range(20)}
+        assert not writes(await world.sync())
+
+
+async def test_every_step_of_the_story_has_had_its_death() -> None:
+    async with sync_world() as world:
+        await overlapping_books(world)
+
+        await world.sync()
+
+        assert 20 < world.crash.steps <= STEPS

@@ -111,7 +111,7 @@ async def test_a_full_listing_right_after_creates_that_does_not_show_them_yet_pr
         await world.vendors.crm.add([record(n) for n in range(10)], at=DAYS_AGO)
         await world.sync()
 
-        world.configure(conflict_winner=Side.GOOGLE)  # a changed setting makes the next run read in full
+        await world.configure(conflict_winner=Side.GOOGLE)  # a changed setting makes the next run read in full
         run = await world.sync()
 
         assert not writes(run)

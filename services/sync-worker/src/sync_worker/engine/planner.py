@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from itertools import chain
 
 from contactsync.domain.contact import Side
 from contactsync.domain.effect import EffectKind
@@ -29,14 +30,16 @@ _JOIN: Operation = (Side.GOOGLE, EffectKind.JOIN_GROUP)
 class Planner:
     """Feeds both senders. A pair stands in one queue at a time: it is written stage by stage, never on both at once.
 
-    One sender at a time takes the next chunk; the other waits, or goes on with what is queued.
+    One sender at a time takes the next chunk; the other waits, or goes on with what is queued. A sender waits only for
+    pairs that the other one holds or has queued, and one that leaves holds and queues nothing: so nobody waits for a
+    sender that is gone.
     """
 
     def __init__(self, session: Session) -> None:
         self._session = session
         self._queues: dict[Operation, deque[PairWork]] = {operation: deque() for operation in STAGES}
-        self._staged: set[PairWork] = set()
-        """Pairs with writes on both sides still to do."""
+        self._hands: dict[Side, list[PairWork]] = {side: [] for side in Side}
+        """What each sender is writing just now."""
         self._active = set(Side)
         self._after: PendingPosition | None = None
         self._exhausted = False
@@ -44,13 +47,14 @@ class Planner:
         self._filling = asyncio.Lock()
         self._moved = asyncio.Condition()
         self._closed: dict[Operation, str] = {}
-        self.planned = 0
+        self._promised: set[LinkId] = set()
         """Pairs queued that count against the limit and of which nothing was sent yet."""
         self.deletes = 0
         """Pairs whose decision is a delete: left for the last phase."""
 
     async def next_batch(self, side: Side) -> tuple[Operation, list[PairWork]] | None:
-        """The next batch for one side; None when there is nothing left for it."""
+        """The next batch for one side, whose last one is done with; None when there is nothing left for it."""
+        await self._let_go(side)
         while not self._session.over:
             operation = self._ready(side)
             if operation is not None:
@@ -60,7 +64,7 @@ class Planner:
                     if self._ready(side) is None and not self._exhausted:
                         await self._fill()
                 await self._wake()
-            elif self._crowded() or self._upcoming(side):
+            elif self._is_busy(side.other):
                 await self._wait(side)
             else:
                 return None
@@ -76,51 +80,66 @@ class Planner:
         self._closed[operation] = reason
         queued = list(self._queues[operation])
         self._queues[operation].clear()
+        self._break_promises(queued)
         await self._wake()
         return queued
 
     async def leave(self, side: Side) -> None:
-        """A sender stopped: what it had queued stays pending, and nobody waits for it any more."""
+        """A sender stopped: what it held and had queued stays pending, and nobody waits for it any more."""
         self._active.discard(side)
-        for operation, queue in self._queues.items():
+        for operation in STAGES:
             if operation[0] is side:
-                queue.clear()
-        self._staged = {work for work in self._staged if work.stage is not None and work.stage[0] is not side}
+                self._break_promises(self._queues[operation])
+                self._queues[operation].clear()
+        await self._let_go(side)
+
+    async def _let_go(self, side: Side) -> None:
+        """The sender is done with its batch: each pair of it was queued again, finished, set aside or left pending."""
+        queued = {work for queue in self._queues.values() for work in queue}
+        self._break_promises([work for work in self._hands[side] if work not in queued])
+        self._hands[side].clear()
         await self._wake()
+
+    def _break_promises(self, works: Iterable[PairWork]) -> None:
+        self._promised -= {work.link.link_id for work in works}
 
     def _put(self, work: PairWork) -> None:
         stage = work.stage
-        if len({side for side, _ in work.todo}) > 1:
-            self._staged.add(work)
-        else:
-            self._staged.discard(work)
         if stage is not None and stage[0] in self._active:
             self._queues[stage].append(work)
 
     def _crowded(self) -> bool:
         return sum(map(len, self._queues.values())) >= self._session.settings.queued
 
+    def _is_busy(self, side: Side) -> bool:
+        """Whether this side has anything in hand or queued: its answers may bring work for the other one."""
+        return bool(self._hands[side]) or any(queue for (of, _), queue in self._queues.items() if of is side)
+
     def _upcoming(self, side: Side) -> bool:
-        """Whether pairs that are being written on the other side will come to this one."""
-        return any(
-            work.stage is not None and work.stage[0] is side.other and any(s is side for s, _ in work.todo)
-            for work in self._staged
-        )
+        """Whether pairs that the other side is to write will come to this one."""
+        queued = (work for (of, _), queue in self._queues.items() if of is side.other for work in queue)
+        return any(of is side for work in chain(self._hands[side.other], queued) for of, _ in work.todo)
+
+    def _full(self, side: Side) -> Operation | None:
+        """An operation of which a whole batch is queued."""
+        mine = (operation for operation in STAGES if operation[0] is side)
+        return next((operation for operation in mine if len(self._queues[operation]) >= BATCH_SIZES[operation]), None)
 
     def _ready(self, side: Side) -> Operation | None:
         """A full batch; or what is left, once nothing more can join it. Google never waits for the CRM but to join."""
-        mine = [operation for operation in STAGES if operation[0] is side and self._queues[operation]]
-        for operation in mine:
-            if len(self._queues[operation]) >= BATCH_SIZES[operation]:
-                return operation
-        if not self._exhausted:
+        if (operation := self._full(side)) is not None:
+            return operation
+        stuck = self._crowded() and not self._hands[side.other] and self._full(side.other) is None
+        if not self._exhausted and not stuck:
             return None
+        mine = [operation for operation in STAGES if operation[0] is side and self._queues[operation]]
         more = self._upcoming(side)
         return next((op for op in mine if not more or (side is Side.GOOGLE and op != _JOIN)), None)
 
     async def _pop(self, operation: Operation) -> list[PairWork]:
         queue = self._queues[operation]
         batch = [queue.popleft() for _ in range(min(len(queue), BATCH_SIZES[operation]))]
+        self._hands[operation[0]] = list(batch)
         await self._wake()
         return batch
 
@@ -130,39 +149,46 @@ class Planner:
             self._moved.notify_all()
 
     async def _wait(self, side: Side) -> None:
-        """Until a queue moved. Checked under the condition's lock, so that no move is missed."""
+        """Until something moved. Checked under the condition's lock, so that no move is missed."""
         async with self._moved:
-            if self._ready(side) is None and (self._crowded() or self._upcoming(side)):
+            if self._ready(side) is None and self._is_busy(side.other):
                 await self._moved.wait()
 
     async def _fill(self) -> None:
+        """Decide the next chunk. One that fails is the last: what was decided before is still written."""
         session = self._session
-        async with session.transaction() as tx:
-            chunk = await tx.links.pending(session.run.run_id, self._after, session.settings.chunk)
-        if not chunk:
+        try:
+            async with session.transaction() as tx:
+                chunk = await tx.links.pending(session.run.run_id, self._after, session.settings.chunk)
+            if not chunk:
+                self._exhausted = True
+                return
+            fresh = [i for i in chunk if i.link_id not in session.unknown and i.link_id not in self._absorbed]
+            matched = await match(session, await with_values(session, fresh))
+            links = await with_values(session, matched.links)
+            decisions = [(link, decide_now(session, link)) for link in links]
+            await self._take(matched, decisions)
+        except BaseException:
             self._exhausted = True
-            return
+            raise
         self._after = position(chunk[-1])
-        fresh = [link for link in chunk if link.link_id not in session.unknown and link.link_id not in self._absorbed]
-        matched = await match(session, await with_values(session, fresh))
         self._absorbed |= matched.absorbed
-        links = await with_values(session, matched.links)
-        decisions = [(link, decide_now(session, link)) for link in links]
-        await self._take(matched, decisions)
 
     async def _take(self, matched: Matched, decisions: Sequence[tuple[Link, Decision]]) -> None:
-        """Store what needs no write, queue the rest, and stop where the run's limit is reached."""
+        """Store what needs no write, then queue the rest, and stop where the run's limit is reached."""
         session = self._session
         # What was linked is stored even if the limit leaves it waiting: the link that it absorbed is removed below.
         stored = {link.link_id: link for link in matched.links if link.link_id in matched.joined}
         rows: list[RunContact] = []
+        works: list[PairWork] = []
+        promised: set[LinkId] = set()
         taken = 0
         for link, decision in decisions:
             if _deletes(decision):
                 self.deletes += 1
                 continue
             counts = decision.takes and link.link_id not in session.counted
-            if counts and session.run.taken + self.planned + taken >= session.run.limit:
+            if counts and session.run.taken + len(self._promised) + len(promised) + taken >= session.run.limit:
                 self._exhausted = True
                 break
             work = PairWork.of(decision)
@@ -170,8 +196,17 @@ class Planner:
                 taken += counts and work.stage is None and decision.outcome is not Outcome.WAITING
                 self._set_down(work, stored, rows)
             else:
-                self.planned += counts
-                self._put(work)
+                works.append(work)
+                if counts:
+                    promised.add(link.link_id)
+        await self._store(matched, list(stored.values()), rows, taken)
+        # Only now: what was not stored must not be written.
+        self._promised |= promised
+        for work in works:
+            self._put(work)
+
+    async def _store(self, matched: Matched, stored: Sequence[Link], rows: list[RunContact], taken: int) -> None:
+        session = self._session
         async with session.transaction() as tx:
             session.update(taken=session.run.taken + taken)
             if matched.absorbed:
@@ -180,7 +215,7 @@ class Planner:
                 if remote_ids:
                     await tx.links.remove_outsiders(side, remote_ids)
             if stored:
-                await tx.links.save(list(stored.values()))
+                await tx.links.save(stored)
             await session.report(tx, rows)
 
     def _set_down(self, work: PairWork, stored: dict[LinkId, Link], rows: list[RunContact]) -> None:
@@ -200,7 +235,7 @@ class Planner:
         session = self._session
         fresh = [work for work in works if work.decision.takes and work.link.link_id not in session.counted]
         session.counted.update(work.link.link_id for work in fresh)
-        self.planned -= len(fresh)
+        self._break_promises(works)
         session.update(taken=session.run.taken + len(fresh))
 
 
