@@ -326,6 +326,7 @@ class SweepContract:
             await take(world)
             await world.put(worker.settings, next_due=EPOCH)
             assert await world.sweeper.start_due(EPOCH, 10) == 1
+            await end(worker)
             assert await take(world) == []
 
     async def test_a_run_whose_hint_was_lost_is_hinted_again(self, world: World) -> None:

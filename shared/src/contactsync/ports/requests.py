@@ -137,7 +137,10 @@ class RunSweeper(Protocol):
     """What a periodic task of config-api does across organisations, with ids and times alone."""
 
     async def start_due(self, now: datetime, limit: int) -> int:
-        """Ask for a run of each active configuration whose time has come; how many were due."""
+        """Ask for a run of each active configuration whose time has come; how many were due.
+
+        The date moves on to the next tick; one that meets an open run is left out.
+        """
         ...
 
     async def revive(self, now: datetime, idle: timedelta, limit: int) -> int:

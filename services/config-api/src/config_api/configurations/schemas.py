@@ -10,25 +10,11 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 
 from contactsync.domain.contact import Side
+from contactsync.domain.frequency import Frequency
 from contactsync.domain.mapping import MAX_ROWS, RowDirection
 from contactsync.domain.policy import CompanyRule, DeletePolicy, Direction, NoEmailRule
 
 MAX_VALUES = 45
-
-
-class Frequency(StrEnum):
-    """How often a configuration runs by itself."""
-
-    EVERY_5_MINUTES = "5m"
-    EVERY_15_MINUTES = "15m"
-    EVERY_30_MINUTES = "30m"
-    HOURLY = "1h"
-    EVERY_2_HOURS = "2h"
-    EVERY_6_HOURS = "6h"
-    EVERY_12_HOURS = "12h"
-    DAILY = "daily"
-    WEEKLY = "weekly"
-    MANUAL = "manual"
 
 
 class Switch(StrEnum):

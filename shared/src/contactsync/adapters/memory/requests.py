@@ -158,7 +158,11 @@ class MemorySweeper:
         for config in due[:limit]:
             settings = config.settings
             self._tables.configs[settings.config_id] = replace(config, next_due=None)
-            await self._requests.request(settings.organisation_id, settings.config_id, RunMode.SYNC, "schedule", now)
+            runs = (row.run for row in self._tables.runs.values())
+            if not any(run.state.open and run.settings.config_id == settings.config_id for run in runs):
+                await self._requests.request(
+                    settings.organisation_id, settings.config_id, RunMode.SYNC, "schedule", now
+                )
         return len(due[:limit])
 
     async def revive(self, now: datetime, idle: timedelta, limit: int) -> int:

@@ -12,6 +12,7 @@ from contactsync.adapters.sql.codec import dump, wishes_from
 from contactsync.adapters.sql.database import Connection, Database
 from contactsync.adapters.sql.outbox import NewId
 from contactsync.adapters.sql.run_factory import RunFactory, lane_of
+from contactsync.domain.frequency import Frequency, next_tick
 from contactsync.domain.ids import ConfigId, OrganisationId, RunId
 from contactsync.errors import NotActiveError, UnknownRowError
 from contactsync.ports.clock import Clock
@@ -39,8 +40,14 @@ _DUE: Final = """
 SELECT organisation_id, config_id FROM sync_configs WHERE status = 'active' AND next_due <= $1
 ORDER BY next_due LIMIT $2
 """
-_STARTED: Final = """
-UPDATE sync_configs SET next_due = NULL WHERE organisation_id = $1 AND config_id = $2 AND next_due <= $3
+_LOCK_DUE: Final = """
+SELECT frequency, activated_at, created_at FROM sync_configs
+WHERE organisation_id = $1 AND config_id = $2 AND status = 'active' AND next_due <= $3 FOR NO KEY UPDATE SKIP LOCKED
+"""
+_STARTED: Final = "UPDATE sync_configs SET next_due = $3 WHERE organisation_id = $1 AND config_id = $2"
+_HAS_OPEN_RUN: Final = """
+SELECT EXISTS (SELECT FROM runs WHERE organisation_id = $1 AND config_id = $2
+               AND state IN ('queued', 'running', 'waiting'))
 """
 # A run that waits has its hint in the outbox, dated; one that is worked has a living lease.
 _STUCK: Final = """
@@ -152,16 +159,20 @@ class SqlRunSweeper:
         return started
 
     async def _start(self, organisation_id: OrganisationId, config_id: ConfigId, now: datetime) -> bool:
-        """The due date is taken away in the transaction that makes the run: another sweeper finds it gone."""
+        """The due date moves on in the transaction that makes the run: another sweeper finds it moved, or locked.
+
+        A tick that meets an open run is left out, since that run's end looks at the clock again.
+        """
         async with self._database.tenant(organisation_id) as connection:
-            wish = Wish(RunMode.SYNC, "schedule")
-            try:
-                async with connection.transaction():
-                    await self._requests.request_in(connection, organisation_id, config_id, wish, now)
-            except NotActiveError:
+            row = await connection.fetchrow(_LOCK_DUE, organisation_id, config_id, now)
+            if row is None:
                 return False
-            status = await connection.execute(_STARTED, organisation_id, config_id, now)
-            return status != "UPDATE 0"
+            tick = next_tick(Frequency(row["frequency"]), config_id, row["activated_at"] or row["created_at"], now)
+            await connection.execute(_STARTED, organisation_id, config_id, tick)
+            if not await connection.fetchval(_HAS_OPEN_RUN, organisation_id, config_id):
+                wish = Wish(RunMode.SYNC, "schedule")
+                await self._requests.request_in(connection, organisation_id, config_id, wish, now)
+            return True
 
     async def revive(self, now: datetime, idle: timedelta, limit: int) -> int:
         """New hints for open runs that nobody works on; how many."""

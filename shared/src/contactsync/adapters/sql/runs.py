@@ -18,8 +18,10 @@ from contactsync.adapters.sql.codec import (
 )
 from contactsync.adapters.sql.database import Connection
 from contactsync.adapters.sql.links import SqlLinks
+from contactsync.adapters.sql.progress import percent_of
 from contactsync.adapters.sql.run_factory import RunFactory
-from contactsync.domain.ids import LinkId, OrganisationId, RunId
+from contactsync.domain.frequency import Frequency, next_tick
+from contactsync.domain.ids import ConfigId, LinkId, OrganisationId, RunId
 from contactsync.domain.outcome import Outcome
 from contactsync.errors import StateInvariantError
 from contactsync.ports.clock import Clock
@@ -37,9 +39,15 @@ RUN_COLUMNS: Final = (
 _SAVE: Final = """
 UPDATE runs SET state = $3, phase = $4, attempt = CASE WHEN slice = $5 THEN attempt ELSE 0 END, slice = $5,
     started_at = $6, taken = $7, counts = $8::jsonb, listings = $9::jsonb, sync = $10::jsonb, wait_until = $11,
-    reason = $12, retries = $13, updated_at = $14, finished_at = $15
+    reason = $12, retries = $13, updated_at = $14, finished_at = $15, to_write = $16, percent = greatest(percent, $17)
 WHERE organisation_id = $1 AND run_id = $2 AND state IN ('queued', 'running', 'waiting')
 RETURNING config_id, first, wishes
+"""
+_TO_WRITE: Final = """
+SELECT count(*) FROM (
+    SELECT FROM link_scopes WHERE organisation_id = $1 AND config_id = $2 AND pending_since IS NOT NULL
+    AND taken_by IS DISTINCT FROM $3 LIMIT $4
+) AS pending
 """
 _RECORD: Final = """
 INSERT INTO run_contacts (organisation_id, run_id, recorded_at, link_id, outcome, reason, crm_id, google_id, sealed,
@@ -68,9 +76,13 @@ WHERE organisation_id = $1 AND config_id = $2 AND status = 'active'
 _DROP_WISHES: Final = """
 UPDATE runs SET wishes = '[]' WHERE organisation_id = $1 AND config_id = $2 AND wishes <> '[]'
 """
+_OF_CONFIG: Final = """
+SELECT view_id, group_id, account_key, frequency, activated_at, created_at, status FROM sync_configs
+WHERE organisation_id = $1 AND config_id = $2 FOR NO KEY UPDATE
+"""
 _END_CONFIG: Final = """
 UPDATE sync_configs SET sync = $3::jsonb, first_done = first_done OR $4,
-    first_taken = first_taken + CASE WHEN $5 AND NOT $4 THEN $6::integer ELSE 0 END,
+    first_taken = first_taken + CASE WHEN $5 AND NOT $4 THEN $6::integer ELSE 0 END, backlog = $10,
     last_sync_at = CASE WHEN $4 THEN $7 ELSE last_sync_at END, last_attempt_at = $7, last_reason = $8, next_due = $9
 WHERE organisation_id = $1 AND config_id = $2
 """
@@ -101,6 +113,7 @@ class SqlRuns:
         await self._store(run, self._clock.now(), None)
 
     async def _store(self, run: Run, now: datetime, finished_at: datetime | None) -> asyncpg.Record:
+        to_write = await self._to_write(run)
         row = await self._connection.fetchrow(
             _SAVE,
             self._organisation,
@@ -118,10 +131,20 @@ class SqlRuns:
             run.retries,
             now,
             finished_at,
+            to_write,
+            percent_of(run, to_write),
         )
         if row is None:
             raise StateInvariantError("the run has ended", details={"run": str(run.run_id)})
         return row
+
+    async def _to_write(self, run: Run) -> int:
+        """Pairs that the run has still to take; before it writes, nobody knows."""
+        if run.phase is not Phase.APPLY or not run.state.open:
+            return 0
+        left = max(0, run.limit - run.taken)
+        count: int = await self._connection.fetchval(_TO_WRITE, self._organisation, self._config, run.run_id, left)
+        return count
 
     async def record(self, run_id: RunId, contacts: Sequence[RunContact]) -> None:
         """Add or replace rows of the report, one for a pair."""
@@ -168,20 +191,57 @@ class SqlRuns:
             raise StateInvariantError("the run has not ended", details={"run": str(run.run_id)})
         now = self._clock.now()
         row = await self._store(run, now, now)
-        await self._connection.execute(
-            _END_CONFIG,
-            self._organisation,
-            row["config_id"],
-            dump(run.sync),
-            run.state in COUNTED,
-            row["first"],
-            run.taken,
-            now,
-            run.reason,
-            next_due,
-        )
+        config = await self._connection.fetchrow(_OF_CONFIG, self._organisation, row["config_id"])
+        if config is not None and _same_scope(config, run.settings):
+            await self._connection.execute(
+                _END_CONFIG,
+                self._organisation,
+                row["config_id"],
+                dump(run.sync),
+                run.state in COUNTED,
+                row["first"],
+                run.taken,
+                now,
+                run.reason,
+                _next_due(config, row["config_id"], now, next_due),
+                run.counts.get(Outcome.WAITING, 0),
+            )
+        else:
+            # The configuration was given another view, group or account meanwhile: what this run learnt is not its.
+            await start_anew(self._connection, self._organisation, row["config_id"])
         await self._links.drop_values(run.run_id)
         await self._factory.follow(row["config_id"], wishes_from(row["wishes"]), now)
+
+
+def _same_scope(config: asyncpg.Record, settings: RunSettings) -> bool:
+    """Whether the configuration still is about what the run was about."""
+    named = (config["view_id"], config["group_id"], config["account_key"])
+    return named == (settings.view_id, settings.group_id, settings.account)
+
+
+def _next_due(config: asyncpg.Record, config_id: ConfigId, now: datetime, sooner: datetime | None) -> datetime | None:
+    """The next tick, or the sooner date for which a backlog asks; none while the configuration does not run."""
+    if config["status"] != "active":
+        return None
+    since = config["activated_at"] or config["created_at"]
+    tick = next_tick(Frequency(config["frequency"]), config_id, since, now)
+    return min((date for date in (tick, sooner) if date is not None), default=None)
+
+
+_ANEW: Final = (
+    """
+UPDATE sync_configs SET sync = '{}', first_done = false, first_taken = 0, backlog = 0
+WHERE organisation_id = $1 AND config_id = $2
+""",
+    "DELETE FROM link_scopes WHERE organisation_id = $1 AND config_id = $2",
+    "DELETE FROM people WHERE organisation_id = $1 AND config_id = $2",
+)
+
+
+async def start_anew(connection: Connection, organisation_id: OrganisationId, config_id: ConfigId) -> None:
+    """Forget what is known of a configuration's view and group; its pairs belong to the account and stay."""
+    for statement in _ANEW:
+        await connection.execute(statement, organisation_id, config_id)
 
 
 def report_context(organisation_id: OrganisationId, run_id: RunId, link_id: LinkId) -> SealContext:

@@ -99,6 +99,7 @@ CREATE TABLE sync_configs (
     view_id              text NOT NULL,
     group_id             text NOT NULL,
     settings             jsonb NOT NULL,
+    frequency            text NOT NULL DEFAULT 'manual',
     version              integer NOT NULL DEFAULT 1,
     etag                 bigint NOT NULL DEFAULT 1,
     status               text NOT NULL CHECK (status IN ('draft', 'active', 'paused', 'deactivated', 'deleted')),
@@ -154,6 +155,8 @@ CREATE TABLE runs (
     retries          integer NOT NULL DEFAULT 0,
     cancel_requested boolean NOT NULL DEFAULT false,
     wishes           jsonb NOT NULL DEFAULT '[]',
+    percent          smallint NOT NULL DEFAULT 0,
+    to_write         integer NOT NULL DEFAULT 0,
     created_at       timestamptz NOT NULL,
     started_at       timestamptz,
     updated_at       timestamptz NOT NULL,
@@ -165,6 +168,8 @@ CREATE UNIQUE INDEX runs_one_open ON runs (organisation_id, config_id) WHERE sta
 CREATE INDEX runs_open ON runs (created_at) WHERE state IN ('queued', 'running', 'waiting');
 CREATE INDEX runs_of_config ON runs (organisation_id, config_id, created_at DESC, run_id);
 COMMENT ON COLUMN runs.settings IS 'Fixed when the run begins; NULL before';
+COMMENT ON COLUMN runs.percent IS 'How far it is; never goes back';
+COMMENT ON COLUMN runs.to_write IS 'Pairs that it has still to take, as far as known';
 COMMENT ON COLUMN runs.wishes IS 'Requests that came too late to join: answered by further runs, the first one next';
 
 CREATE TABLE run_contacts (
