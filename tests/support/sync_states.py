@@ -41,7 +41,7 @@ class Books(World, Protocol):
         ...
 
     async def links(self, settings: RunSettings) -> list[Link]:
-        """All pairs of the account, with the configuration's marks."""
+        """All pairs of the configuration."""
         ...
 
 
@@ -60,8 +60,7 @@ class MemoryBooks(MemoryWorld):
         return self.state.report(run_id)
 
     async def links(self, settings: RunSettings) -> list[Link]:
-        realm = (settings.organisation_id, settings.account)
-        return [row.link for row in self.state.tables.links.values() if row.realm == realm]
+        return self.state.pairs(settings.config_id)
 
 
 class SqlBooks(SqlWorld):
@@ -108,7 +107,7 @@ class SqlBooks(SqlWorld):
         codec = LinkCodec(organisation, (await self.vault.organisation(organisation)).sealer)
         async with self.database.tenant(organisation) as connection:
             rows = await connection.fetch(
-                f"SELECT {SELECTED} FROM links l LEFT JOIN link_scopes s ON s.link_id = l.link_id AND s.config_id = $1",  # noqa: S608  our own columns
+                f"SELECT {SELECTED} FROM links l JOIN link_scopes s ON s.link_id = l.link_id AND s.config_id = $1",  # noqa: S608  our own columns
                 settings.config_id,
             )
         return [codec.link(tuple(row)) for row in rows]

@@ -19,10 +19,13 @@ import httpx2
 from contactsync.adapters.google.endpoints import GoogleEndpoints
 from contactsync.adapters.http import HostGuard, HttpEdge, HttpSettings, build_client
 from contactsync.assembly.providers import Providers
+from contactsync.domain.actions import Action, Answer
+from contactsync.domain.contact import Side
 from contactsync.domain.digests import Digester
 from contactsync.domain.ids import AccountKey, ConfigId, ConnectionId, GroupId, OrganisationId, RunId, UserId, ViewId
-from contactsync.domain.link import Link
+from contactsync.domain.link import Link, PairState
 from contactsync.domain.mapping import default_mapping
+from contactsync.domain.outcome import Outcome
 from contactsync.domain.policy import Direction, Policy
 from contactsync.ports.directory import CallGate
 from contactsync.ports.queue import OutboundHint
@@ -35,15 +38,16 @@ from sync_worker.runner import SliceRunner, WorkerSettings, new_link_id
 from tests.support.clock import ManualClock
 from tests.support.postgres import Database as TestDatabase
 from tests.support.sync_states import Books, Crash, MortalGate, MortalState, WorkerDiedError, books
-from tests.support.vendors import Json, Vendors, vendors
+from tests.support.vendors import CrmBook, GoogleBook, Json, Vendors, vendors
 
 ACCOUNT = AccountKey(b"account-of-test!")
+_COMPLETE = {RunState.SUCCEEDED, RunState.PARTIAL, RunState.NEEDS_APPROVAL}
 
 
 class FixedTokens:
-    """Tokens that were issued beforehand, by connection."""
+    """Tokens that the simulators issued, by connection; a stale one is replaced as a refresh would."""
 
-    def __init__(self, clock: ManualClock, tokens: dict[ConnectionId, tuple[str, str]]) -> None:
+    def __init__(self, clock: ManualClock, tokens: dict[ConnectionId, GoogleBook | CrmBook]) -> None:
         self._clock = clock
         self._tokens = tokens
 
@@ -53,9 +57,10 @@ class FixedTokens:
 
     async def token(self, connection_id: ConnectionId, *, stale: str | None = None) -> AccessToken:
         """The token and the address to use it at."""
-        del stale
-        value, base_url = self._tokens[connection_id]
-        return AccessToken(value, self._clock.now() + timedelta(hours=1), base_url)
+        book = self._tokens[connection_id]
+        if stale == book.token:
+            await book.renew_token()
+        return AccessToken(book.token, self._clock.now() + timedelta(hours=1), book.control.base_url)
 
 
 class SyncWorld:
@@ -77,6 +82,7 @@ class SyncWorld:
         self._tokens = _tokens(both, self.clock, self.settings)
         self._providers = _providers(both, client, self.clock, self._tokens)
         self._state = MortalState(books.state, self)
+        self._checked = dict.fromkeys(Side, 0)
         self._runner = SliceRunner(
             self._state,
             self._ports_of,
@@ -113,26 +119,59 @@ class SyncWorld:
         mortal = MortalGate(gate, self)
         yield Ports(
             state=self._state,
-            crm=self._providers.crm(run.settings, mortal, automation=False),
+            crm=self._providers.crm(
+                run.settings, mortal, automation=run.settings.policy.crm_automation and not run.first
+            ),
             google=self._providers.people(run.settings, mortal),
             clock=self.clock,
             digester=Digester(b"k" * 32, region="GB"),
             new_id=new_link_id,
         )
 
-    async def sync(self, *, mode: RunMode = RunMode.SYNC) -> Run:
-        """Ask for a run and work its slices until it ends; waits move our clock and the vendors'."""
+    async def sync(self, *, mode: RunMode = RunMode.SYNC, trigger: str = "user") -> Run:
+        """Ask for a run and work its slices until it ends; waits move our clock and the vendors'.
+
+        Each run's totals must add up, and none may write to the source of a one-way configuration.
+        """
         now = self.clock.now()
-        asked = await self.books.requests.request(self.settings.organisation_id, self.config, mode, "user", now)
+        asked = await self.books.requests.request(self.settings.organisation_id, self.config, mode, trigger, now)
         return await self._until_ended(asked.run_id)
 
     async def _until_ended(self, run_id: RunId) -> Run:
         for _ in range(50):
             facts = await self.books.run_row(self.settings, run_id)
             if not RunState(facts.state).open:
-                return await self.books.run(self.settings, run_id)
+                run = await self.books.run(self.settings, run_id)
+                await self._check(run)
+                return run
             await self._work_due()
         raise AssertionError("the run does not end")
+
+    async def _check(self, run: Run) -> None:
+        if run.state in _COMPLETE:
+            assert run.counts["selected"] == sum(run.counts[outcome.value] for outcome in Outcome), run.counts
+        for side, book in ((Side.CRM, self.vendors.crm), (Side.GOOGLE, self.vendors.google)):
+            entries = await book.control.log(self._checked[side])
+            self._checked[side] = max((entry["number"] for entry in entries), default=self._checked[side])
+            if not run.settings.policy.direction.writes(side):
+                assert [entry for entry in entries if entry["mutation"]] == [], f"the source ({side}) was written"
+
+    async def pair(self, remote_id: str) -> Link:
+        """The pair, as it stands, that has this record or person."""
+        found = [link for link in await self.links() if remote_id in {link.crm.remote_id, link.google.remote_id}]
+        living = [link for link in found if link.state is not PairState.GONE] or found
+        assert len(living) == 1, f"{len(living)} pairs with {remote_id}"
+        return living[0]
+
+    async def answer(self, remote_id: str, action: Action) -> None:
+        """Ask for something to be done with the pair of this record or person; the next run does it."""
+        answer = Answer((await self.pair(remote_id)).link_id, action)
+        now = self.clock.now()
+        await self.books.answers.ask(self.settings.organisation_id, self.config, [answer], now)
+
+    async def pass_time(self, **by: float) -> None:
+        """Move every clock: ours and the vendors'."""
+        await self.pass_until(self.clock.now() + timedelta(**by))
 
     async def pass_until(self, instant: datetime) -> None:
         """Let time go by on our clock and the vendors'."""
@@ -229,14 +268,8 @@ def _settings(both: Vendors, policy: Policy) -> RunSettings:
 
 
 def _tokens(both: Vendors, clock: ManualClock, settings: RunSettings) -> FixedTokens:
-    google, crm = both.google, both.crm
-    return FixedTokens(
-        clock,
-        {
-            settings.crm_connection_id: (crm.token, crm.control.base_url),
-            settings.google_connection_id: (google.token, google.control.base_url),
-        },
-    )
+    crm, google = both.crm, both.google
+    return FixedTokens(clock, {settings.crm_connection_id: crm, settings.google_connection_id: google})
 
 
 def _providers(both: Vendors, client: httpx2.AsyncClient, clock: ManualClock, tokens: FixedTokens) -> Providers:

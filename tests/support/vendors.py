@@ -55,6 +55,10 @@ class Control:
         counters = await self.call("GET", "/counters")
         return Counter({name: int(n["calls"]) for name, n in counters["operations"].items()})
 
+    async def log(self, since: int = 0) -> list[Json]:
+        """What was asked of the simulator, after the entry of that number."""
+        return list((await self.call("GET", f"/log?since={since}"))["entries"])
+
     async def clear_log(self) -> None:
         """Begin counting anew."""
         await self.call("DELETE", "/log")
@@ -68,6 +72,11 @@ class GoogleBook:
     sub: str
     group: str
     token: str = ""
+
+    async def renew_token(self) -> None:
+        """Have a new access token."""
+        body = {"account": self.sub, "lifetime_s": 1e9}
+        self.token = (await self.control.call("POST", "/tokens", body))["access_token"]
 
     async def add(self, people: Sequence[Json], *, in_group: bool = True) -> list[str]:
         """Resource names of new contacts, in order."""
@@ -91,9 +100,36 @@ class GoogleBook:
         body = [{"resource_name": name, "fields": dict(fields)} for name, fields in edits.items()]
         await self.control.call("POST", f"/accounts/{self.sub}/people/edits", body)
 
-    async def delete(self, name: str) -> None:
-        """Move one contact to the trash."""
-        await self.control.call("DELETE", f"/accounts/{self.sub}/{name}")
+    async def delete(self, *names: str) -> None:
+        """Move contacts to the trash."""
+        for name in names:
+            await self.control.call("DELETE", f"/accounts/{self.sub}/{name}")
+
+    async def restore(self, name: str) -> None:
+        """Take a contact out of the trash."""
+        await self.control.call("POST", f"/accounts/{self.sub}/{name}/restore")
+
+    async def touch(self, name: str) -> None:
+        """Move a contact's etag and time without any visible change."""
+        await self.control.call("POST", f"/accounts/{self.sub}/{name}/touch")
+
+    async def rename(self, name: str) -> str:
+        """Give a contact a new resource name, as the provider does now and then."""
+        answer = await self.control.call("POST", f"/accounts/{self.sub}/{name}/rename")
+        return str(answer["resourceName"])
+
+    async def merge(self, kept: str, gone: str) -> None:
+        """Make two contacts one."""
+        await self.control.call("POST", f"/accounts/{self.sub}/people/merge", {"kept": kept, "gone": gone})
+
+    async def delete_group(self) -> None:
+        """Delete the group; its members stay."""
+        await self.control.call("DELETE", f"/accounts/{self.sub}/groups/{self.group.removeprefix('contactGroups/')}")
+
+    async def rename_group(self, name: str) -> None:
+        """Give the group another name."""
+        path = f"/accounts/{self.sub}/groups/{self.group.removeprefix('contactGroups/')}"
+        await self.control.call("PATCH", path, {"name": name})
 
     async def move(self, name: str, *, add: Iterable[str] = (), remove: Iterable[str] = ()) -> None:
         """Put a contact into groups and take it out of others."""
@@ -110,6 +146,10 @@ class CrmBook:
     user_id: str
     view: str
     token: str = ""
+
+    async def renew_token(self) -> None:
+        """Have a new access token."""
+        self.token = (await self.control.call("POST", "/tokens", {"user_id": self.user_id}))["access_token"]
 
     @property
     def _contacts(self) -> str:
@@ -144,6 +184,31 @@ class CrmBook:
     async def delete(self, *record_ids: str) -> None:
         """Move records to the recycle bin."""
         await self.control.call("POST", f"{self._contacts}/delete", {"ids": list(record_ids)})
+
+    async def restore(self, *record_ids: str) -> None:
+        """Take records out of the bin."""
+        await self.control.call("POST", f"{self._contacts}/restore", {"ids": list(record_ids)})
+
+    async def merge(self, winner: str, *losers: str) -> None:
+        """Merge records into one."""
+        await self.control.call("POST", f"{self._contacts}/merge", {"winner": winner, "losers": list(losers)})
+
+    async def mark(self, record_id: str, **marks: object) -> None:
+        """Lock a record, withdraw its approval, hide it from users or make it read-only for them."""
+        await self.control.call("POST", f"{self._contacts}/mark", {"ids": [record_id], **marks})
+
+    async def change_view(self, **changes: object) -> None:
+        """Change the list view as its owner would."""
+        await self.control.call("PATCH", f"/organisations/{self.zgid}/views/{self.view}", changes)
+
+    async def delete_view(self) -> None:
+        """Delete the list view; its records stay."""
+        await self.control.call("DELETE", f"/organisations/{self.zgid}/views/{self.view}")
+
+    async def add_field(self, label: str, **field: object) -> str:
+        """The API name of a new field of contacts."""
+        answer = await self.control.call("POST", f"/organisations/{self.zgid}/fields", {"label": label, **field})
+        return str(answer["api_name"])
 
 
 @dataclass(slots=True)
@@ -189,8 +254,9 @@ async def furnish(
 async def _google_book(control: Control) -> GoogleBook:
     account = await control.call("POST", "/accounts", {"email": "ada@example.com", "region": "GB"})
     group = await control.call("POST", f"/accounts/{account['sub']}/groups", {"name": "Customers"})
-    token = await control.call("POST", "/tokens", {"account": account["sub"], "lifetime_s": 1e9})
-    return GoogleBook(control, account["sub"], group["resourceName"], token["access_token"])
+    book = GoogleBook(control, account["sub"], group["resourceName"])
+    await book.renew_token()
+    return book
 
 
 async def _crm_book(control: Control, criteria: Json | None) -> CrmBook:
@@ -199,8 +265,9 @@ async def _crm_book(control: Control, criteria: Json | None) -> CrmBook:
     view = await control.call(
         "POST", f"/organisations/{org['zgid']}/views", {"name": "Customers", "criteria": criteria, "owner": user}
     )
-    token = await control.call("POST", "/tokens", {"user_id": user})
-    return CrmBook(control, org["zgid"], user, view["id"], token["access_token"])
+    book = CrmBook(control, org["zgid"], user, view["id"])
+    await book.renew_token()
+    return book
 
 
 def google_people(count: int, *, seed: int = 1, unique_emails: bool = True) -> list[Json]:

@@ -13,7 +13,7 @@ import pytest
 
 from contactsync.domain.contact import Side
 from contactsync.domain.digests import DigestSet
-from contactsync.domain.ids import LinkId, RowKey, RunId
+from contactsync.domain.ids import EffectId, LinkId, RowKey, RunId
 from contactsync.domain.link import Hold, KeyKind, Link, LinkSide, MatchKey, PairState, Presence
 from contactsync.domain.outcome import Outcome
 from contactsync.errors import StateInvariantError
@@ -87,10 +87,13 @@ def full_link() -> Link:
             retry_at=EPOCH - HOUR,
             provider_message="Invalid data: é",
             failed=True,
+            rivals=("people/c9", "crm-8"),
         ),
         excluded=True,
         diverged=frozenset({RowKey("b=c"), RowKey("a=b")}),
         keep_apart=frozenset({"people/c9"}),
+        same_as="people/c8",
+        restoring=EffectId(uuid4()),
         reason="why",
         taken_by=RunId(uuid4()),
     )
@@ -392,13 +395,14 @@ class LinkContract:
                 a_link(pending_since=EPOCH),
                 a_link(pending_since=EPOCH, hold=hold(failed=False)),
                 a_link(hold=hold(failed=True)),
+                a_link(excluded=True, pending_since=EPOCH),
             )
             async with worker.begin() as tx:
                 await tx.runs.record(worker.run.run_id, [RunContact(link_id=reported.link_id, outcome=Outcome.CREATED)])
                 standing = await tx.links.standing(worker.run.run_id)
         assert standing == {
             Outcome.UNCHANGED: 1,
-            Outcome.SKIPPED: 3,
+            Outcome.SKIPPED: 4,
             Outcome.WAITING: 1,
             Outcome.HELD: 1,
             Outcome.FAILED: 1,

@@ -14,6 +14,7 @@ import asyncpg
 import pytest
 
 from contactsync.adapters.memory.state import MemoryState
+from contactsync.adapters.sql.answers import SqlPairAnswers
 from contactsync.adapters.sql.codec import dump, policy_to_json, sync_from
 from contactsync.adapters.sql.database import Connection, Database, open_database
 from contactsync.adapters.sql.leases import worker_presence
@@ -35,7 +36,7 @@ from contactsync.domain.ids import (
 from contactsync.domain.mapping import default_mapping
 from contactsync.domain.policy import Direction, Policy
 from contactsync.messages.hint import RunHint
-from contactsync.ports.requests import OutboxRelayStore, RunLimits, RunRequests, RunSweeper
+from contactsync.ports.requests import OutboxRelayStore, PairAnswers, RunLimits, RunRequests, RunSweeper
 from contactsync.ports.state import Claimed, Lease, Run, RunMode, RunSettings, State, SyncState, Transaction
 from tests.support.clock import ManualClock
 from tests.support.postgres import Database as TestDatabase
@@ -67,6 +68,8 @@ class World(Protocol):
     def state(self) -> State: ...
     @property
     def requests(self) -> RunRequests: ...
+    @property
+    def answers(self) -> PairAnswers: ...
     @property
     def relay(self) -> OutboxRelayStore: ...
     @property
@@ -188,6 +191,7 @@ class MemoryWorld:
         self.clock = ManualClock()
         self.state = MemoryState(self.clock, limits=limits)
         self.requests = self.state.requests
+        self.answers = self.state.answers
         self.relay = self.state.relay
         self.sweeper = self.state.sweeper
 
@@ -249,6 +253,7 @@ class SqlWorld:
         self.vault = SqlVault(database, KeyRing.parse(KEYS), self.clock)
         self.state = SqlState(database, self.vault, self.clock, limits=limits)
         self.requests = SqlRunRequests(database, self.clock, limits=limits)
+        self.answers = SqlPairAnswers(database, self.vault)
         self.relay = SqlOutboxRelayStore(database, self.clock)
         self.sweeper = SqlRunSweeper(database, self.requests)
 

@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from contactsync.domain.contact import Side, Values
 from contactsync.domain.digests import EMPTY_DIGESTS, DigestSet
-from contactsync.domain.ids import LinkId, RowKey, RunId
+from contactsync.domain.ids import EffectId, LinkId, RowKey, RunId
 from contactsync.domain.keys import KeyKind, MatchKey
 
 __all__ = ["Hold", "KeyKind", "Link", "LinkSide", "MatchKey", "PairState", "Presence"]
@@ -82,6 +82,8 @@ class Hold:
     provider_message: str = ""
     failed: bool = False
     """True when the provider refused it (outcome `failed`), false when a rule or question holds it."""
+    rivals: tuple[str, ...] = ()
+    """Remote ids of the contacts that it may be one with, the likeliest first: what a person is asked about."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +102,11 @@ class Link:
     excluded: bool = False
     diverged: frozenset[RowKey] = frozenset()
     keep_apart: frozenset[str] = frozenset()
-    """Remote ids of the other side that a person declared to be somebody else."""
+    """Remote ids of contacts, of either side, that a person declared to be somebody else."""
+    same_as: str | None = None
+    """Remote id of the contact that a person declared to be this one."""
+    restoring: EffectId | None = None
+    """The write whose replaced values somebody asked to have back."""
     reason: str = ""
     """Why the pair is in its state (`in_crm_outside_view`, `kept_after_deletion`, …)."""
     taken_by: RunId | None = None

@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from hashlib import blake2b
 from typing import Final, assert_never
 
+from contactsync.domain.actions import Overwritten, is_restorable
 from contactsync.domain.contact import Changes, Identity, Observation, Side, Values
 from contactsync.domain.digests import Digester, DigestSet
 from contactsync.domain.effect import EffectKind
@@ -63,11 +64,24 @@ class Decision:
     """Row keys of fields that the other side cannot hold, with the reason code."""
 
 
-def decide(link: Link, policy: Policy, digester: Digester, *, now: datetime, first: bool) -> Decision:
+def decide(
+    link: Link,
+    policy: Policy,
+    digester: Digester,
+    *,
+    now: datetime,
+    first: bool,
+    journal: Overwritten | None = None,
+) -> Decision:
     """What to do about a pair now. A side that shows something else than was agreed must have its values.
 
-    `first`: the configuration has not completed a run yet, so nothing is deleted.
+    `first`: the configuration has not completed a run yet, so nothing is deleted. `journal`: what the pair is
+    `restoring`.
     """
+    if link.restoring is not None:
+        if journal is not None and (wanted := _restored(link, journal, policy, now)) is not None:
+            return wanted
+        link = replace(link, restoring=None)
     if link.state is PairState.GONE:
         return Decision(link=link, outcome=Outcome.UNCHANGED)
     if link.excluded:
@@ -306,6 +320,38 @@ def _settled(link: Link, *, state: PairState, reason: str) -> Link:
     return replace(link, state=state, reason=reason, hold=None, pending_since=None, pending_order=None)
 
 
+# --- what a person wants back ---------------------------------------------------------------------------------------
+
+
+def _restored(link: Link, last: Overwritten, policy: Policy, now: datetime) -> Decision | None:
+    """Write back what one write replaced; None when that is done already or cannot be done any more.
+
+    A deleted contact is made again on its side alone. Values that were overwritten count as typed there by hand.
+    """
+    here = link.side(last.side)
+    if not is_restorable(last, policy, now):
+        return None
+    known = policy.mapping.by_key
+    if last.kind is EffectKind.DELETE:
+        values = {key: text for key, text in last.before.items() if key in known}
+        if here.presence is Presence.PRESENT or not values:
+            return None
+        made = Intent(side=last.side, kind=EffectKind.CREATE, changes=values)
+        return Decision(link=link, intents=(made,), outcome=Outcome.CREATED, reason=Reason.RESTORED, takes=True)
+    changes = {key: last.before.get(key) for key in last.changes if key in known}
+    if here.presence is not Presence.PRESENT or not changes:
+        return None
+    intent = Intent(side=last.side, kind=EffectKind.UPDATE, changes=changes, before=written_over(here, changes))
+    return Decision(
+        link=link,
+        intents=(intent,),
+        outcome=Outcome.UPDATED,
+        reason=Reason.RESTORED,
+        takes=True,
+        fields=tuple(sorted({key.partition("=")[0] for key in changes})),
+    )
+
+
 # --- what a provider answered ---------------------------------------------------------------------------------------
 
 
@@ -352,8 +398,21 @@ def confirm(  # noqa: PLR0913  one provider answer, field by field
             observed_at=modified_at,
             values=None if observation is None else observation.values,
         )
+    if link.restoring is not None:
+        return _after_restoring(link, intent, written)
     after = _with_side(link, intent.side, written)
     return _after_write(_with_source_base(after, intent, mapping), intent, mapping)
+
+
+def _after_restoring(link: Link, intent: Intent, written: LinkSide) -> Link:
+    """A contact that was made again stands beside a deleted one; restored values are an edit of their side."""
+    if intent.kind is not EffectKind.CREATE:
+        written = replace(written, base=link.side(intent.side).base)
+        return replace(_with_side(link, intent.side, written), restoring=None)
+    after = replace(_with_side(link, intent.side, written), restoring=None)
+    if link.side(intent.side.other).presence is Presence.PRESENT:
+        return replace(after, state=PairState.LINKED, hold=None, reason="")
+    return _settled(after, state=PairState.RELEASED, reason=Reason.KEPT_AFTER_DELETION)
 
 
 def _created(

@@ -35,6 +35,7 @@ class Reason(StrEnum):
     ADOPTED = "adopted"
     MADE_AGAIN = "made_again"
     GONE = "gone"
+    RESTORED = "restored"
 
     # Contacts that wait or are held
     OVER_LIMIT = "over_limit"
@@ -193,6 +194,10 @@ _WRITTEN: Final[Mapping[Reason, tuple[str, str]]] = {
         "Il a été supprimé d'un côté mais modifié de l'autre depuis : il a donc été recréé.",
     ),
     Reason.GONE: ("It was deleted on both sides.", "Il a été supprimé des deux côtés."),
+    Reason.RESTORED: (
+        "What had been overwritten or deleted was written back, as you asked.",
+        "Ce qui avait été écrasé ou supprimé a été rétabli, à votre demande.",
+    ),
     Reason.OVER_LIMIT: (
         "The limit of this sync is reached. It is taken by one of the next ones.",
         "La limite de cette synchronisation est atteinte. Il sera traité par l'une des suivantes.",

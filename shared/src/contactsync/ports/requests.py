@@ -12,7 +12,8 @@ from enum import StrEnum
 from typing import Protocol
 from uuid import UUID
 
-from contactsync.domain.ids import ConfigId, OrganisationId, RunId
+from contactsync.domain.actions import Answer, Overwritten
+from contactsync.domain.ids import ConfigId, LinkId, OrganisationId, RunId
 from contactsync.ports.queue import OutboundHint
 from contactsync.ports.state import RunMode
 
@@ -106,6 +107,23 @@ class RunRequests(Protocol):
 
         One that never began is cancelled at once; one that waits is hinted again, so that a worker ends it.
         """
+        ...
+
+
+class PairAnswers(Protocol):
+    """What people ask of single pairs (`contactsync.domain.actions`); the next run carries it out."""
+
+    async def ask(
+        self, organisation_id: OrganisationId, config_id: ConfigId, answers: Sequence[Answer], now: datetime
+    ) -> None:
+        """Store answers for the next run of this configuration; a later one for the same pair replaces an earlier one.
+
+        Raises UnknownRowError, with nothing stored, when the configuration does not have one of the pairs.
+        """
+        ...
+
+    async def last_overwritten(self, organisation_id: OrganisationId, link_id: LinkId) -> Overwritten | None:
+        """The newest write of the pair that can be restored; None when its journal holds none."""
         ...
 
 

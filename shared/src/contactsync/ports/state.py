@@ -15,6 +15,7 @@ from enum import StrEnum
 from typing import Protocol
 from uuid import UUID
 
+from contactsync.domain.actions import Answer, Overwritten
 from contactsync.domain.contact import Changes, Side, Values
 from contactsync.domain.effect import EffectKind
 from contactsync.domain.ids import (
@@ -371,6 +372,14 @@ class LinkStore(Protocol):
         """Links whose e-mail digest is now claimed for a create in this organisation; the others must wait."""
         ...
 
+    async def answers(self) -> Sequence[Answer]:
+        """What people asked of this configuration's pairs and no run has carried out; they keep until `answered`."""
+        ...
+
+    async def answered(self, link_ids: Sequence[LinkId]) -> None:
+        """These pairs' answers, as read in this transaction, are carried out."""
+        ...
+
 
 # --- effects --------------------------------------------------------------------------------------------------------
 
@@ -408,6 +417,19 @@ class Effect:
     reason: str = ""
     revision: str = ""
 
+    def overwritten(self) -> Overwritten | None:
+        """What it replaced, if it was sent."""
+        if self.sent_at is None:
+            return None
+        return Overwritten(
+            effect_id=self.effect_id,
+            side=self.side,
+            kind=self.kind,
+            at=self.sent_at,
+            changes=self.changes,
+            before=self.before,
+        )
+
 
 class EffectStore(Protocol):
     """The ledger, inside a fenced transaction."""
@@ -430,6 +452,14 @@ class EffectStore(Protocol):
 
     async def planned(self, run_id: RunId) -> Sequence[Effect]:
         """The deletes of a run that await approval."""
+        ...
+
+    async def by_ids(self, effect_ids: Sequence[EffectId]) -> Mapping[EffectId, Effect]:
+        """Effects by id, of any configuration of the organisation, with the values that are still kept."""
+        ...
+
+    async def last_of(self, link_ids: Sequence[LinkId]) -> Mapping[LinkId, Effect]:
+        """The newest confirmed update or delete of each pair: what can be restored."""
         ...
 
 

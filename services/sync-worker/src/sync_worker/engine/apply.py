@@ -192,7 +192,8 @@ class Sender:
             work.link.link_id: key.digest
             for work in works
             for key in work.link.side(self._side.other).keys[:1]
-            if key.kind is not KeyKind.NAME_PHONE
+            # Whom a person declared to be somebody else shares an address on purpose.
+            if key.kind is not KeyKind.NAME_PHONE and not work.link.keep_apart
         }
         if not wanted:
             return works
@@ -349,7 +350,9 @@ class Sender:
         if not works:
             return
         complete = [work for work in works if not work.todo]
-        await tx.links.save([work.link if work.todo else finished(self._session, work.link) for work in works])
+        await tx.links.save(
+            [work.link if work.todo else finished(self._session, work.link, work.decision.reason) for work in works]
+        )
         await self._session.report(tx, [work.row() for work in complete])
 
     async def _finish(self, works: Sequence[PairWork]) -> None:

@@ -23,7 +23,7 @@ async def adopt_marked(session: Session, tx: Transaction, people: Sequence[Obser
     links = await tx.links.by_ids(list(marked))
     found: dict[str, Link] = {}
     for link_id, link in links.items():
-        if link.google.remote_id is None:
+        if link.google.presence is not Presence.PRESENT:  # a person who was deleted is made again under a new name
             person = marked[link_id]
             found[person.remote_id] = await _adopt(session, tx, link, person)
     return found

@@ -12,9 +12,10 @@ from dataclasses import dataclass, field, replace
 
 from contactsync.domain.absorb import absorb
 from contactsync.domain.contact import Observation, Side
-from contactsync.domain.ids import LinkId, PersonId
+from contactsync.domain.ids import LinkId, PersonId, RecordId
 from contactsync.domain.link import Hold, KeyKind, Link, LinkSide, MatchKey, PairState, Presence
 from contactsync.domain.matching import Candidate, Doubt, Same, choose, first_in_order, peer_reason
+from contactsync.domain.planning import RETRY_AFTER, hold
 from contactsync.domain.policy import NoEmailRule
 from contactsync.domain.reasons import Reason
 from contactsync.ports.state import Outsider
@@ -50,8 +51,10 @@ async def match(session: Session, chunk: Sequence[Link]) -> Matched:
         return Matched(list(chunk))
     index = await _index(session, alone)
     matcher = _Matcher(session, index)
+    resolved = [link for link in map(matcher.resolve, chunk) if link is not None]
     return Matched(
-        [link for link in (matcher.resolve(link) for link in chunk) if link is not None],
+        # One that was set aside may have been taken by another that came after it.
+        [link for link in resolved if link.link_id not in matcher.absorbed],
         matcher.absorbed,
         matcher.joined,
         matcher.found,
@@ -59,7 +62,8 @@ async def match(session: Session, chunk: Sequence[Link]) -> Matched:
 
 
 def _stands_alone(link: Link) -> bool:
-    return link.state is PairState.SINGLE and link.hold is None and not link.excluded
+    """Whether it is to be looked for. A hold whose time has come says nothing any more: the world may have changed."""
+    return link.state is PairState.SINGLE and not link.excluded and link.restoring is None
 
 
 def _here(link: Link) -> Side:
@@ -77,15 +81,43 @@ def primary_keys(side: LinkSide, rule: NoEmailRule) -> tuple[MatchKey, ...]:
 
 async def _index(session: Session, alone: Sequence[Link]) -> _Index:
     keys = [key for link in alone for key in link.side(_here(link)).keys]
-    links: dict[Side, dict[bytes, list[Link]]] = {}
+    found: dict[Side, Sequence[Link]] = {}
     outsiders: dict[Side, dict[bytes, list[tuple[MatchKey, Outsider]]]] = {}
     async with session.transaction() as tx:
         for side in Side:
-            links[side] = _by_digest(await tx.links.by_keys(side, keys), side)
+            found[side] = await tx.links.by_keys(side, keys)
             outsiders[side] = _outsiders_by_digest(await tx.links.outsiders(side, keys))
+    links = {side: _by_digest(await _named(session, found[side], side, alone), side) for side in Side}
     strangers = _strangers(alone, outsiders[Side.GOOGLE])
     people = await session.ports.google.read(sorted(strangers)) if strangers else ()
     return _Index(links, outsiders, {person.observation.remote_id: person.observation for person in people})
+
+
+async def _named(session: Session, found: Sequence[Link], side: Side, alone: Sequence[Link]) -> list[Link]:
+    """The same pairs; candidates for a contact of the other side have their names, read anew where no run kept them."""
+    sought = {key.digest for link in alone if _here(link) is side.other for key in link.side(side.other).keys}
+    nameless = {
+        str(link.side(side).remote_id): link
+        for link in found
+        if _is_free(link, side) and link.side(side).values is None and sought & {k.digest for k in link.side(side).keys}
+    }
+    read = await _read(session, side, sorted(nameless)) if nameless else []
+    context = context_for(session, side, began=session.now())
+    named = {}
+    for observation in read:
+        for name in (observation.remote_id, *observation.previous_ids):
+            if (link := nameless.get(name)) is not None:
+                # Only what is pending keeps its values; nothing of this is stored unless the two are linked.
+                looked_at = replace(link, pending_since=link.pending_since or session.now())
+                named[link.link_id] = absorb(looked_at, observation, side, context) or link
+    missing = {link.link_id for link in nameless.values()} - named.keys()
+    return [named.get(link.link_id, link) for link in found if link.link_id not in missing]
+
+
+async def _read(session: Session, side: Side, ids: Sequence[str]) -> list[Observation]:
+    if side is Side.CRM:
+        return list(await session.ports.crm.read([RecordId(i) for i in ids]))
+    return [person.observation for person in await session.ports.google.read([PersonId(i) for i in ids])]
 
 
 def _by_digest(links: Iterable[Link], side: Side) -> dict[bytes, list[Link]]:
@@ -129,7 +161,7 @@ class _Matcher:
             return None
         if not _stands_alone(link):
             return link
-        resolved = self._resolved(link)
+        resolved = self._resolved(link if link.hold is None or link.hold.failed else replace(link, hold=None))
         if resolved.hold is None and resolved.state is PairState.SINGLE:
             # It will be made on the other side: nobody may join it meanwhile.
             self._session.engaged.add(link.link_id)
@@ -139,7 +171,10 @@ class _Matcher:
         side = _here(link)
         first = self._first_of_its_side(link, side)
         if first is not link and first.link_id != link.link_id:
-            return self._held(link, peer_reason(link.side(side).name, first.side(side).name))
+            rival = str(first.side(side).remote_id)
+            same = link.same_as == rival
+            reason = Reason.AMBIGUOUS_MATCH if same else peer_reason(link.side(side).name, first.side(side).name)
+            return self._held(link, reason, (rival,))
         return self._joined(link, side)
 
     def _first_of_its_side(self, link: Link, side: Side) -> Link:
@@ -160,7 +195,8 @@ class _Matcher:
         other = side.other
         free: dict[str, Link | None] = {}
         for link_or_none, remote_id in self._candidates(link, side):
-            if (other, remote_id) not in self._taken:
+            apart = link_or_none is not None and str(link.side(side).remote_id) in link_or_none.keep_apart
+            if (other, remote_id) not in self._taken and not apart:
                 free.setdefault(remote_id, link_or_none)
         chosen = choose(
             link.side(side).name,
@@ -168,6 +204,8 @@ class _Matcher:
             other,
             link.keep_apart,
         )
+        if link.same_as in free:
+            chosen = Same(str(link.same_as))
         match chosen:
             case Same(remote_id=remote_id):
                 found = free[remote_id]
@@ -176,8 +214,8 @@ class _Matcher:
                 self._taken |= {(other, remote_id), (side, str(link.side(side).remote_id))}
                 self.joined.add(link.link_id)
                 return self._linked(link, other, remote_id, found)
-            case Doubt():
-                return self._held(link, Reason.POSSIBLE_DUPLICATE)
+            case Doubt(remote_id=remote_id, others=others):
+                return self._held(link, Reason.POSSIBLE_DUPLICATE, (remote_id, *others))
             case _:
                 return link
 
@@ -239,8 +277,11 @@ class _Matcher:
         now = self._session.now()
         return replace(link, hold=Hold(reason=Reason.BEING_CREATED, since=now, retry_at=now))
 
-    def _held(self, link: Link, reason: str) -> Link:
-        return replace(link, hold=Hold(reason=reason, since=self._session.now()))
+    def _held(self, link: Link, reason: str, rivals: tuple[str, ...]) -> Link:
+        """Asked about; looked at again when the contact changes, and each day, since its rivals may change too."""
+        session = self._session
+        held = hold(link, reason, session.policy, session.now(), retry_after=RETRY_AFTER)
+        return replace(held, hold=replace(held.hold, rivals=rivals)) if held.hold is not None else held
 
 
 _KEY_ORDER = {

@@ -18,6 +18,7 @@ from contactsync.domain.ids import LinkId, RecordId
 from contactsync.domain.link import Link
 from contactsync.errors import PageTokenExpiredError, ScopeGoneError, SyncTokenExpiredError
 from contactsync.ports.state import Listing, RunMode, SyncState, Transaction
+from sync_worker.engine.answers import take_answers
 from sync_worker.engine.people import absorb_people, context_for
 from sync_worker.engine.session import Session, known
 
@@ -43,6 +44,7 @@ async def observe(session: Session) -> bool:
 async def _open_listings(session: Session) -> None:
     if session.run.listings:
         return
+    await take_answers(session)
     now = session.now()
     async with session.transaction():
         session.set_listing(Side.GOOGLE, _google_listing(session, now))

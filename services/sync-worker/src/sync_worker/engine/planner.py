@@ -15,9 +15,10 @@ from itertools import chain
 from contactsync.domain.contact import Side
 from contactsync.domain.effect import EffectKind
 from contactsync.domain.ids import LinkId
-from contactsync.domain.link import Link
+from contactsync.domain.link import Link, PairState
 from contactsync.domain.outcome import Outcome
 from contactsync.domain.planning import RETRY_AFTER, Decision, Intent, decide, hold, refuse
+from contactsync.domain.reasons import Reason
 from contactsync.ports.state import PendingPosition, RunContact
 from sync_worker.engine.match import Matched, match
 from sync_worker.engine.session import Session, position
@@ -166,6 +167,7 @@ class Planner:
             fresh = [i for i in chunk if i.link_id not in session.unknown and i.link_id not in self._absorbed]
             matched = await match(session, await with_values(session, fresh))
             links = await with_values(session, matched.links)
+            await recall_journal(session, links)
             decisions = [(link, decide_now(session, link)) for link in links]
             await self._take(matched, decisions)
         except BaseException:
@@ -244,12 +246,30 @@ def decide_now(session: Session, link: Link) -> Decision:
     policy = session.policy
     if any(listing.shrunk or listing.why in {"settings", "token_expired"} for listing in session.run.listings.values()):
         policy = replace(policy, deletes_allowed=False)
-    return decide(link, policy, session.ports.digester, now=session.now(), first=session.run.first)
+    return decide(
+        link,
+        policy,
+        session.ports.digester,
+        now=session.now(),
+        first=session.run.first,
+        journal=session.journal.get(link.restoring) if link.restoring is not None else None,
+    )
 
 
-def finished(session: Session, link: Link) -> Link:
-    """The pair with nothing left to do in this run; a hold keeps it pending."""
-    if link.hold is not None:
+async def recall_journal(session: Session, links: Sequence[Link]) -> None:
+    """Have at hand what these pairs are to be given back."""
+    wanted = [link.restoring for link in links if link.restoring is not None]
+    if wanted:
+        async with session.transaction() as tx:
+            effects = await tx.effects.by_ids(wanted)
+        entries = {effect_id: effect.overwritten() for effect_id, effect in effects.items()}
+        session.journal.update({effect_id: entry for effect_id, entry in entries.items() if entry is not None})
+
+
+def finished(session: Session, link: Link, reason: str = "") -> Link:
+    """The pair with nothing left to do in this run; a hold keeps it pending, and so do values that were restored."""
+    restored = link.state is PairState.LINKED and reason == Reason.RESTORED
+    if link.hold is not None or restored:
         return replace(link, taken_by=session.run.run_id)
     return replace(link, pending_since=None, pending_order=None, taken_by=session.run.run_id)
 

@@ -10,9 +10,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Protocol, TypeVar
 
+from contactsync.domain.actions import Overwritten
 from contactsync.domain.contact import Side
 from contactsync.domain.digests import Digester
-from contactsync.domain.ids import LinkId
+from contactsync.domain.ids import EffectId, LinkId
 from contactsync.domain.link import Link
 from contactsync.domain.mapping import Mapping as FieldMapping
 from contactsync.domain.policy import Policy
@@ -86,6 +87,8 @@ class Session:
         """Contacts that are being made on the other side in this slice: nothing is linked to them meanwhile."""
         self.companies: dict[str, str | None] = {}
         """Company name -> account id, as far as asked in this slice; None when the CRM does not know it."""
+        self.journal: dict[EffectId, Overwritten] = {}
+        """What pairs that are being restored had."""
         self.record_names: dict[str, str] = {}
         """Names of CRM records found outside the view in this slice, by id: a name in common is asked for."""
         self._lease = lease

@@ -20,7 +20,7 @@ def wants_values(link: Link, side: Side) -> bool:
     here = link.side(side)
     if here.presence is not Presence.PRESENT or here.remote_id is None or here.values is not None:
         return False
-    return here.seen != here.base or not here.base
+    return here.seen != here.base or not here.base or link.restoring is not None
 
 
 async def with_values(session: Session, links: Sequence[Link]) -> list[Link]:

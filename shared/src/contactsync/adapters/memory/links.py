@@ -17,8 +17,9 @@ from contactsync.adapters.memory.tables import (
     SideMarks,
     Tables,
 )
+from contactsync.domain.actions import Answer
 from contactsync.domain.contact import Side
-from contactsync.domain.ids import LinkId, RunId
+from contactsync.domain.ids import ConfigId, LinkId, RunId
 from contactsync.domain.link import Link, LinkSide, MatchKey, PairState, Presence
 from contactsync.domain.outcome import Outcome
 from contactsync.errors import StateInvariantError
@@ -128,18 +129,7 @@ class MemoryLinks:
         return (self._load(link_id) for link_id in self._scopes if links[link_id].realm == self._realm)
 
     def _load(self, link_id: LinkId) -> Link:
-        link = self._tables.links[link_id].link
-        scope = self._scopes.get(link_id, ScopeRow())
-        dormant = scope.dormant and link.state is PairState.LINKED
-        return replace(
-            link,
-            state=PairState.DORMANT if dormant else link.state,
-            crm=_marked(link.crm, scope.crm),
-            google=_marked(link.google, scope.google),
-            pending_since=scope.pending_since,
-            pending_order=scope.pending_order,
-            taken_by=scope.taken_by,
-        )
+        return _joined(self._tables.links[link_id].link, self._scopes.get(link_id, ScopeRow()))
 
     # --- writing ---
 
@@ -284,6 +274,37 @@ class MemoryLinks:
                 claimed.add(link_id)
         return frozenset(claimed)
 
+    # --- what people asked ---
+
+    async def answers(self) -> Sequence[Answer]:
+        """What people asked of this configuration's pairs and no run has carried out."""
+        asked = self._tables.answers.items()
+        return [Answer(link, action) for (config, link), action in asked if config == self._run.settings.config_id]
+
+    async def answered(self, link_ids: Sequence[LinkId]) -> None:
+        """These pairs' answers are carried out."""
+        for link_id in link_ids:
+            self._journal.drop(self._tables.answers, (self._run.settings.config_id, link_id))
+
+
+def pairs_of(tables: Tables, config_id: ConfigId) -> list[Link]:
+    """The pairs of a configuration as they stand."""
+    scopes = tables.scopes.get(config_id, {})
+    return [_joined(tables.links[link_id].link, scope) for link_id, scope in scopes.items()]
+
+
+def _joined(link: Link, scope: ScopeRow) -> Link:
+    dormant = scope.dormant and link.state is PairState.LINKED
+    return replace(
+        link,
+        state=PairState.DORMANT if dormant else link.state,
+        crm=_marked(link.crm, scope.crm),
+        google=_marked(link.google, scope.google),
+        pending_since=scope.pending_since,
+        pending_order=scope.pending_order,
+        taken_by=scope.taken_by,
+    )
+
 
 def _marks(side: LinkSide) -> SideMarks:
     return SideMarks(in_scope=side.in_scope, seen_in_scope=side.seen_in_scope, listing=side.listing)
@@ -314,6 +335,8 @@ def _position(link: Link) -> tuple[datetime, datetime, LinkId]:
 
 def _stands_as(link: Link) -> Outcome:
     """What a pair counts as that the run did not touch."""
+    if link.excluded:
+        return Outcome.SKIPPED
     if link.hold is not None:
         return Outcome.FAILED if link.hold.failed else Outcome.HELD
     if link.pending_since is not None:

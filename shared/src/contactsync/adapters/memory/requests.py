@@ -8,9 +8,10 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from contactsync.adapters.memory.runs import MemoryOutbox, RunFactory, hint_of, lane_of
+from contactsync.adapters.memory.runs import MemoryOutbox, RunFactory, hint_of, lane_of, last_restorable
 from contactsync.adapters.memory.tables import ConfigRow, Journal, OutboxRow, RunRow, Tables
-from contactsync.domain.ids import ConfigId, OrganisationId, RunId
+from contactsync.domain.actions import Answer, Overwritten
+from contactsync.domain.ids import ConfigId, LinkId, OrganisationId, RunId
 from contactsync.errors import NotActiveError, UnknownRowError
 from contactsync.ports.clock import Clock
 from contactsync.ports.queue import OutboundHint
@@ -87,6 +88,35 @@ class MemoryRequests:
         config = self._tables.configs[run.settings.config_id]
         if row.waiting and config.active:
             self._factory(journal).create(config, row.waiting, now)
+
+
+class MemoryAnswers:
+    """`PairAnswers` over dictionaries."""
+
+    def __init__(self, tables: Tables, alone: Alone) -> None:
+        self._tables = tables
+        self._alone = alone
+
+    async def ask(
+        self, organisation_id: OrganisationId, config_id: ConfigId, answers: Sequence[Answer], now: datetime
+    ) -> None:
+        """Store answers for the next run of this configuration."""
+        del now
+        async with self._alone() as journal:
+            config = self._tables.configs.get(config_id)
+            pairs = self._tables.scopes.get(config_id, {})
+            foreign = config is None or config.settings.organisation_id != organisation_id
+            if foreign or any(answer.link_id not in pairs for answer in answers):
+                raise UnknownRowError(details={"configuration": str(config_id)})
+            for answer in answers:
+                journal.put(self._tables.answers, (config_id, answer.link_id), answer.action)
+
+    async def last_overwritten(self, organisation_id: OrganisationId, link_id: LinkId) -> Overwritten | None:
+        """The newest write of the pair that can be restored."""
+        row = self._tables.links.get(link_id)
+        effect = last_restorable(self._tables, link_id)
+        foreign = row is None or row.realm[0] != organisation_id
+        return None if foreign or effect is None else effect.overwritten()
 
 
 class MemoryRelayStore:

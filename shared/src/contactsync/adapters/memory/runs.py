@@ -10,7 +10,8 @@ from uuid import UUID
 
 from contactsync.adapters.memory.links import MemoryLinks
 from contactsync.adapters.memory.tables import ConfigRow, Journal, OutboxRow, RunRow, Tables
-from contactsync.domain.ids import ConfigId, LinkId, RunId
+from contactsync.domain.effect import EffectKind
+from contactsync.domain.ids import ConfigId, EffectId, LinkId, RunId
 from contactsync.domain.outcome import Outcome
 from contactsync.errors import StateInvariantError
 from contactsync.messages.hint import RunHint
@@ -193,6 +194,19 @@ class MemoryRuns:
         )
 
 
+def last_restorable(tables: Tables, link_id: LinkId) -> Effect | None:
+    """The newest confirmed update or delete of a pair; dictionaries keep the order of insertion."""
+    kinds = {EffectKind.UPDATE, EffectKind.DELETE}
+    return next(
+        (
+            effect
+            for effect in reversed(tables.effects.values())
+            if effect.link_id == link_id and effect.kind in kinds and effect.state is EffectState.CONFIRMED
+        ),
+        None,
+    )
+
+
 class MemoryEffects:
     """`EffectStore` over a dictionary."""
 
@@ -239,6 +253,14 @@ class MemoryEffects:
     async def planned(self, run_id: RunId) -> Sequence[Effect]:
         """The deletes of a run that await approval."""
         return [e for e in self._own() if e.run_id == run_id and e.state is EffectState.PLANNED]
+
+    async def by_ids(self, effect_ids: Sequence[EffectId]) -> Mapping[EffectId, Effect]:
+        """Effects by id, with the values that are still kept."""
+        return {i: self._tables.effects[i] for i in effect_ids if i in self._tables.effects}
+
+    async def last_of(self, link_ids: Sequence[LinkId]) -> Mapping[LinkId, Effect]:
+        """The newest confirmed update or delete of each pair."""
+        return {i: effect for i in link_ids if (effect := last_restorable(self._tables, i)) is not None}
 
     def _own(self) -> Sequence[Effect]:
         """This configuration's effects; dictionaries keep the order of insertion."""

@@ -10,8 +10,8 @@ from datetime import datetime
 from uuid import uuid4
 
 from contactsync.adapters.memory.leases import MemoryLeases
-from contactsync.adapters.memory.links import MemoryLinks
-from contactsync.adapters.memory.requests import MemoryRelayStore, MemoryRequests, MemorySweeper
+from contactsync.adapters.memory.links import MemoryLinks, pairs_of
+from contactsync.adapters.memory.requests import MemoryAnswers, MemoryRelayStore, MemoryRequests, MemorySweeper
 from contactsync.adapters.memory.runs import (
     MemoryEffects,
     MemoryOutbox,
@@ -23,6 +23,7 @@ from contactsync.adapters.memory.runs import (
 )
 from contactsync.adapters.memory.tables import ConfigRow, Journal, RunRow, Tables
 from contactsync.domain.ids import AccountKey, ConfigId, RunId
+from contactsync.domain.link import Link
 from contactsync.errors import StateInvariantError
 from contactsync.messages.hint import RunHint
 from contactsync.ports.clock import Clock
@@ -41,7 +42,7 @@ class MemoryTransaction:
 
 
 class MemoryState:
-    """`State` over dictionaries; `requests`, `relay` and `sweeper` are what config-api uses.
+    """`State` over dictionaries; `requests`, `answers`, `relay` and `sweeper` are what config-api uses.
 
     Transactions are carried out one after another; one that fails, or whose lease has gone when it ends, leaves
     no trace. They do not nest.
@@ -56,6 +57,7 @@ class MemoryState:
         self._owner: asyncio.Task[object] | None = None
         self._leases = MemoryLeases(self._tables, clock)
         self.requests = MemoryRequests(self._tables, self._alone, self._factory, self._outbox)
+        self.answers = MemoryAnswers(self._tables, self._alone)
         self.relay = MemoryRelayStore(self._tables, clock, self._alone)
         self.sweeper = MemorySweeper(self._tables, self.requests, self._alone, self._outbox)
 
@@ -88,6 +90,10 @@ class MemoryState:
     def report(self, run_id: RunId) -> list[RunContact]:
         """The report of a run."""
         return list(self._tables.run_contacts.get(run_id, {}).values())
+
+    def pairs(self, config_id: ConfigId) -> list[Link]:
+        """The pairs of a configuration as they stand."""
+        return pairs_of(self._tables, config_id)
 
     @property
     def tables(self) -> Tables:

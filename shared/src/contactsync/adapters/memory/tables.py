@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import TypeVar
 from uuid import UUID
 
+from contactsync.domain.actions import Action
 from contactsync.domain.contact import Side
 from contactsync.domain.ids import AccountKey, ConfigId, EffectId, LinkId, OrganisationId, RunId
 from contactsync.domain.link import Link
@@ -139,6 +140,7 @@ class Tables:
     outsiders: dict[tuple[ConfigId, Side], dict[str, OutsiderRow]] = field(default_factory=dict)
     claims: dict[tuple[OrganisationId, bytes], Claim] = field(default_factory=dict)
     effects: dict[EffectId, Effect] = field(default_factory=dict)
+    answers: dict[tuple[ConfigId, LinkId], Action] = field(default_factory=dict)
     outbox: dict[UUID, OutboxRow] = field(default_factory=dict)
 
 

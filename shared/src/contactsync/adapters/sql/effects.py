@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import asyncpg
@@ -47,6 +47,17 @@ WHERE e.organisation_id = $1 AND e.run_id = $3 AND e.config_id = $2 AND s.taken_
 """
 _PLANNED: Final = f"""
 SELECT {_COLUMNS} FROM effects WHERE organisation_id = $1 AND run_id = $2 AND state = 'planned' ORDER BY ordinal
+"""  # noqa: S608 # names of our own columns
+
+_BY_ID: Final = f"""
+SELECT {_COLUMNS} FROM effects WHERE organisation_id = $1 AND effect_id = ANY($2::uuid[])
+"""  # noqa: S608 # names of our own columns
+_LAST_OF: Final = f"""
+SELECT {_COLUMNS} FROM unnest($2::uuid[]) AS w CROSS JOIN LATERAL (
+    SELECT {_COLUMNS} FROM effects
+    WHERE organisation_id = $1 AND link_id = w AND kind IN ('update', 'delete') AND state = 'confirmed'
+    ORDER BY ordinal DESC LIMIT 1
+) e
 """  # noqa: S608 # names of our own columns
 
 
@@ -120,8 +131,26 @@ class SqlEffects:
         rows = await self._connection.fetch(_PLANNED, self._organisation, run_id)
         return [self._effect(row) for row in rows]
 
+    async def by_ids(self, effect_ids: Sequence[EffectId]) -> Mapping[EffectId, Effect]:
+        """Effects by id, with the values that are still kept."""
+        rows = await self._connection.fetch(_BY_ID, self._organisation, effect_ids) if effect_ids else []
+        return {row["effect_id"]: self._effect(row) for row in rows}
+
+    async def last_of(self, link_ids: Sequence[LinkId]) -> Mapping[LinkId, Effect]:
+        """The newest confirmed update or delete of each pair."""
+        rows = await self._connection.fetch(_LAST_OF, self._organisation, link_ids) if link_ids else []
+        return {row["link_id"]: self._effect(row) for row in rows}
+
     def _effect(self, row: asyncpg.Record) -> Effect:
         return effect_from(row, self._organisation, self._sealer)
+
+
+async def last_restorable(
+    connection: Connection, organisation_id: OrganisationId, link_id: LinkId, sealer: Sealer
+) -> Effect | None:
+    """The newest confirmed update or delete of a pair."""
+    row = await connection.fetchrow(_LAST_OF, organisation_id, [link_id])
+    return None if row is None else effect_from(row, organisation_id, sealer)
 
 
 def effect_context(organisation_id: OrganisationId, effect_id: EffectId) -> SealContext:

@@ -51,6 +51,8 @@ LINK_COLUMNS: Final = (
     ("excluded", "boolean"),
     ("diverged", "text"),
     ("keep_apart", "text"),
+    ("same_as", "text"),
+    ("restoring", "uuid"),
 )
 """Columns of `links` beside organisation, account and time of the last change, with their types."""
 
@@ -103,6 +105,8 @@ class LinkCodec:
             link.excluded,
             orjson.dumps(sorted(link.diverged)).decode() if link.diverged else None,
             orjson.dumps(sorted(link.keep_apart)).decode() if link.keep_apart else None,
+            link.same_as,
+            link.restoring,
         )
 
     def _side_row(self, link: Link, side: Side) -> tuple[object, ...]:
@@ -137,6 +141,7 @@ class LinkCodec:
             "signature": hold.signature.hex(),
             "tries": hold.tries,
             "failed": hold.failed,
+            "rivals": hold.rivals,
         }
         message = None
         if hold.provider_message:
@@ -167,7 +172,7 @@ class LinkCodec:
     def link(self, row: Sequence[Any]) -> Link:
         """The link in a row of SELECTED."""
         link_id, state, reason = row[0], row[1], row[2]
-        _, hold, message, held_until, excluded, diverged, keep_apart, dormant, *scope = row[_TAIL]
+        _, hold, message, held_until, excluded, diverged, keep_apart, same_as, restoring, dormant, *scope = row[_TAIL]
         crm_marks, google_marks = (_NO_MARKS, _NO_MARKS) if dormant is None else (scope[0:3], scope[3:6])
         pair_state = PairState(state)
         if dormant and pair_state is PairState.LINKED:
@@ -183,6 +188,8 @@ class LinkCodec:
             excluded=excluded,
             diverged=frozenset(map(RowKey, orjson.loads(diverged))) if diverged else frozenset(),
             keep_apart=frozenset(orjson.loads(keep_apart)) if keep_apart else frozenset(),
+            same_as=same_as,
+            restoring=restoring,
             reason=reason,
             taken_by=scope[8],
         )
@@ -232,6 +239,7 @@ class LinkCodec:
             retry_at=None if held_until >= NEVER else held_until,
             provider_message=text,
             failed=stored["failed"],
+            rivals=tuple(stored["rivals"]),
         )
 
     def _context(self, link_id: LinkId, column: str) -> SealContext:

@@ -18,6 +18,7 @@ import asyncpg
 from contactsync.adapters.sql.codec import key_digests
 from contactsync.adapters.sql.database import Connection
 from contactsync.adapters.sql.link_rows import LINK_COLUMNS, SCOPE_COLUMNS, SELECTED, LinkCodec
+from contactsync.domain.actions import Action, Answer
 from contactsync.domain.contact import Side
 from contactsync.domain.ids import LinkId, RunId
 from contactsync.domain.link import KeyKind, Link, MatchKey
@@ -263,6 +264,17 @@ class SqlLinks:
         )
         return frozenset(row["link_id"] for row in rows)
 
+    # --- what people asked ---
+
+    async def answers(self) -> Sequence[Answer]:
+        """What people asked of this configuration's pairs and no run has carried out."""
+        rows = await self._connection.fetch(_ANSWERS, self._organisation, self._config)
+        return [Answer(row["link_id"], Action(row["action"])) for row in rows]
+
+    async def answered(self, link_ids: Sequence[LinkId]) -> None:
+        """These pairs' answers are carried out."""
+        await self._connection.execute(_ANSWERED, self._organisation, self._config, link_ids)
+
 
 def _stored(row: Mapping[str, Any] | asyncpg.Record) -> _Stored:
     return _Stored(row["crm_id"], row["google_id"], row["google_presence"], row["crm_keys"], row["google_keys"])
@@ -367,7 +379,8 @@ SELECT CASE WHEN s.dormant AND l.state = 'linked' THEN 'dormant' ELSE l.state EN
 GROUP BY 1
 """
 _STANDING: Final = f"""
-SELECT CASE WHEN (l.hold ->> 'failed')::boolean THEN 'failed'
+SELECT CASE WHEN l.excluded THEN 'skipped'
+            WHEN (l.hold ->> 'failed')::boolean THEN 'failed'
             WHEN l.hold IS NOT NULL THEN 'held'
             WHEN s.pending_since IS NOT NULL THEN 'waiting'
             WHEN l.state = 'linked' AND NOT s.dormant THEN 'unchanged'
@@ -458,6 +471,14 @@ WHERE organisation_id = $1 AND config_id = $2 AND side = $3 AND remote_id IN (
     SELECT remote_id FROM people
     WHERE organisation_id = $1 AND config_id = $2 AND side = $3 AND digest = ANY($4::bytea[])
 ) ORDER BY remote_id, place
+"""
+# Locked: an answer that is replaced meanwhile waits, and is then one more.
+_ANSWERS: Final = """
+SELECT link_id, action FROM link_answers WHERE organisation_id = $1 AND config_id = $2 ORDER BY asked_at, link_id
+FOR UPDATE
+"""
+_ANSWERED: Final = """
+DELETE FROM link_answers WHERE organisation_id = $1 AND config_id = $2 AND link_id = ANY($3::uuid[])
 """
 _CLAIM: Final = """
 INSERT INTO claims AS c (organisation_id, digest, link_id, until)

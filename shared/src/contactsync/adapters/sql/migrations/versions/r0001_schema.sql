@@ -260,6 +260,8 @@ CREATE TABLE links (
     excluded                boolean NOT NULL,
     diverged                text,
     keep_apart              text,
+    same_as                 text,
+    restoring               uuid,
     touched_at              timestamptz NOT NULL,
     PRIMARY KEY (organisation_id, link_id)
 ) WITH (fillfactor = 60);
@@ -295,6 +297,16 @@ CREATE TABLE link_scopes (
 ) WITH (fillfactor = 70);
 CREATE INDEX link_scopes_pending ON link_scopes (organisation_id, config_id, pending_since, pending_order, link_id)
     WHERE pending_since IS NOT NULL;
+
+CREATE TABLE link_answers (
+    organisation_id uuid NOT NULL,
+    config_id       uuid NOT NULL,
+    link_id         uuid NOT NULL,
+    action          text NOT NULL,
+    asked_at        timestamptz NOT NULL,
+    PRIMARY KEY (organisation_id, config_id, link_id)
+);
+COMMENT ON TABLE link_answers IS 'What a person asked of a pair, until a run carries it out';
 
 CREATE TABLE link_keys (
     organisation_id uuid NOT NULL,
@@ -424,7 +436,7 @@ DECLARE
 BEGIN
     FOREACH walled IN ARRAY ARRAY[
         'organisations', 'users', 'connections', 'sync_configs', 'runs', 'run_contacts', 'effects', 'links',
-        'link_scopes', 'link_keys', 'link_aliases', 'people', 'claims', 'outbox', 'audit_events', 'idempotency_keys',
+        'link_scopes', 'link_keys', 'link_aliases', 'link_answers', 'people', 'claims', 'outbox', 'audit_events', 'idempotency_keys',
         'webhook_channels', 'webhook_endpoints'
     ] LOOP
         EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', walled);
@@ -446,7 +458,7 @@ $walls$;
 GRANT USAGE ON SCHEMA public TO contactsync_app, contactsync_scheduler;
 GRANT SELECT, INSERT, UPDATE, DELETE ON
     google_accounts, oauth_states, users, connections, sync_configs, runs, run_contacts, effects, links, link_scopes,
-    link_keys, link_aliases, people, claims, outbox, idempotency_keys, webhook_channels, webhook_endpoints
+    link_keys, link_aliases, link_answers, people, claims, outbox, idempotency_keys, webhook_channels, webhook_endpoints
     TO contactsync_app;
 GRANT SELECT, INSERT, UPDATE ON organisations, installation TO contactsync_app;
 GRANT SELECT, INSERT ON audit_events TO contactsync_app;

@@ -1,0 +1,49 @@
+"""What people ask of single pairs, kept until a run carries it out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+
+from contactsync.adapters.sql.database import Database
+from contactsync.adapters.sql.effects import last_restorable
+from contactsync.adapters.sql.vault import SqlVault
+from contactsync.domain.actions import Answer, Overwritten
+from contactsync.domain.ids import ConfigId, LinkId, OrganisationId
+from contactsync.errors import UnknownRowError
+
+_ASK: Final = """
+INSERT INTO link_answers AS a (organisation_id, config_id, link_id, action, asked_at)
+SELECT $1, $2::uuid, t.link_id, t.action, $5 FROM unnest($3::uuid[], $4::text[]) AS t(link_id, action)
+CROSS JOIN LATERAL (
+    SELECT 1 FROM link_scopes WHERE organisation_id = $1 AND config_id = $2 AND link_id = t.link_id OFFSET 0
+) s
+ON CONFLICT (organisation_id, config_id, link_id) DO UPDATE SET action = excluded.action, asked_at = excluded.asked_at
+"""
+
+
+class SqlPairAnswers:
+    """`PairAnswers` in PostgreSQL."""
+
+    def __init__(self, database: Database, vault: SqlVault) -> None:
+        self._database = database
+        self._vault = vault
+
+    async def ask(
+        self, organisation_id: OrganisationId, config_id: ConfigId, answers: Sequence[Answer], now: datetime
+    ) -> None:
+        """Store answers for the next run of this configuration."""
+        last = {answer.link_id: answer.action.value for answer in answers}
+        async with self._database.tenant(organisation_id) as connection:
+            columns = (list(last), list(last.values()))
+            status = await connection.execute(_ASK, organisation_id, config_id, *columns, now)
+            if int(status.split()[-1]) != len(last):
+                raise UnknownRowError(details={"configuration": str(config_id)})
+
+    async def last_overwritten(self, organisation_id: OrganisationId, link_id: LinkId) -> Overwritten | None:
+        """The newest write of the pair that can be restored."""
+        async with self._database.tenant(organisation_id) as connection:
+            sealer = (await self._vault.organisation_in(connection, organisation_id)).sealer
+            effect = await last_restorable(connection, organisation_id, link_id, sealer)
+        return None if effect is None else effect.overwritten()

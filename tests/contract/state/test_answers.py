@@ -1,0 +1,111 @@
+"""What every store of people's answers must do."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from uuid import uuid4
+
+import pytest
+
+from contactsync.domain.actions import Action, Answer
+from contactsync.domain.contact import Side
+from contactsync.domain.effect import EffectKind
+from contactsync.domain.ids import EffectId, LinkId, RowKey
+from contactsync.domain.link import Link
+from contactsync.errors import UnknownRowError
+from contactsync.ports.state import Effect, EffectState
+from tests.contract.state.test_links import a_link, save
+from tests.contract.state.worlds import InMemory, OnPostgres, Worker, World, some_settings, working
+from tests.support.clock import EPOCH
+
+
+async def ask(world: World, worker: Worker, *answers: Answer) -> None:
+    settings = worker.settings
+    await world.answers.ask(settings.organisation_id, settings.config_id, answers, world.clock.now())
+
+
+def an_effect(worker: Worker, link: Link, **changes: object) -> Effect:
+    effect = Effect(
+        effect_id=EffectId(uuid4()),
+        run_id=worker.run.run_id,
+        link_id=link.link_id,
+        side=Side.GOOGLE,
+        kind=EffectKind.UPDATE,
+        batch=uuid4(),
+        state=EffectState.CONFIRMED,
+        changes={RowKey("a=b"): "new"},
+        before={RowKey("a=b"): "old"},
+        sent_at=EPOCH,
+    )
+    return replace(effect, **changes)  # type: ignore[arg-type] # names are checked by replace itself
+
+
+class AnswerContract:
+    async def test_an_answer_keeps_until_a_run_has_carried_it_out(self, world: World) -> None:
+        link, other = a_link(), a_link()
+        async with working(world) as worker:
+            await save(worker, link, other)
+            await ask(world, worker, Answer(link.link_id, Action.RETRY), Answer(other.link_id, Action.EXCLUDE))
+            async with worker.begin() as tx:
+                found = await tx.links.answers()
+                assert set(found) == {Answer(link.link_id, Action.RETRY), Answer(other.link_id, Action.EXCLUDE)}
+                await tx.links.answered([link.link_id])
+            async with worker.begin() as tx:
+                assert list(await tx.links.answers()) == [Answer(other.link_id, Action.EXCLUDE)]
+
+    async def test_the_last_answer_for_a_pair_counts(self, world: World) -> None:
+        link = a_link()
+        async with working(world) as worker:
+            await save(worker, link)
+            await ask(world, worker, Answer(link.link_id, Action.EXCLUDE))
+            await ask(world, worker, Answer(link.link_id, Action.RETRY))
+            async with worker.begin() as tx:
+                assert list(await tx.links.answers()) == [Answer(link.link_id, Action.RETRY)]
+
+    async def test_an_answer_for_a_pair_of_another_configuration_is_refused_and_nothing_stored(
+        self, world: World
+    ) -> None:
+        link = a_link()
+        async with working(world) as worker:
+            await save(worker, link)
+            with pytest.raises(UnknownRowError):
+                await ask(world, worker, Answer(link.link_id, Action.RETRY), Answer(LinkId(uuid4()), Action.RETRY))
+            async with worker.begin() as tx:
+                assert not await tx.links.answers()
+            stranger = some_settings()
+            await world.put(stranger)
+            with pytest.raises(UnknownRowError):
+                await world.answers.ask(
+                    stranger.organisation_id, stranger.config_id, [Answer(link.link_id, Action.RETRY)], EPOCH
+                )
+
+    async def test_the_newest_confirmed_update_or_delete_of_a_pair_is_its_last(self, world: World) -> None:
+        link, untouched = a_link(), a_link()
+        async with working(world) as worker:
+            await save(worker, link, untouched)
+            wanted = an_effect(worker, link, kind=EffectKind.DELETE, changes={})
+            effects = [
+                an_effect(worker, link),
+                wanted,
+                an_effect(worker, link, state=EffectState.REJECTED),
+                an_effect(worker, link, kind=EffectKind.CREATE),
+                an_effect(worker, a_link()),
+            ]
+            async with worker.begin() as tx:
+                for effect in effects:
+                    await tx.effects.add([effect])
+            async with worker.begin() as tx:
+                assert await tx.effects.last_of([link.link_id, untouched.link_id]) == {link.link_id: wanted}
+                assert await tx.effects.by_ids([wanted.effect_id]) == {wanted.effect_id: wanted}
+            mine = worker.settings.organisation_id
+            assert await world.answers.last_overwritten(mine, link.link_id) == wanted.overwritten()
+            assert await world.answers.last_overwritten(mine, untouched.link_id) is None
+
+
+class TestMemoryAnswers(InMemory, AnswerContract):
+    pass
+
+
+@pytest.mark.postgres
+class TestSqlAnswers(OnPostgres, AnswerContract):
+    pass
