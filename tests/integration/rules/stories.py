@@ -57,7 +57,8 @@ async def settled(world: SyncWorld, count: int, **values: object) -> tuple[list[
     record_ids = await world.vendors.crm.add([record(n, **values) for n in range(count)], at=DAYS_AGO)
     people = await world.vendors.google.add([person(n) for n in range(count)])
     await quiet(world)
-    assert all((await world.pair(one)).google.remote_id == other for one, other in zip(record_ids, people, strict=True))
+    linked = {link.crm.remote_id: link.google.remote_id for link in await world.links()}
+    assert linked == dict(zip(record_ids, people, strict=True))
     return record_ids, people
 
 
