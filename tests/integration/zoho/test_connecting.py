@@ -124,6 +124,7 @@ class TestMetadata:
     async def test_the_fields_have_the_kinds_and_lengths_of_the_organisation(self, crm: Customer) -> None:
         await crm.hand("fields", label="Shoe size", data_type="integer")
         await crm.hand("fields", label="Interests", data_type="multiselectpicklist", choices=["Sailing", "Maths"])
+        await crm.hand("fields", label="Story", data_type="textarea", length=50_000)
         await crm.change("fields/Contacts/Mobile", length=20)
         await crm.change("fields/Contacts/Fax", visible=False)
         fields = {one.api_name: one for one in await crm.metadata.fields()}
@@ -132,6 +133,7 @@ class TestMetadata:
         assert (fields["Account_Name"].kind, fields["Account_Name"].writable) == (ValueKind.COMPANY, True)
         assert (fields["Shoe_size"].custom, fields["Shoe_size"].kind) == (True, ValueKind.NUMBER)
         assert fields["Interests"].picklist == ("Sailing", "Maths")
+        assert "Story" not in fields  # rich text: lists cut it
         assert (fields["Salutation"].picklist[0], fields["Owner"].writable) == ("Mr.", False)
         assert not {"Fax", "Record_Image"} & set(fields)
 

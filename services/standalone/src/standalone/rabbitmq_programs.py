@@ -105,6 +105,7 @@ def _apt_options(cache: Path) -> Sequence[str]:
         "Dir::State::lists": cache / "lists",
         "Dir::State::status": status,
         "Dir::Cache": cache,
+        "Dir::Log": cache,  # as root even a simulation is noted in apt's log
         "Debug::NoLocking": 1,
         "APT::Sandbox::User": "",  # as root too: the unprivileged download user may not enter our folder
         "Acquire::Languages": "none",

@@ -97,6 +97,7 @@ async def test_a_profile_that_may_not_be_read_tells_nothing() -> None:
     [
         ({"data_type": "text", "length": 40}, ValueKind.TEXT, True),
         ({"data_type": "textarea"}, ValueKind.MULTILINE, True),
+        ({"data_type": "textarea", "textarea": {"type": "large"}}, ValueKind.MULTILINE, True),
         ({"data_type": "email"}, ValueKind.EMAIL, True),
         ({"data_type": "phone"}, ValueKind.PHONE, True),
         ({"data_type": "date"}, ValueKind.DATE, True),
@@ -123,8 +124,17 @@ def test_a_field_is_described_by_kind_and_whether_it_can_be_written(
     assert (found.kind, found.writable, found.label) == (kind, writable, "Label")
 
 
-@pytest.mark.parametrize("row", [{"data_type": "profileimage"}, {"data_type": "subform"}, {"visible": False}, {}])
-def test_a_field_that_is_hidden_or_holds_no_value_cannot_be_mapped(row: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"data_type": "profileimage"},
+        {"data_type": "subform"},
+        {"data_type": "text", "visible": False},
+        {"data_type": "textarea", "textarea": {"type": "rich_text"}},
+        {},
+    ],
+)
+def test_a_field_that_is_hidden_or_not_shown_whole_by_a_list_cannot_be_mapped(row: dict[str, Any]) -> None:
     assert crm_field({"api_name": "F", **WRITABLE, **row}) is None
 
 

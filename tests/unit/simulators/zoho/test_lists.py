@@ -238,3 +238,17 @@ async def test_a_short_listing_stays_short_through_its_chain(crm: Crm) -> None:
     await crm.control("POST", "/faults", {"action": "short_listing", "keep": 0.5, "times": 1})
     assert len(await crm.every_id()) == 300
     assert len(await crm.every_id()) == 600
+
+
+async def test_a_list_shows_the_beginning_of_a_rich_text_and_one_record_the_whole(crm: Crm) -> None:
+    await crm.of_org("POST", "/fields", {"label": "Story", "data_type": "textarea", "length": 50_000})
+    (story,) = [
+        one
+        for one in (await crm.get("/settings/fields", module="Contacts")).json()["fields"]
+        if one["api_name"] == "Story"
+    ]
+    assert story["textarea"] == {"type": "rich_text"}
+    (told, silent) = await crm.insert({"Last_Name": "Told", "Story": "x" * 501}, {"Last_Name": "Silent"})
+    shown = {one["id"]: one["Story"] for one in (await crm.listing(fields="id,Last_Name,Story"))["data"]}
+    assert shown == {told: "x" * 500, silent: None}
+    assert (await crm.record(told))["Story"] == "x" * 501

@@ -40,6 +40,9 @@ DEFAULT_LENGTHS: Final = {
     "ownerlookup": 120,
     "profileimage": 255,
 }
+_AREAS: Final = (("small", 2000), ("large", 32_000))
+LISTED_RICH_TEXT: Final = 500
+"""Characters that a list shows of a rich text; reading the one record shows it whole."""
 CUSTOM_TYPES: Final = frozenset(DEFAULT_LENGTHS) - {"ownerlookup", "profileimage", "lookup"} | {"lookup", "autonumber"}
 
 
@@ -69,6 +72,13 @@ class Field:
     def json_type(self) -> str:
         """The JSON type in which values travel."""
         return JSON_TYPES.get(self.data_type, "string")
+
+    @property
+    def area(self) -> str | None:
+        """The kind of a text area, told by its length; None for any other field."""
+        if self.data_type != "textarea":
+            return None
+        return next((kind for kind, most in _AREAS if self.length <= most), "rich_text")
 
 
 def _text(api_name: str, label: str, length: int = 30) -> Field:

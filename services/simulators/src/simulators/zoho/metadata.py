@@ -74,8 +74,8 @@ def _field(call: ApiCall, one: Field) -> dict[str, Any]:
         "businesscard_supported": False,
         "display_field": one.api_name in {"Full_Name", "Account_Name"},
     }
-    if one.data_type == "textarea":
-        shown["textarea"] = {"type": "large" if one.length > 2000 else "small"}  # noqa: PLR2004  a small area's length
+    if one.area is not None:
+        shown["textarea"] = {"type": one.area}
     return shown
 
 

@@ -48,7 +48,7 @@ def list_records(call: ApiCall) -> Answer:
     page = rows[start : start + per_page]
     if not page:
         return Answer(304 if call.since() is not None else 204)
-    render = renderer(call.org, call.user, call.module, names)
+    render = renderer(call.org, call.user, call.module, names, listed=True)
     info = _info(per_page, start, len(page), order)
     if start + len(page) < len(rows):
         info |= _token(call, start + len(page), page[-1].id, cut_at)

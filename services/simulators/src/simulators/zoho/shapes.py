@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from simulators.zoho import times
 from simulators.zoho.criteria import full_name
-from simulators.zoho.fields import Field
+from simulators.zoho.fields import LISTED_RICH_TEXT, Field
 from simulators.zoho.organisation import Organisation, User
 from simulators.zoho.records import Record
 
@@ -17,11 +17,14 @@ Renderer = Callable[[Record], dict[str, Any]]
 SPECIAL: Final = ("$editable", "$approval_state", "$sharing_permission", "$locked_for_me", "$in_merge")
 
 
-def renderer(org: Organisation, user: User, module: str, names: Iterable[str]) -> Renderer:
-    """A function that shows the named fields of a record and its id; unknown names are left out."""
+def renderer(org: Organisation, user: User, module: str, names: Iterable[str], *, listed: bool = False) -> Renderer:
+    """A function that shows the named fields of a record and its id; unknown names are left out.
+
+    A list shows the beginning of rich texts alone.
+    """
     known = [name for name in names if name in org.fields[module].by_name or name in SPECIAL]
     # Most fields are shown as they are kept; a function call for each of them would make pages slow.
-    showers = [(name, shower) for name in known if (shower := _shower(org, user, module, name)) is not None]
+    showers = [(name, shower) for name in known if (shower := _shower(org, user, module, name, listed=listed))]
 
     def render(record: Record) -> dict[str, Any]:
         kept = record.values.get
@@ -34,13 +37,15 @@ def renderer(org: Organisation, user: User, module: str, names: Iterable[str]) -
     return render
 
 
-def _shower(org: Organisation, user: User, module: str, name: str) -> Shower | None:
+def _shower(org: Organisation, user: User, module: str, name: str, *, listed: bool) -> Shower | None:
     """How a field is shown that is not simply what the record keeps; None for the simple ones."""
     if name.startswith("$"):
         return _special(org, user, name)
     one = org.fields[module].by_name[name]
     if not one.visible:
         return lambda _record: None
+    if listed and one.area == "rich_text":
+        return lambda record: record.values.get(name, "")[:LISTED_RICH_TEXT] or None
     return _system(org, user, name) or _typed(org, user, one)
 
 

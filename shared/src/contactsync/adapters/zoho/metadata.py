@@ -235,6 +235,8 @@ def _kind(row: Mapping[str, Any], data_type: str) -> ValueKind | None:
         return ValueKind.COMPANY
     if data_type in _SHOWN_BY_NAME:
         return ValueKind.TEXT
+    if "rich" in str(_object(row, "textarea").get("type", "")):
+        return None  # it holds HTML, of which a list shows the first 500 characters: the rest would be lost
     return _KINDS.get(data_type)
 
 
