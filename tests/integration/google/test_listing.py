@@ -1,7 +1,11 @@
 """Listings of a simulated account: full, incremental, interrupted, expired."""
 
+from pathlib import Path
+
 import pytest
 
+from contactsync.adapters.google.metadata import GoogleAccount
+from contactsync.adapters.http import AuthorizedHttp, HttpEdge, HttpSettings, build_client
 from contactsync.domain.catalogue import STANDARD_CRM_FIELDS
 from contactsync.domain.ids import GroupId
 from contactsync.domain.mapping import Mapping
@@ -13,7 +17,7 @@ from contactsync.errors import (
     RateLimitedError,
     SyncTokenExpiredError,
 )
-from tests.integration.google.desk import EMAIL, GIVEN, desk, new, whole_listing
+from tests.integration.google.desk import CONNECTION, EMAIL, GIVEN, MOBILE, desk, new, whole_listing
 from tests.support.vendors import google_people
 
 LIST = "people.connections.list"
@@ -41,6 +45,32 @@ async def test_a_long_listing_comes_in_pages_of_a_thousand_and_the_last_alone_ha
         assert pages[0].total == 2100
         assert bench.gate.calls == {"people.list": 3}
         assert bench.gate.units == {"read": 3}
+
+
+async def test_a_number_beyond_those_that_a_listing_shows_is_no_lost_number() -> None:
+    mobile = {"value": "+447700900123", "type": "mobile"}
+    others = [{"value": f"+44770090{n:04}", "type": "other"} for n in range(1000, 1120)]
+    async with desk() as bench:
+        await bench.book.add([{"names": [{"givenName": "Ada"}], "phoneNumbers": [*others, mobile]}])
+        pages, _ = await whole_listing(bench.people())
+        (ada,) = pages[0].people
+        assert ada.values[MOBILE] == mobile["value"]
+        assert len(ada.identity.phones) == 121
+        assert bench.gate.calls == {"people.list": 1, "people.batch_get": 1}
+
+
+async def test_no_proxy_of_the_environment_and_no_netrc_is_used(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    async with desk() as bench:
+        for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+            monkeypatch.setenv(name, "http://127.0.0.1:9")
+        (tmp_path / ".netrc").write_text("machine 127.0.0.1 login eve password secret\n")
+        monkeypatch.setenv("NETRC", str(tmp_path / ".netrc"))
+        async with build_client(HttpSettings()) as client:
+            edge = HttpEdge(client, bench.endpoints.guard(), bench.clock)
+            http = AuthorizedHttp(edge, bench.tokens, CONNECTION, bench.gate)
+            assert await GoogleAccount(http, bench.endpoints).contact_count() == 0
 
 
 async def test_a_quiet_delta_is_one_call_and_renews_the_token() -> None:

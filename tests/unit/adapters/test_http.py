@@ -79,7 +79,25 @@ class TestHosts:
             f"https://{HOST}:8443/things",
             f"https://{HOST}@evil.example.com/",
             f"https://user@{HOST}/",
+            f"https://{HOST}.evil.example.com/",
+            f"https://{HOST}./",
+            f"https://{HOST}%2eevil.example.com/",
+            f"https://evil.example.com\\@{HOST}/",
+            f"https://evil.example.com#@{HOST}/",
+            f"//{HOST}/things",
+            "https://xn--pi-7ja.example.com/",  # punycode of a name that looks like ours
+            "https://\u0430pi.example.com/",  # its first letter is Cyrillic
+            "https://127.0.0.1/",
+            "https://2130706433/",  # 127.0.0.1 as one number
+            "https://0x7f.1/",
+            "https://[::1]/",
+            "https://[::ffff:127.0.0.1]/",
+            "https://169.254.169.254/latest/meta-data/",
+            "https://metadata.google.internal/",
+            "http://localhost:15672/api/",
+            "gopher://127.0.0.1:6379/_INFO",
             "file:///etc/passwd",
+            "data:application/json,{}",
             "things",
             "",
         ],
@@ -166,6 +184,24 @@ class TestAnswers:
         answer = await answer_of(replies(content=content))
         with pytest.raises(ProviderContractError):
             answer.json()
+
+    @pytest.mark.parametrize(
+        ("sent", "read"),
+        [
+            (b'"cut \\ud83d"', "cut \ufffd"),
+            (b'"\\ude00 cut"', "\ufffd cut"),
+            (b'"\\ud83d and \\ud83d\\ude00 and \xe2\x82\xac"', "\ufffd and \U0001f600 and \u20ac"),
+            (b'"a backslash \\\\ud83d"', "a backslash \\ud83d"),
+        ],
+    )
+    async def test_half_an_emoji_does_not_make_the_others_unreadable(self, sent: bytes, read: str) -> None:
+        answer = await answer_of(replies(content=b'{"texts": [' + sent + b', "whole"]}'))
+        assert answer.json() == {"texts": [read, "whole"]}
+
+    @pytest.mark.parametrize("content", [b'{"half": "\\ud83d', b"[" * 100_000 + b'"\\ud83d"', b'"\\ud83d \xff"'])
+    async def test_half_an_emoji_excuses_nothing_else(self, content: bytes) -> None:
+        with pytest.raises(ProviderContractError):
+            (await answer_of(replies(content=content))).json()
 
     async def test_an_unreadable_success_of_a_write_leaves_its_outcome_open(self) -> None:
         with pytest.raises(OutcomeUnknownError):

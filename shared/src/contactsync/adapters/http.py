@@ -14,6 +14,8 @@ It never retries anything else: the slice does, with its dates, so that no two l
 from __future__ import annotations
 
 import asyncio
+import json
+import re
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -36,6 +38,7 @@ USER_AGENT: Final = "contact-sync (gzip)"
 
 FORM: Final = "application/x-www-form-urlencoded"
 JSON: Final = "application/json"
+_HALF_PAIR: Final = re.compile(rb"\\u[dD][89a-fA-F]")
 _UNAUTHORIZED: Final = 401
 _SERVER_ERROR: Final = 500
 _NOTHING_LEFT: Final = (
@@ -176,8 +179,8 @@ class Answer:
         such a page leaves open, OutcomeUnknownError. Nesting is bounded by the parser (1,024 levels).
         """
         try:
-            return orjson.loads(self.body)
-        except orjson.JSONDecodeError as error:
+            return _parsed(self.body)
+        except (ValueError, RecursionError) as error:
             raise self.unreadable("not JSON") from error
 
     def json_object(self) -> dict[str, Any]:
@@ -217,6 +220,21 @@ class Answer:
         if when is None:
             return None
         return max(0.0, (when - (self.server_time or self.received_at)).total_seconds())
+
+
+def _parsed(body: bytes) -> Any:  # noqa: ANN401  JSON of any shape
+    """The JSON in `body`. Raises ValueError, RecursionError.
+
+    A text cut in the middle of an emoji leaves half of one, which is no Unicode and which the fast parser refuses: one
+    such contact must not keep all others from being read, so it is shown with a replacement character.
+    """
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError:
+        if _HALF_PAIR.search(body) is None:
+            raise
+        text = json.dumps(json.loads(body), ensure_ascii=False)
+        return orjson.loads(text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace"))
 
 
 def _http_date(value: str) -> datetime | None:

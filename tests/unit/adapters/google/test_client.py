@@ -12,7 +12,13 @@ import pytest
 from contactsync.adapters.google.binding import Known
 from contactsync.domain.contact import Changes
 from contactsync.domain.ids import LinkId, PersonId
-from contactsync.errors import LeaseLostError, OutcomeUnknownError, ProviderContractError, RateLimitedError
+from contactsync.errors import (
+    AccountFullError,
+    LeaseLostError,
+    OutcomeUnknownError,
+    ProviderContractError,
+    RateLimitedError,
+)
 from contactsync.ports.directory import CreateRequest, PersonUpdate, Refused, WriteOutcome, Written
 from tests.unit.adapters.google.people import (
     BIRTHDAY,
@@ -21,7 +27,6 @@ from tests.unit.adapters.google.people import (
     MOBILE,
     NOTES,
     Google,
-    Reply,
     error,
     named,
     new,
@@ -47,7 +52,7 @@ def shape(outcomes: Sequence[WriteOutcome]) -> str:
     return "".join(letter(outcome) for outcome in outcomes)
 
 
-def created(requests: Sequence[CreateRequest], *, backwards: bool = False) -> Reply:
+def created(requests: Sequence[CreateRequest], *, backwards: bool = False) -> tuple[int, dict[str, Any]]:
     """The answer to creates, each with its marker."""
     people = [
         {"person": person(number, clientData=[{"key": "contactsync", "value": str(request.link_id)}])}
@@ -56,7 +61,7 @@ def created(requests: Sequence[CreateRequest], *, backwards: bool = False) -> Re
     return 200, {"createdPeople": people[::-1] if backwards else people}
 
 
-def updated(*numbers: int) -> Reply:
+def updated(*numbers: int) -> tuple[int, dict[str, Any]]:
     return 200, {"updateResult": {f"people/c{n}": {"person": person(n, etag="e2")} for n in numbers}}
 
 
@@ -290,6 +295,40 @@ class TestUpdates:
         assert shape(await Google([updated(0)]).people().update([request])) == "w"
 
 
+class TestItemsRefusedForNow:
+    """One item of an answer may say what otherwise a whole call says: busy, spent, full."""
+
+    @pytest.mark.parametrize("code", [1, 2, 4, 8, 10, 13, 14])
+    async def test_an_update_that_failed_for_no_fault_of_the_contact_is_decided_again(self, code: int) -> None:
+        status, reply = updated(0)
+        body: dict[str, Any] = {"updateResult": {**reply["updateResult"], "people/c1": {"status": {"code": code}}}}
+        assert shape(await Google([(status, body)]).people().update(await updates_of(2))) == "wn"
+
+    @pytest.mark.parametrize("code", [8, 10])
+    async def test_a_create_that_was_not_begun_is_not_remembered_as_refused(self, code: int) -> None:
+        requests = [new({EMAIL: f"ada{n}@example.com"}) for n in range(2)]
+        _, reply = created(requests[:1])
+        body = {"createdPeople": [*reply["createdPeople"], {"status": {"code": code, "message": "later"}}]}
+        assert shape(await Google([(200, body)]).people().create(requests)) == "wn"
+
+    @pytest.mark.parametrize("code", [1, 2, 4, 13, 14])
+    async def test_a_create_that_may_have_been_carried_out_is_looked_up(self, code: int) -> None:
+        requests = [new({EMAIL: f"ada{n}@example.com"}) for n in range(2)]
+        _, reply = created(requests[:1])
+        body = {"createdPeople": [*reply["createdPeople"], {"status": {"code": code}}]}
+        with pytest.raises(OutcomeUnknownError):
+            await Google([(200, body)]).people().create(requests)
+
+    async def test_a_full_account_is_told_by_its_items_too(self) -> None:
+        full = {"status": {"code": 8, "message": "MY_CONTACTS_OVERFLOW_COUNT"}}
+        requests = [new({EMAIL: f"ada{n}@example.com"}) for n in range(2)]
+        with pytest.raises(AccountFullError):
+            await Google([(200, {"createdPeople": [full, full]})]).people().create(requests)
+        _, reply = created(requests[:1])
+        body = {"createdPeople": [*reply["createdPeople"], full]}
+        assert shape(await Google([(200, body)]).people().create(requests)) == "wn"
+
+
 class TestDeletes:
     async def test_one_unknown_person_is_done(self) -> None:
         outcomes = await Google([error(404, "NOT_FOUND", "not found")]).people().delete(named(1))
@@ -340,6 +379,31 @@ class TestReads:
         assert seen.values == {GIVEN: "Ada", EMAIL: "own@example.com"}
         assert seen.identity.strong_emails == ("own@example.com",)
         assert seen.identity.name == "Ada"
+
+    @pytest.mark.parametrize("name", ["phoneNumbers", "emailAddresses"])
+    async def test_who_has_more_entries_than_a_listing_shows_is_read_by_name(self, name: str) -> None:
+        """What a page leaves out would look like something that the user removed."""
+        entries = [{"value": f"+4470000{n:05}", "type": "other"} for n in range(100)]
+        last = {"value": "+447700900123", "type": "mobile"}
+        listed, whole = person(1), person(1, etag="e2")
+        listed[name] = whole[name] = entries
+        whole["phoneNumbers"] = [*entries, last]
+        google = Google(
+            [
+                (200, {"connections": [listed, person(2, phoneNumbers=[last])], "nextSyncToken": "t"}),
+                (200, {"responses": [{"requestedResourceName": "people/c1", "person": whole}]}),
+            ]
+        )
+        page = await google.people().list_page(None, None)
+        assert [seen.values[MOBILE] for seen in page.people] == ["+447700900123"] * 2
+        assert page.people[0].revision == "#e2"
+        assert [call.operation for call in google.gate.calls] == ["people.list", "people.batch_get"]
+
+    async def test_who_is_gone_before_he_can_be_read_by_name_is_shown_as_listed(self) -> None:
+        listed = person(1, phoneNumbers=[{"value": f"+4470000{n:05}", "type": "other"} for n in range(100)])
+        gone = {"requestedResourceName": "people/c1", "status": {"code": 5}}
+        google = Google([(200, {"connections": [listed], "nextSyncToken": "t"}), (200, {"responses": [gone]})])
+        assert [one.remote_id for one in (await google.people().list_page(None, None)).people] == ["people/c1"]
 
     async def test_a_profile_without_a_contact_is_passed_over(self) -> None:
         profile = person(1)

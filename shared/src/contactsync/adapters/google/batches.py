@@ -59,6 +59,8 @@ def refused(link_id: LinkId, status: ItemStatus) -> Refused:
         return Refused(link_id, RecordRejectedError("not there any more", reason="gone"), gone=True)
     if status.is_stale:
         return Refused(link_id, RecordRejectedError("changed since it was read", reason="stale"), stale=True)
+    if status.is_temporary:
+        return not_sent(link_id)
     details = {"code": status.code, "message": status.message}
     return Refused(link_id, RecordRejectedError("refused by Google", details=details))
 

@@ -109,13 +109,25 @@ class GooglePeople:
         seen_at = server_time(answer)
         with understood(answer):
             body = people_of(answer)
-            people = body.get("connections", ())
+            people = await self._whole(body.get("connections", ()))
             seen = [self._reader.listed(person, seen_at) for person in people]
         known = await self._known(person for person, reading in zip(people, seen, strict=True) if _has_choice(reading))
         if known:
             seen = [self._again(person, reading, known, seen_at) for person, reading in zip(people, seen, strict=True)]
         observations = [reading.observation for reading in seen if reading is not None]
         return PeoplePage(observations, body.get("nextPageToken"), body.get("nextSyncToken"), body.get("totalItems"))
+
+    async def _whole(self, people: Sequence[Person]) -> Sequence[Person]:
+        """The people of a page, those of whom it may not show everything read again by name."""
+        cut = [PersonId(person["resourceName"]) for person in people if protocol.is_perhaps_cut(person)]
+        if not cut:
+            return people
+        found: dict[PersonId, Person] = {}
+        for start in range(0, len(cut), protocol.READ_BATCH):
+            _, several = await self._fetch(cut[start : start + protocol.READ_BATCH])
+            found |= several
+        # Who is gone by now is shown so by the next listing.
+        return [found.get(person["resourceName"], person) for person in people]
 
     def _again(
         self, person: Person, reading: Reading | None, known: Mapping[PersonId, Known], seen_at: datetime
@@ -132,7 +144,8 @@ class GooglePeople:
             snapshots += await self._read_batch(names[start : start + protocol.READ_BATCH])
         return snapshots
 
-    async def _read_batch(self, names: Sequence[PersonId]) -> list[PersonSnapshot]:
+    async def _fetch(self, names: Sequence[PersonId]) -> tuple[Answer, dict[PersonId, Person]]:
+        """Those of up to 200 people who are there, by the name that was asked for, and the answer that shows them."""
         answer = await self._send(protocol.read_people(names))
         if not answer.is_success:
             raise error_of(answer)
@@ -140,7 +153,11 @@ class GooglePeople:
             found = {item["requestedResourceName"]: item for item in answer.json_object().get("responses", ())}
             if not found.keys() >= set(names):
                 raise answer.unreadable("somebody who was asked for is not answered for")
-            people = {name: found[name]["person"] for name in names if _is_there(found[name])}
+            return answer, {name: found[name]["person"] for name in names if _is_there(found[name])}
+
+    async def _read_batch(self, names: Sequence[PersonId]) -> list[PersonSnapshot]:
+        answer, people = await self._fetch(names)
+        with understood(answer):
             seen = {name: self._reader.read(person) for name, person in people.items()}
         known = await self._known(people[name] for name, reading in seen.items() if _has_choice(reading))
         snapshots: list[PersonSnapshot] = []
@@ -203,10 +220,12 @@ class GooglePeople:
             made = [self._made(item["person"], answer) for item in shown if not _failed(item)]
         if not made and any(status.is_gone for status in failed):
             raise await self._group_trouble()
+        if not made and any(status.is_overflow for status in failed):
+            raise AccountFullError("the Google account holds as many contacts as it may")
         outcomes: Outcomes = {written.link_id: written for written in made}
         missing = [item.link_id for item in items if item.link_id not in outcomes]
-        if len(missing) != len(failed):
-            # Somebody may have been made of whom the answer does not speak.
+        if len(missing) != len(failed) or any(status.is_unclear for status in failed):
+            # Somebody may have been made of whom the answer does not speak, or not clearly.
             raise OutcomeUnknownError("an answer to creates without all of them", details={"missing": len(missing)})
         return outcomes | {link_id: refused(link_id, status) for link_id, status in zip(missing, failed, strict=True)}
 

@@ -25,6 +25,11 @@ INVALID_ARGUMENT: Final = 3
 NOT_FOUND: Final = 5
 FAILED_PRECONDITION: Final = 9
 
+_NOT_APPLIED: Final = frozenset({8, 10})
+"""RESOURCE_EXHAUSTED and ABORTED: refused for now, before anything was done."""
+_UNCLEAR: Final = frozenset({1, 2, 4, 13, 14})
+"""CANCELLED, UNKNOWN, DEADLINE_EXCEEDED, INTERNAL, UNAVAILABLE (google.rpc.Code)."""
+
 _MINUTE_S: Final = 60.0
 """Quotas count by the minute; a shorter pause only fills the next minute with refusals."""
 _ACCOUNT_QUOTA_S: Final = 300.0
@@ -66,6 +71,16 @@ class ItemStatus:
     def is_gone(self) -> bool:
         """Whether the contact does not exist."""
         return self.code == NOT_FOUND
+
+    @property
+    def is_temporary(self) -> bool:
+        """Whether the contact is not at fault, and the same may pass the next time."""
+        return self.code in _NOT_APPLIED | _UNCLEAR
+
+    @property
+    def is_unclear(self) -> bool:
+        """Whether, beside others that were carried out, this one may have been as well."""
+        return self.code in _UNCLEAR
 
 
 @dataclass(frozen=True, slots=True)

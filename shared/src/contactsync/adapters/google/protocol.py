@@ -28,6 +28,8 @@ MY_CONTACTS: Final = "contactGroups/myContacts"
 ALL_CONTACTS: Final = "contactGroups/all"
 """The system group that everybody is in; nobody can be put into it."""
 
+_LISTED_ENTRIES: Final = 100
+"""A listing shows so many addresses and so many numbers of a person; people.get shows all (schema `Person`)."""
 _CONTACTS_ONLY: Final = "READ_SOURCE_TYPE_CONTACT"
 _LONGEST_URL: Final = 2048
 """A longer GET goes as POST with `X-HTTP-Method-Override: GET` (Google API clients do the same)."""
@@ -193,6 +195,16 @@ def list_groups(page_token: str | None) -> Request:
 def create_group(name: str) -> Request:
     """A new group of the user."""
     return Request(call=GROUP_CREATE, method="POST", path="contactGroups", body={"contactGroup": {"name": name}})
+
+
+def is_perhaps_cut(person: Mapping[str, Any]) -> bool:
+    """Whether a listing may have left out some addresses or numbers of `person`.
+
+    What it leaves out would look like something that the user removed.
+    """
+    return len(person.get("phoneNumbers", ())) >= _LISTED_ENTRIES or (
+        len(person.get("emailAddresses", ())) >= _LISTED_ENTRIES
+    )
 
 
 def contact_source(person: Mapping[str, Any]) -> Mapping[str, Any] | None:
