@@ -79,6 +79,9 @@ class Reason(StrEnum):
     GROUP_GONE = "group_gone"
     SCOPE_GONE = "scope_gone"
     NEEDS_RECONNECT = "needs_reconnect"
+    DISCONNECTED = "disconnected"
+    USER_INACTIVE = "user_inactive"
+    PROFILE_UNREADABLE = "profile_unreadable"
     MISSING_SCOPE = "missing_scope"
     SERVICE_DISABLED = "service_disabled"
     WRONG_DATA_CENTRE = "wrong_data_centre"
@@ -329,6 +332,18 @@ _WRITTEN: Final[Mapping[Reason, tuple[str, str]]] = {
     Reason.NEEDS_RECONNECT: (
         "The connection was revoked or has expired. Reconnect the same account; the sync then goes on by itself.",
         "La connexion a été révoquée ou a expiré. Reconnectez le même compte ; la synchronisation reprendra.",
+    ),
+    Reason.DISCONNECTED: (
+        "You disconnected this account. Connect the same account again; the sync then goes on by itself.",
+        "Vous avez déconnecté ce compte. Reconnectez le même compte ; la synchronisation reprendra.",
+    ),
+    Reason.USER_INACTIVE: (
+        "The user is not active in the CRM any more, so access was ended on both sides.",
+        "L'utilisateur n'est plus actif dans le CRM ; l'accès a été supprimé des deux côtés.",
+    ),
+    Reason.PROFILE_UNREADABLE: (
+        "You may not read your CRM profile, so only CRM to Google is offered until an administrator connects.",
+        "Profil CRM illisible : seul CRM vers Google est proposé tant qu'aucun administrateur n'est connecté.",
     ),
     Reason.MISSING_SCOPE: (
         "A permission was not granted when the account was connected. Reconnect and grant all of them.",

@@ -76,7 +76,11 @@ CREATE TABLE connections (
     access_token      bytea,
     access_expires_at timestamptz,
     token_version     bigint NOT NULL DEFAULT 0,
+    refresh_by        uuid,
+    refresh_until     timestamptz,
+    refresh_reason    text NOT NULL DEFAULT '',
     created_at        timestamptz NOT NULL,
+    connected_at      timestamptz NOT NULL DEFAULT now(),
     updated_at        timestamptz NOT NULL,
     PRIMARY KEY (organisation_id, connection_id),
     FOREIGN KEY (organisation_id, user_id) REFERENCES users
@@ -87,6 +91,8 @@ CREATE UNIQUE INDEX connections_one_for_user ON connections (organisation_id, us
 COMMENT ON COLUMN connections.profile IS 'Account id and the name to show, sealed under the organisation';
 COMMENT ON COLUMN connections.wrapped_key IS 'Data key of the tokens; NULL once it was shredded';
 COMMENT ON COLUMN connections.facts IS 'Edition, rights and when they were checked';
+COMMENT ON COLUMN connections.refresh_until IS
+    'Until then, by the database clock, refresh_by alone renews the access token, or, with a reason, nobody does';
 
 CREATE TABLE sync_configs (
     organisation_id      uuid NOT NULL,

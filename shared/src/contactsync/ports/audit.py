@@ -1,0 +1,68 @@
+"""The trail: who connected, changed, approved, exported, disconnected. Rows are added and never changed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol
+from uuid import UUID
+
+from contactsync.domain.ids import OrganisationId, UserId
+
+
+class Action(StrEnum):
+    """What was done; part of the interface, so names stay."""
+
+    CONNECTION_MADE = "connection.made"
+    CONNECTION_REMOVED = "connection.removed"
+    CONNECTION_LOST = "connection.lost"
+    CONFIGURATION_CREATED = "configuration.created"
+    CONFIGURATION_CHANGED = "configuration.changed"
+    CONFIGURATION_ACTIVATED = "configuration.activated"
+    CONFIGURATION_DEACTIVATED = "configuration.deactivated"
+    CONFIGURATION_DELETED = "configuration.deleted"
+    RUN_REQUESTED = "run.requested"
+    RUN_CANCELLED = "run.cancelled"
+    DELETES_APPROVED = "deletes.approved"
+    DELETES_REFUSED = "deletes.refused"
+    CONTACT_DECIDED = "contact.decided"
+    REPORT_EXPORTED = "report.exported"
+    WEBHOOK_ENDPOINT_CREATED = "webhook_endpoint.created"
+    WEBHOOK_ENDPOINT_ROTATED = "webhook_endpoint.rotated"
+    WEBHOOK_ENDPOINT_DELETED = "webhook_endpoint.deleted"
+    EMBED_SESSION_CREATED = "embed_session.created"
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEntry:
+    """One act. `actor_id` is None for what the product did by itself.
+
+    `details` hold ids, codes and names of settings; never addresses, names of people, values or secrets.
+    """
+
+    action: Action
+    object_kind: str
+    object_id: str
+    actor_id: UserId | None = None
+    details: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEvent:
+    """One act as stored."""
+
+    event_id: UUID
+    at: datetime
+    entry: AuditEntry
+
+
+class AuditTrail(Protocol):
+    """Reading the trail of one organisation. Writing is part of the transaction that does what is recorded."""
+
+    async def page(
+        self, organisation_id: OrganisationId, *, limit: int, after: tuple[datetime, UUID] | None = None
+    ) -> Sequence[AuditEvent]:
+        """Events, newest first; `after` is the last one of the page before."""
+        ...
