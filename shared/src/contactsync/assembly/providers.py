@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from contactsync.adapters.google.bases import Bindings
 from contactsync.adapters.google.client import GooglePeople
 from contactsync.adapters.google.endpoints import GoogleEndpoints
 from contactsync.adapters.http import AuthorizedHttp, HttpEdge
@@ -29,8 +30,8 @@ class Providers:
             self.zoho, self.tokens, settings.crm_connection_id, policy.mapping, gate, automation=automation
         )
 
-    def people(self, settings: RunSettings, gate: CallGate) -> GooglePeople:
-        """The Google account's contacts."""
+    def people(self, settings: RunSettings, gate: CallGate, bindings: Bindings | None = None) -> GooglePeople:
+        """The Google account's contacts; `bindings` tells which entry of a person a mapped field was last bound to."""
         http = AuthorizedHttp(self.google, self.tokens, settings.google_connection_id, gate)
         return GooglePeople(
             http,
@@ -38,4 +39,5 @@ class Providers:
             group=settings.group_id,
             mapping=settings.policy.mapping,
             region=settings.region,
+            bindings=bindings,
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,7 +20,9 @@ from contactsync.adapters.sql.outbox import NewId, SqlOutbox
 from contactsync.adapters.sql.run_factory import RunFactory, contact_limit, lane_of
 from contactsync.adapters.sql.runs import RUN_COLUMNS, SqlRuns, run_from
 from contactsync.adapters.sql.vault import SqlVault
+from contactsync.domain.contact import Side
 from contactsync.domain.ids import AccountKey, ConfigId, OrganisationId, RunId
+from contactsync.domain.link import Link
 from contactsync.messages.hint import RunHint
 from contactsync.ports.clock import Clock
 from contactsync.ports.requests import SUSPECT_AFTER, RunLimits
@@ -141,6 +143,14 @@ class SqlState:
                 lane=lane_of(first=row["first"], attempt=row["attempt"]),
                 not_before=until,
             )
+
+    async def links_by_name(self, run: Run, names: Sequence[str]) -> Mapping[str, Link]:
+        """Links of these people as they stand, outside any fenced transaction: for reading alone."""
+        organisation_id = run.settings.organisation_id
+        sealer = (await self._vault.organisation(organisation_id)).sealer
+        async with self._database.tenant(organisation_id) as connection:
+            links = SqlLinks(connection, run, LinkCodec(organisation_id, sealer), self._clock)
+            return await links.by_remote(Side.GOOGLE, names)
 
     @asynccontextmanager
     async def begin(self, lease: Lease, run: Run) -> AsyncIterator[SqlTransaction]:
