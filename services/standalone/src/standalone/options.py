@@ -1,0 +1,25 @@
+"""What a start of the standalone process is told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """From the command line and the environment."""
+
+    folder: Path
+    """Everything that a start writes is below it."""
+    contacts: int = 10_000
+    edits: int = 240
+    """Contacts that are edited on each side before the later run."""
+    same: int = 20
+    """Contacts among them that are edited on both sides, in the same field."""
+    keep: bool = False
+    """Go on with the last state."""
+    real: bool = False
+    """The simulators keep the vendors' quotas and latencies."""
+    serve: bool = True
+    """Go on serving after the reports."""
