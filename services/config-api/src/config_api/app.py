@@ -6,11 +6,13 @@ from importlib.metadata import version
 
 from fastapi import APIRouter, FastAPI, Request, Response
 
+from config_api.audit import endpoints as audit
 from config_api.resources import Resources
+from config_api.signin import endpoints as signin
 from config_api.web.middleware import BodyLimit, RequestEdge
 from config_api.web.problems import ANSWERED, answer, problem_of
 
-ROUTERS: tuple[APIRouter, ...] = ()
+ROUTERS: tuple[APIRouter, ...] = (signin.router, audit.router)
 """Every part of the interface, in the order of the description."""
 
 

@@ -10,13 +10,16 @@ from uuid import UUID
 
 from fastapi import Depends, Request
 
+from config_api.callers.assembly import Trust, edges, trust_from
+from config_api.callers.sessions import Sessions
 from config_api.settings import ConfigApiSettings
 from config_api.web.callers import Authenticator, Caller, LocalUser, Role
+from contactsync.adapters.sql.audit import SqlAuditTrail
+from contactsync.adapters.sql.callers import SqlCallerDirectory, SqlTickets
 from contactsync.adapters.sql.members import Member, SqlMembers
 from contactsync.adapters.sql.requests import SqlRunRequests
 from contactsync.assembly.foundation import Foundation, open_foundation, run_limits
 from contactsync.domain.ids import OrganisationId, UserId
-from contactsync.errors import ConfigurationError
 from contactsync.ports.clock import Clock
 
 LOCAL_USER = Caller(
@@ -36,6 +39,11 @@ class Resources:
     authenticator: Authenticator
     members: SqlMembers
     requests: SqlRunRequests
+    tickets: SqlTickets
+    sessions: Sessions
+    trust: Trust | None
+    """Whom tokens are believed from; None for one local user."""
+    audit: SqlAuditTrail
 
 
 @asynccontextmanager
@@ -49,18 +57,24 @@ async def resources_on(foundation: Foundation, settings: ConfigApiSettings) -> R
     """The resources on a foundation that somebody else closes."""
     database, clock = foundation.database, foundation.clock
     members = SqlMembers(database, foundation.vault, clock)
+    tickets = SqlTickets(database, foundation.vault, clock)
+    sessions = Sessions(tickets, settings.public_address, lifetime=settings.session_lifetime)
+    directory = SqlCallerDirectory(database, foundation.vault, clock)
+    trust = trust_from(settings, edges(foundation.client, clock), directory, tickets, sessions, clock)
     return Resources(
         settings=settings,
         foundation=foundation,
-        authenticator=await _authenticator(settings, members),
+        authenticator=await _local_user(members) if trust is None else trust.callers,
+        tickets=tickets,
+        sessions=sessions,
+        trust=trust,
+        audit=SqlAuditTrail(database),
         members=members,
         requests=SqlRunRequests(database, clock, limits=run_limits(settings)),
     )
 
 
-async def _authenticator(settings: ConfigApiSettings, members: SqlMembers) -> Authenticator:
-    if not settings.is_local:
-        raise ConfigurationError("CONTACTSYNC_OIDC_ISSUER: callers with tokens are not served by this version")
+async def _local_user(members: SqlMembers) -> Authenticator:
     local = LOCAL_USER
     await members.ensure(
         Member(

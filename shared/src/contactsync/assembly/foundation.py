@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from random import SystemRandom
 
+import httpx2
 from pydantic import HttpUrl
 
 from contactsync.adapters.amqp.queue import AmqpQueue
@@ -31,6 +32,8 @@ class Foundation:
     clock: Clock
     database: Database
     vault: SqlVault
+    client: httpx2.AsyncClient
+    """For addresses that settings name, each through an edge of its own; the vendors have theirs below."""
     zoho: HttpEdge
     google: HttpEdge
     data_centres: DataCentres
@@ -54,6 +57,7 @@ async def open_foundation(
             clock=clock,
             database=database,
             vault=SqlVault(database, KeyRing.parse(settings.keys.get_secret_value()), clock),
+            client=client,
             zoho=HttpEdge(client, data_centres.guard, clock, http),
             google=HttpEdge(client, endpoints.guard(), clock, http),
             data_centres=data_centres,

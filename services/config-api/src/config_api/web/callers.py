@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Annotated, Protocol
 
 from fastapi import Depends, Request
 
 from config_api.web.problems import ProblemError
 from contactsync.domain.ids import OrganisationId, UserId
+from contactsync.ports.callers import Role
 
-
-class Role(StrEnum):
-    """What a caller may do in his organisation."""
-
-    USER = "user"
-    ADMIN = "admin"
+__all__ = [
+    "AdminCaller",
+    "AnyCaller",
+    "Authenticator",
+    "Caller",
+    "LocalUser",
+    "Role",
+    "current_admin",
+    "current_caller",
+]
 
 
 @dataclass(frozen=True, slots=True)

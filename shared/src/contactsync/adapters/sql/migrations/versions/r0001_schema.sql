@@ -33,17 +33,28 @@ CREATE TABLE oauth_states (
 );
 COMMENT ON TABLE oauth_states IS 'Consents under way; who and what for is sealed, the key is a hash of 256 random bits';
 
+CREATE TABLE tickets (
+    ticket_hash bytea PRIMARY KEY CHECK (octet_length(ticket_hash) = 32),
+    kind        text NOT NULL,
+    sealed      bytea NOT NULL,
+    expires_at  timestamptz NOT NULL
+);
+CREATE INDEX tickets_expiry ON tickets (expires_at);
+COMMENT ON TABLE tickets IS 'Sign-ins under way, sessions, one-time addresses; the key is a hash of 256 random bits';
+
 -- --- tenants -----------------------------------------------------------------------------------------------------
 
 CREATE TABLE organisations (
     organisation_id uuid PRIMARY KEY,
+    claim_key       bytea UNIQUE,
     crm_key         bytea UNIQUE,
     region          text NOT NULL DEFAULT '',
     wrapped_key     bytea,
     created_at      timestamptz NOT NULL,
     erased_at       timestamptz
 );
-COMMENT ON COLUMN organisations.crm_key IS 'Keyed hash of the CRM organisation that the first connection pins; NULL before';
+COMMENT ON COLUMN organisations.claim_key IS 'Keyed hash of the issuer and its name for the organisation; NULL: local user';
+COMMENT ON COLUMN organisations.crm_key IS 'Keyed hash of the CRM organisation; NULL until the first connection pins it';
 COMMENT ON COLUMN organisations.wrapped_key IS 'Data key of contact values and digests; NULL once it was shredded';
 
 CREATE TABLE users (
@@ -57,7 +68,7 @@ CREATE TABLE users (
     UNIQUE (organisation_id, subject_key)
 );
 COMMENT ON COLUMN users.subject_key IS 'Keyed hash of issuer and subject';
-COMMENT ON COLUMN users.profile IS 'Name and e-mail to show, sealed';
+COMMENT ON COLUMN users.profile IS 'Name, e-mail and language, sealed';
 
 CREATE TABLE connections (
     organisation_id   uuid NOT NULL,
@@ -388,7 +399,7 @@ CREATE TABLE audit_events (
     details         jsonb NOT NULL DEFAULT '{}',
     PRIMARY KEY (organisation_id, event_id)
 );
-CREATE INDEX audit_events_at ON audit_events (organisation_id, at DESC, event_id);
+CREATE INDEX audit_events_at ON audit_events (organisation_id, at DESC, event_id DESC);
 
 CREATE TABLE idempotency_keys (
     organisation_id uuid NOT NULL,
@@ -463,13 +474,14 @@ $walls$;
 
 GRANT USAGE ON SCHEMA public TO contactsync_app, contactsync_scheduler;
 GRANT SELECT, INSERT, UPDATE, DELETE ON
-    google_accounts, oauth_states, users, connections, sync_configs, runs, run_contacts, effects, links, link_scopes,
-    link_keys, link_aliases, link_answers, people, claims, outbox, idempotency_keys, webhook_channels, webhook_endpoints
+    google_accounts, oauth_states, tickets, users, connections, sync_configs, runs, run_contacts, effects, links,
+    link_scopes, link_keys, link_aliases, link_answers, people, claims, outbox, idempotency_keys, webhook_channels,
+    webhook_endpoints
     TO contactsync_app;
 GRANT SELECT, INSERT, UPDATE ON organisations, installation TO contactsync_app;
 GRANT SELECT, INSERT ON audit_events TO contactsync_app;
 
-GRANT SELECT (organisation_id, crm_key, erased_at) ON organisations TO contactsync_scheduler;
+GRANT SELECT (organisation_id, claim_key, crm_key, erased_at) ON organisations TO contactsync_scheduler;
 GRANT SELECT (organisation_id, connection_id) ON connections TO contactsync_scheduler;
 GRANT SELECT (organisation_id, config_id, status, next_due) ON sync_configs TO contactsync_scheduler;
 GRANT SELECT (organisation_id, run_id, config_id, account_key, state, first, slice, attempt, wait_until, created_at,

@@ -1,0 +1,1 @@
+"""Who calls: signed tokens of trusted issuers, and what they say about a person."""

@@ -1,0 +1,90 @@
+"""Sessions of browsers: a cookie that holds a secret and nothing else, and what the secret stands for, sealed.
+
+A cookie is sent by whatever makes the browser ask, so that a request which changes something must say that it comes
+from our own page (`Sec-Fetch-Site`, else `Origin`): the check of both headers needs no token in forms
+(OWASP, "Cross-Site Request Forgery Prevention", fetch metadata).
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from enum import StrEnum
+from typing import Final
+from urllib.parse import urlsplit
+from uuid import UUID
+
+import orjson
+from fastapi import Request, Response
+
+from config_api.web.callers import Caller
+from contactsync.domain.ids import OrganisationId, UserId
+from contactsync.ports.callers import Role, Tickets
+
+_SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+class Place(StrEnum):
+    """Where the page stands: by itself, or in a frame of another site. Each has its cookie."""
+
+    PAGE = "__Host-contactsync"
+    FRAME = "__Host-contactsync-frame"
+
+
+class Sessions:
+    """Opens, finds and closes sessions."""
+
+    def __init__(self, tickets: Tickets, public_url: str, *, lifetime: timedelta) -> None:
+        self._tickets = tickets
+        self._origin = origin_of(public_url)
+        self._lifetime = lifetime
+
+    async def open(self, response: Response, caller: Caller, place: Place) -> None:
+        """Give the browser a new session; the secret of an older one is never taken up (fixation)."""
+        secret = await self._tickets.issue(place.value, content_of(caller), self._lifetime)
+        response.headers.append("Set-Cookie", self._cookie(place, secret, self._lifetime))
+
+    async def caller(self, request: Request) -> Caller | None:
+        """Whose session the request belongs to; None without one, and for a change that another site asks for."""
+        for place in Place:
+            secret = request.cookies.get(place.value)
+            content = None if secret is None else await self._tickets.read(place.value, secret)
+            if content is not None:
+                return caller_of(content) if self._is_ours(request) else None
+        return None
+
+    async def close(self, request: Request, response: Response) -> None:
+        """End the sessions of this browser."""
+        for place in Place:
+            secret = request.cookies.get(place.value)
+            if secret is not None:
+                await self._tickets.take(place.value, secret)
+                response.headers.append("Set-Cookie", self._cookie(place, "", timedelta()))
+
+    def _is_ours(self, request: Request) -> bool:
+        if request.method in _SAFE_METHODS:
+            return True
+        site = request.headers.get("sec-fetch-site")
+        return site == "same-origin" if site is not None else request.headers.get("origin") == self._origin
+
+    @staticmethod
+    def _cookie(place: Place, secret: str, lifetime: timedelta) -> str:
+        # In a frame of another site the cookie is kept apart for each embedding site (CHIPS).
+        reach = "SameSite=Lax" if place is Place.PAGE else "SameSite=None; Partitioned"
+        return f"{place.value}={secret}; Path=/; Secure; HttpOnly; Max-Age={lifetime.total_seconds():.0f}; {reach}"
+
+
+def origin_of(url: str) -> str:
+    """Scheme, host and port of an address, as browsers write them."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}".lower()
+
+
+def content_of(caller: Caller) -> bytes:
+    """A caller, to be sealed."""
+    return orjson.dumps([str(caller.organisation_id), str(caller.user_id), caller.role.value])
+
+
+def caller_of(content: bytes) -> Caller:
+    """The caller that was sealed."""
+    organisation, user, role = orjson.loads(content)
+    return Caller(OrganisationId(UUID(organisation)), UserId(UUID(user)), Role(role))

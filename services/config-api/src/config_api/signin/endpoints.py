@@ -1,0 +1,95 @@
+"""Signing in and out of the page. These routes have no caller yet: each says what protects it instead."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Final
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import RedirectResponse, Response
+
+from config_api.callers.sessions import Place
+from config_api.callers.tokens import TokenRefusedError
+from config_api.resources import Given, Resources
+from config_api.signin.service import LIFETIME, Finished, SignIn
+from config_api.web.callers import AnyCaller, Caller
+from config_api.web.problems import ProblemError, responses
+
+router = APIRouter(tags=["sign-in"])
+
+_COOKIE: Final = "__Host-contactsync-sign-in"
+_PATH: Final = re.compile(r"/(?:[A-Za-z0-9._~!$&'()*+,;=:@%?#-][A-Za-z0-9._~!$&'()*+,;=:@%/?#-]*)?")
+"""A path of our own page: no second slash or backslash at its start, which browsers read as another host."""
+
+ReturnPath = Annotated[str, Query(max_length=500, description="A path of the page to come back to")]
+
+
+@router.get(
+    "/auth/sign-in",
+    status_code=303,
+    response_class=RedirectResponse,
+    summary="Sign in with the issuer",
+    responses=responses("invalid_request", "not_found", "provider_unavailable"),
+)
+async def sign_in(given: Given, return_path: ReturnPath = "/") -> Response:
+    """Send the browser to the issuer. Protected by nothing: it does no more than begin."""
+    begun = await _service(given).begin(return_path if _PATH.fullmatch(return_path) else "/")
+    answer = RedirectResponse(begun.authorization_url, 303)
+    age = int(LIFETIME.total_seconds())
+    # Lax: it must come along when the issuer sends the browser back.
+    answer.headers["Set-Cookie"] = f"{_COOKIE}={begun.state}; Path=/; Secure; HttpOnly; Max-Age={age}; SameSite=Lax"
+    return answer
+
+
+@router.get(
+    "/auth/callback",
+    status_code=303,
+    response_class=RedirectResponse,
+    summary="The issuer's answer",
+    responses=responses(
+        "state_invalid", "consent_refused", "invalid_request", "not_allowed", "not_found", "provider_unavailable"
+    ),
+)
+async def callback(
+    request: Request,
+    given: Given,
+    state: Annotated[str, Query(max_length=200)],
+    code: Annotated[str | None, Query(max_length=4000)] = None,
+    error: Annotated[str | None, Query(max_length=200)] = None,
+    iss: Annotated[str | None, Query(max_length=500)] = None,
+) -> Response:
+    """Open a session. Protected by a secret that is used once and that this browser alone keeps."""
+    service = _service(given)
+    if code is None or error is not None:
+        await service.abandon(state)
+        raise ProblemError("consent_refused")
+    finished = await service.finish(state=state, browser_state=request.cookies.get(_COOKIE), code=code, issuer=iss)
+    caller = await _caller(given, finished)
+    if caller is None:  # the issuer knows him, but names no organisation that may be used here
+        raise ProblemError("not_allowed")
+    answer = RedirectResponse(finished.return_path, 303)
+    answer.headers.append("Set-Cookie", f"{_COOKIE}=; Path=/; Secure; HttpOnly; Max-Age=0; SameSite=Lax")
+    await given.sessions.open(answer, caller, Place.PAGE)
+    return answer
+
+
+@router.post("/auth/sign-out", status_code=204, summary="End the session", responses=responses("not_authenticated"))
+async def sign_out(request: Request, given: Given, _: AnyCaller) -> Response:
+    """End the sessions of this browser."""
+    answer = Response(status_code=204)
+    await given.sessions.close(request, answer)
+    return answer
+
+
+def _service(given: Resources) -> SignIn:
+    """The way to sign in. Raises a 404 problem where there is none: one local user, or no client at the issuer."""
+    if given.trust is None or given.trust.sign_in is None:
+        raise ProblemError("not_found")
+    return given.trust.sign_in
+
+
+async def _caller(given: Resources, finished: Finished) -> Caller | None:
+    try:
+        return None if given.trust is None else await given.trust.callers.of_claims(finished.claims)
+    except TokenRefusedError:
+        return None

@@ -1,0 +1,160 @@
+"""Organisations and users by what issuers call them, and short-lived secrets."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Callable
+from datetime import timedelta
+from hashlib import blake2b
+from typing import Final
+from uuid import UUID, uuid4
+
+import orjson
+
+from contactsync.adapters.sql.database import Connection, Database
+from contactsync.adapters.sql.vault import NOBODY, SqlVault
+from contactsync.domain.ids import OrganisationId, UserId
+from contactsync.ports.callers import Identity, KnownCaller, Profile
+from contactsync.ports.clock import Clock
+from contactsync.ports.vault import SealContext
+
+_FIND: Final = "SELECT organisation_id, erased_at IS NOT NULL AS erased FROM organisations WHERE claim_key = $1"
+_ADD_ORGANISATION: Final = """
+INSERT INTO organisations (organisation_id, claim_key, wrapped_key, created_at) VALUES ($1, $2, $3, $4)
+ON CONFLICT DO NOTHING
+"""
+_SAVE_USER: Final = """
+INSERT INTO users (organisation_id, user_id, subject_key, role, created_at) VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT (organisation_id, subject_key) DO UPDATE SET role = excluded.role RETURNING user_id
+"""
+_SAVE_PROFILE: Final = "UPDATE users SET profile = $3 WHERE organisation_id = $1 AND user_id = $2"
+_PROFILE: Final = "SELECT profile FROM users WHERE organisation_id = $1 AND user_id = $2"
+
+
+class SqlCallerDirectory:
+    """`CallerDirectory`."""
+
+    def __init__(
+        self, database: Database, vault: SqlVault, clock: Clock, *, new_id: Callable[[], UUID] = uuid4
+    ) -> None:
+        self._database = database
+        self._vault = vault
+        self._clock = clock
+        self._new_id = new_id
+
+    async def known(self, identity: Identity) -> KnownCaller | None:
+        """The ids of this person, made when he is new; None when the organisation was erased."""
+        claim_key = await self._key(b"organisation", identity.issuer, identity.organisation)
+        organisation_id = await self._organisation(claim_key)
+        if organisation_id is None:
+            return None
+        subject_key = await self._key(b"user", identity.issuer, identity.subject)
+        async with self._database.tenant(organisation_id) as connection:
+            user_id: UserId = await connection.fetchval(
+                _SAVE_USER, organisation_id, self._new_id(), subject_key, identity.role.value, self._clock.now()
+            )
+            if identity.profile != Profile():  # a token without a name does not take the name away
+                await self._save_profile(connection, organisation_id, user_id, identity.profile)
+        return KnownCaller(organisation_id, user_id)
+
+    async def _organisation(self, claim_key: bytes) -> OrganisationId | None:
+        """The organisation of that key, made when there is none; None when it was erased."""
+        while True:
+            async with self._database.scheduler() as connection:
+                row = await connection.fetchrow(_FIND, claim_key)
+            if row is not None:
+                return None if row["erased"] else OrganisationId(row["organisation_id"])
+            fresh = OrganisationId(self._new_id())
+            wrapped = self._vault.new_organisation_key(fresh)
+            async with self._database.tenant(fresh) as connection:  # somebody else may be quicker: then it is found
+                await connection.execute(_ADD_ORGANISATION, fresh, claim_key, wrapped, self._clock.now())
+
+    async def _save_profile(
+        self, connection: Connection, organisation_id: OrganisationId, user_id: UserId, profile: Profile
+    ) -> None:
+        sealer = (await self._vault.organisation_in(connection, organisation_id)).sealer
+        content = orjson.dumps({"name": profile.name, "email": profile.email, "language": profile.language})
+        sealed = sealer.seal(content, _profile_context(organisation_id, user_id))
+        await connection.execute(_SAVE_PROFILE, organisation_id, user_id, sealed)
+
+    async def _key(self, kind: bytes, issuer: str, name: str) -> bytes:
+        """The keyed hash under which an issuer's id is stored; kinds do not meet, nor do two issuers."""
+        key = (await self._vault.installation()).hash_key
+        return blake2b(orjson.dumps([issuer, name]), key=key, digest_size=32, person=kind).digest()
+
+
+async def profile_of(
+    connection: Connection, vault: SqlVault, organisation_id: OrganisationId, user_id: UserId
+) -> Profile:
+    """How to reach a user, within an open transaction of his organisation; empty when nothing is known."""
+    sealed = await connection.fetchval(_PROFILE, organisation_id, user_id)
+    if sealed is None:
+        return Profile()
+    sealer = (await vault.organisation_in(connection, organisation_id)).sealer
+    return Profile(**orjson.loads(sealer.open(sealed, _profile_context(organisation_id, user_id))))
+
+
+def _profile_context(organisation_id: OrganisationId, user_id: UserId) -> SealContext:
+    return SealContext(organisation_id, str(user_id), "users.profile")
+
+
+class SqlTickets:
+    """`Tickets`, outside the tenant walls: whoever shows one is not known yet."""
+
+    def __init__(self, database: Database, vault: SqlVault, clock: Clock) -> None:
+        self._database = database
+        self._vault = vault
+        self._clock = clock
+
+    async def issue(self, kind: str, content: bytes, lifetime: timedelta) -> str:
+        """A new secret; a hash of it alone is stored."""
+        secret = secrets.token_urlsafe(32)
+        hashed = _hashed(secret)
+        sealed = (await self._vault.installation()).sealer.seal(content, _ticket_context(kind, hashed))
+        async with self._database.untenanted() as connection:
+            await connection.execute(
+                "INSERT INTO tickets (ticket_hash, kind, sealed, expires_at) VALUES ($1, $2, $3, $4)",
+                hashed,
+                kind,
+                sealed,
+                self._clock.now() + lifetime,
+            )
+        return secret
+
+    async def read(self, kind: str, secret: str) -> bytes | None:
+        """What it stands for."""
+        return await self._opened(
+            "SELECT sealed FROM tickets WHERE ticket_hash = $1 AND kind = $2 AND expires_at > $3", kind, secret
+        )
+
+    async def take(self, kind: str, secret: str) -> bytes | None:
+        """What it stands for, once."""
+        return await self._opened(
+            "DELETE FROM tickets WHERE ticket_hash = $1 AND kind = $2 AND expires_at > $3 RETURNING sealed",
+            kind,
+            secret,
+        )
+
+    async def _opened(self, statement: str, kind: str, secret: str) -> bytes | None:
+        hashed = _hashed(secret)
+        async with self._database.untenanted() as connection:
+            sealed = await connection.fetchval(statement, hashed, kind, self._clock.now())
+        if sealed is None:
+            return None
+        return (await self._vault.installation()).sealer.open(sealed, _ticket_context(kind, hashed))
+
+    async def purge(self) -> int:
+        """Delete what has expired; how many."""
+        async with self._database.untenanted() as connection:
+            status = await connection.execute("DELETE FROM tickets WHERE expires_at <= $1", self._clock.now())
+        return int(status.split()[-1])
+
+
+def _hashed(secret: str) -> bytes:
+    """Nothing slower is needed: the secret has 256 random bits."""
+    return hashlib.sha256(secret.encode()).digest()
+
+
+def _ticket_context(kind: str, hashed: bytes) -> SealContext:
+    return SealContext(NOBODY, hashed.hex(), f"tickets.{kind}")

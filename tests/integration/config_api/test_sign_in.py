@@ -1,0 +1,201 @@
+"""Callers with tokens and signed-in browsers, against an OpenID provider that is not ours."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from urllib.parse import parse_qs, urlsplit
+
+import httpx2
+import pytest
+
+from config_api.settings import ConfigApiSettings
+from contactsync.adapters.clock import SystemClock
+from tests.contract.state.worlds import KEYS
+from tests.support.openid import openid_provider
+from tests.support.postgres import Database
+
+pytestmark = [
+    pytest.mark.postgres,
+    pytest.mark.filterwarnings("ignore:get_jwt_config:DeprecationWarning"),  # the provider's own use of authlib
+]
+
+PUBLIC = "https://sync.example.com"
+CLIENT = "settings-page"
+
+
+@pytest.fixture
+def provider() -> Iterator[str]:
+    users = {
+        "ada": {"organisation": "60001", "role": "admin"},
+        "bob": {"organisation": "60001"},
+        "eve": {"organisation": "70001", "role": "admin"},
+        "nobody": {},
+    }
+    with openid_provider(users) as issuer:
+        yield issuer
+
+
+@pytest.fixture
+def clock() -> SystemClock:
+    return SystemClock()
+
+
+@pytest.fixture
+def settings(database: Database, provider: str) -> ConfigApiSettings:
+    return ConfigApiSettings.model_validate(
+        {
+            "database_url": database.url,
+            "keys": KEYS,
+            "public_url": PUBLIC,
+            "oidc_issuer": provider,
+            "oidc_audience": CLIENT,
+            "oidc_client_id": CLIENT,
+            "oidc_client_secret": "a secret: with signs",
+        }
+    )
+
+
+class Browser:
+    """Follows the flow as a browser would, keeping cookies itself: they are for https alone."""
+
+    def __init__(self, api: httpx2.AsyncClient) -> None:
+        self.api = api
+        self.cookies: dict[str, str] = {}
+        self.set_cookies: list[str] = []
+
+    async def send(self, method: str, path: str, **headers: str) -> httpx2.Response:
+        jar = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
+        answer = await self.api.request(method, path, headers={"Cookie": jar, **headers})
+        self.set_cookies = answer.headers.get_list("set-cookie")
+        for cookie in self.set_cookies:
+            name, _, value = cookie.partition(";")[0].partition("=")
+            self.cookies[name] = value
+        return answer
+
+    async def consent(self, subject: str, *, return_path: str = "/") -> str:
+        """Begin, and sign in at the provider; the path and query of the way back."""
+        begun = await self.send("GET", f"/auth/sign-in?return_path={return_path}")
+        assert begun.status_code == 303, begun.text
+        async with httpx2.AsyncClient(trust_env=False) as outside:
+            answer = await outside.post(begun.headers["location"], data={"sub": subject})
+        back = urlsplit(answer.headers["location"])
+        assert f"{back.scheme}://{back.netloc}" == PUBLIC
+        return f"{back.path}?{back.query}"
+
+    async def sign_in(self, subject: str) -> httpx2.Response:
+        return await self.send("GET", await self.consent(subject))
+
+
+@pytest.fixture
+def browser(api: httpx2.AsyncClient) -> Browser:
+    return Browser(api)
+
+
+async def token_for(subject: str, provider: str) -> str:
+    """A token of the provider, got by another application."""
+    query = f"response_type=code&client_id={CLIENT}&redirect_uri=https://other.example.com&scope=openid"
+    async with httpx2.AsyncClient(trust_env=False, base_url=provider) as outside:
+        answer = await outside.post(f"/oauth2/authorize?{query}", data={"sub": subject})
+        code = parse_qs(urlsplit(answer.headers["location"]).query)["code"][0]
+        fields = {"grant_type": "authorization_code", "code": code, "redirect_uri": "https://other.example.com"}
+        answer = await outside.post("/oauth2/token", data=fields, auth=(CLIENT, "any"))
+    return str(answer.json()["id_token"])
+
+
+def bearer(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"}
+
+
+async def test_a_token_of_the_issuer_names_user_organisation_and_role(api: httpx2.AsyncClient, provider: str) -> None:
+    admin = await api.get("/v1/audit-events", headers=bearer(await token_for("ada", provider)))
+    assert (admin.status_code, admin.json()["items"]) == (200, [])
+    user = await api.get("/v1/audit-events", headers=bearer(await token_for("bob", provider)))
+    assert (user.status_code, user.json()["code"]) == (403, "not_allowed")
+
+
+async def test_without_a_token_that_holds_there_is_no_caller(api: httpx2.AsyncClient, provider: str) -> None:
+    token = await token_for("nobody", provider)
+    for headers in ({}, bearer("x.y.z"), bearer(token), {"Authorization": "Basic YTpi"}):
+        answer = await api.get("/v1/audit-events", headers=headers)
+        assert (answer.status_code, answer.json()["code"]) == (401, "not_authenticated")
+        assert answer.headers["www-authenticate"] == "Bearer"
+
+
+async def test_a_browser_signs_in_and_out(browser: Browser) -> None:
+    answer = await browser.sign_in("ada")
+    assert (answer.status_code, answer.headers["location"]) == (303, "/")
+    cookie = next(one for one in browser.set_cookies if one.startswith("__Host-contactsync="))
+    assert {"Secure", "HttpOnly", "Path=/", "SameSite=Lax"} <= {part.strip() for part in cookie.split(";")}
+    assert "Domain" not in cookie
+    assert (await browser.send("GET", "/v1/audit-events")).status_code == 200
+    kept = dict(browser.cookies)
+    assert (await browser.send("POST", "/auth/sign-out", Origin=PUBLIC)).status_code == 204
+    browser.cookies = kept  # a thief's copy of the cookie
+    assert (await browser.send("GET", "/v1/audit-events")).status_code == 401
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"Origin": "https://evil.example.com"},
+        {"Origin": "null"},
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site", "Origin": PUBLIC},
+    ],
+)
+async def test_a_change_that_another_site_asks_for_is_not_the_users(browser: Browser, headers: dict[str, str]) -> None:
+    await browser.sign_in("ada")
+    assert (await browser.send("POST", "/auth/sign-out", **headers)).status_code == 401
+    assert (await browser.send("GET", "/v1/audit-events")).status_code == 200
+
+
+async def test_a_sign_in_ends_once_and_in_the_browser_that_began_it(browser: Browser, api: httpx2.AsyncClient) -> None:
+    back = await browser.consent("ada")
+    stranger = await Browser(api).send("GET", back)
+    assert (stranger.status_code, stranger.json()["code"]) == (400, "state_invalid")
+    state_cookie = dict(browser.cookies)
+    assert (await browser.send("GET", back)).status_code == 303
+    browser.cookies = state_cookie
+    again = await browser.send("GET", back)
+    assert (again.status_code, again.json()["code"]) == (400, "state_invalid")
+
+
+async def test_a_code_of_another_sign_in_is_refused(browser: Browser, api: httpx2.AsyncClient) -> None:
+    """PKCE and nonce: a code that was got by another browser does not open a session in this one."""
+    theirs = parse_qs(urlsplit(await Browser(api).consent("eve")).query)["code"][0]
+    mine = parse_qs(urlsplit(await browser.consent("ada")).query)["state"][0]
+    answer = await browser.send("GET", f"/auth/callback?state={mine}&code={theirs}")
+    assert (answer.status_code, answer.json()["code"]) == (400, "state_invalid")
+
+
+async def test_another_issuers_answer_is_a_mix_up(browser: Browser) -> None:
+    answer = await browser.send("GET", await browser.consent("ada") + "&iss=https://evil.example.com")
+    assert (answer.status_code, answer.json()["code"]) == (400, "state_invalid")
+
+
+async def test_a_refused_sign_in_says_so(browser: Browser) -> None:
+    state = parse_qs(urlsplit(await browser.consent("ada")).query)["state"][0]
+    answer = await browser.send("GET", f"/auth/callback?state={state}&error=access_denied")
+    assert (answer.status_code, answer.json()["code"]) == (400, "consent_refused")
+
+
+async def test_someone_without_an_organisation_gets_no_session(browser: Browser) -> None:
+    answer = await browser.sign_in("nobody")
+    assert (answer.status_code, answer.json()["code"]) == (403, "not_allowed")
+
+
+@pytest.mark.parametrize(
+    ("asked", "given"),
+    [
+        ("/configurations?tab=1", "/configurations?tab=1"),
+        ("//evil.example.com", "/"),
+        ("/%5Cevil.example.com", "/"),
+        ("https://evil.example.com", "/"),
+        ("/%0d%0aSet-Cookie:%20a=b", "/"),
+        ("javascript:alert(1)", "/"),
+    ],
+)
+async def test_the_browser_comes_back_to_our_own_page_alone(browser: Browser, asked: str, given: str) -> None:
+    answer = await browser.send("GET", await browser.consent("ada", return_path=asked.replace("?", "%3F")))
+    assert answer.headers["location"] == given
