@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from random import Random
+from typing import Any
 
 import httpx2
 import pytest
@@ -69,6 +70,22 @@ class Management:
         answer.raise_for_status()
         described: dict[str, object] = answer.json()
         return described
+
+    async def connections(self) -> list[tuple[str, int]]:
+        """Name and heartbeat of each connection to the virtual host."""
+        found = await self._listed(f"vhosts/{self._vhost}/connections")
+        return [(one["client_properties"]["connection_name"], one["timeout"]) for one in found if "timeout" in one]
+
+    async def prefetches(self) -> dict[str, int]:
+        """Prefetch of the consumers by queue, where each queue has one."""
+        found = await self._listed(f"consumers/{self._vhost}")
+        return {one["queue"]["name"]: one["prefetch_count"] for one in found}
+
+    async def _listed(self, path: str) -> list[dict[str, Any]]:
+        answer = await self._client.get(path)
+        answer.raise_for_status()
+        found: list[dict[str, Any]] = answer.json()
+        return found
 
     async def delete_queue(self, name: str) -> None:
         """Delete a queue with all that is in it."""
