@@ -104,6 +104,14 @@ async def test_a_cut_before_the_call_and_one_after_it() -> None:
         await faults.after("b", REQUEST, Response())
 
 
+async def test_a_cut_in_the_middle_lets_its_share_be_carried_out() -> None:
+    faults = plan(Fault(action="cut_partly", match="a", keep=0.5, times=1))
+    done: list[int] = []
+    with pytest.raises(ConnectionCutError):
+        done.extend(faults.until_cut("a", range(5)))
+    assert list(faults.until_cut("b", range(5))) == list(faults.until_cut("a", range(5))) == [0, 1, 2, 3, 4]
+
+
 async def test_body_and_headers_are_sent_as_given() -> None:
     faults = plan(
         Fault(action="status", status=418, body={"a": 1}, headers={"Retry-After": "7"}, times=1),

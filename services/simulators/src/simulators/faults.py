@@ -9,6 +9,7 @@ delay let the search go on, so that "slow, then 503" can be said.
 | `rate_limit` | the vendor's 429 (`variant` chooses among its kinds) | no |
 | `cut_before` | the connection closes without an answer | no |
 | `cut_after` | the connection closes without an answer | yes |
+| `cut_partly` | the connection closes without an answer | the first contacts of a write (`keep` is their share) |
 | `truncate` | a full header and half of the body, then the connection closes | yes |
 | `html200` | status 200 with an HTML page | no |
 | `slow` | the usual answer, `delay_s` later | yes |
@@ -19,7 +20,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
 from random import Random
 from typing import Any, Literal, Protocol, TypeVar
@@ -31,7 +32,9 @@ from starlette.responses import HTMLResponse, Response
 from starlette.types import Receive, Scope, Send
 
 Item = TypeVar("Item")
-Action = Literal["status", "rate_limit", "cut_before", "cut_after", "truncate", "html200", "slow", "short_listing"]
+Action = Literal[
+    "status", "rate_limit", "cut_before", "cut_after", "cut_partly", "truncate", "html200", "slow", "short_listing"
+]
 
 _BEFORE: frozenset[str] = frozenset({"status", "rate_limit", "cut_before", "html200"})
 _AFTER: frozenset[str] = frozenset({"cut_after", "truncate"})
@@ -65,7 +68,7 @@ class Fault(BaseModel):
     variant: str | None = None
     """Kind of `rate_limit`, in the vendor's own words."""
     keep: float = Field(default=0.5, ge=0, le=1)
-    """Share of the items that a `short_listing` keeps."""
+    """Share of the items that a `short_listing` keeps, and that a `cut_partly` writes."""
     seen: int = Field(default=0, ge=0)
     """Matching calls so far (an answer of the simulator)."""
     hits: int = Field(default=0, ge=0)
@@ -164,6 +167,15 @@ class FaultPlan:
             if fault.action == "short_listing" and fault.covers(operation, account) and fault.strikes(self._rng):
                 return items[: int(len(items) * fault.keep)]
         return items
+
+    def until_cut(self, operation: str, items: Iterable[Item], account: str | None = None) -> Iterator[Item]:
+        """`items` one by one; where a `cut_partly` says so, ConnectionCutError after its share of them."""
+        every = list(items)
+        for fault in self._faults:
+            if fault.action == "cut_partly" and fault.covers(operation, account) and fault.strikes(self._rng):
+                yield from every[: int(len(every) * fault.keep)]
+                raise ConnectionCutError
+        yield from every
 
     async def _next(
         self, actions: frozenset[str], operation: str, account: str | None, *, delays: bool

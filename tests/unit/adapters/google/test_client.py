@@ -17,6 +17,7 @@ from contactsync.errors import (
     LeaseLostError,
     OutcomeUnknownError,
     ProviderContractError,
+    ProviderUnavailableError,
     RateLimitedError,
 )
 from contactsync.ports.directory import CreateRequest, PersonUpdate, Refused, WriteOutcome, Written
@@ -346,6 +347,13 @@ class TestReads:
     async def test_somebody_who_is_not_answered_for_makes_the_answer_unreadable(self) -> None:
         with pytest.raises(ProviderContractError):
             await Google([(200, {"responses": []})]).people().read([named(1)[0][1]])
+
+    @pytest.mark.parametrize("code", [3, 7, 13, 14])
+    async def test_somebody_of_whom_google_cannot_tell_is_not_taken_for_gone(self, code: int) -> None:
+        there = {"requestedResourceName": "people/c2", "person": person(2)}
+        unclear = {"requestedResourceName": "people/c1", "status": {"code": code, "message": "x"}}
+        with pytest.raises(ProviderUnavailableError):
+            await Google([(200, {"responses": [there, unclear]})]).people().read([one for _, one in named(1, 2)])
 
     @pytest.mark.parametrize(
         "broken",

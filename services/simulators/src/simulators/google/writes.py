@@ -81,7 +81,7 @@ def batch_create(sim: GoogleSimulator, book: AddressBook, request: ApiRequest) -
         str(index): lambda contact=contact: _new(sim, book, contact.get("contactPerson") or {})
         for index, contact in enumerate(contacts)
     }
-    results = _carry_out(sim, book, checks, "BatchCreateContactsErrorDetails")
+    results = _carry_out(sim, book, request, checks, "BatchCreateContactsErrorDetails")
     if mask is None:
         return {}
     shown = PersonView(mask, request.read_sources(), shuffle=sim.item_shuffle)
@@ -95,7 +95,7 @@ def batch_update(sim: GoogleSimulator, book: AddressBook, request: ApiRequest) -
     mask = update_mask("updateMask", request.body.get("updateMask"))
     shown_mask = _batch_read_mask(request)
     checks = {name: lambda n=name, p=person: _changed(sim, book, n, p, mask) for name, person in contacts.items()}
-    results = _carry_out(sim, book, checks, "BatchUpdateContactsErrorDetails")
+    results = _carry_out(sim, book, request, checks, "BatchUpdateContactsErrorDetails")
     if shown_mask is None:
         return {}
     shown = PersonView(shown_mask, request.read_sources(), shuffle=sim.item_shuffle)
@@ -108,7 +108,8 @@ def batch_delete(sim: GoogleSimulator, book: AddressBook, request: ApiRequest) -
     found = {name: book.find(name) for name in names}
     if None in found.values() and sim.settings.batch_delete_unknown == "refuse":
         raise errors.not_found()
-    for version in {version.number: version for version in found.values() if version is not None}.values():
+    doomed = {version.number: version for version in found.values() if version is not None}
+    for version in sim.bench.faults.until_cut(request.operation, doomed.values(), book.owner.sub):
         book.delete(version)
     return {}
 
@@ -131,7 +132,11 @@ def _view(sim: GoogleSimulator, request: ApiRequest, text: str | None) -> Person
 
 
 def _carry_out(
-    sim: GoogleSimulator, book: AddressBook, checks: Mapping[str, Callable[[], _Draft]], details: str
+    sim: GoogleSimulator,
+    book: AddressBook,
+    request: ApiRequest,
+    checks: Mapping[str, Callable[[], _Draft]],
+    details: str,
 ) -> dict[str, Version | ApiError]:
     """Check all, then apply all; the outcome of each by its key. Raises ApiError for the whole batch."""
     drafts: dict[str, _Draft] = {}
@@ -143,7 +148,8 @@ def _carry_out(
             failures[key] = error
     if failures and sim.settings.batch_failures == "whole":
         raise _batch_error(sim, failures, details)
-    return {key: drafts[key].apply(book) if key in drafts else failures[key] for key in checks}
+    keys = sim.bench.faults.until_cut(request.operation, checks, book.owner.sub)
+    return {key: drafts[key].apply(book) if key in drafts else failures[key] for key in keys}
 
 
 def _batch_error(sim: GoogleSimulator, failures: Mapping[str, ApiError], details: str) -> ApiError:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -54,6 +54,10 @@ class ApiCall:
     def fields(self) -> FieldSet:
         """The fields of that module."""
         return self.org.fields[self.module]
+
+    def until_cut(self, rows: Iterable[Any]) -> Iterator[Any]:
+        """The rows of a write one by one, until a fault cuts the connection."""
+        return self.world.bench.faults.until_cut(self.operation, rows, self.consent.zgid)
 
     def require(self, *actions: str) -> None:
         """Refuse with NO_PERMISSION unless the profile grants every action on the module."""

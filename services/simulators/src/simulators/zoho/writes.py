@@ -36,7 +36,7 @@ def insert(call: ApiCall) -> Answer:
     call.require("Create")
     rows = _rows(call)
     rules = automation.of_body(call.body, "insert")
-    return _answered([_attempt(_insert_one, call, row, number, rules) for number, row in enumerate(rows)], 201)
+    return _answered(_each(_insert_one, call, rows, rules), 201)
 
 
 def update(call: ApiCall) -> Answer:
@@ -49,8 +49,7 @@ def update(call: ApiCall) -> Answer:
         rows = [{**rows[0], "id": call.path["id"]}]
     rules = automation.of_body(call.body, "update")
     limit = _unmodified_since(call)
-    items = [_attempt(_update_one, call, row, number, rules, limit) for number, row in enumerate(rows)]
-    return _answered(items, 200)
+    return _answered(_each(_update_one, call, rows, rules, limit), 200)
 
 
 def upsert(call: ApiCall) -> Answer:
@@ -59,8 +58,7 @@ def upsert(call: ApiCall) -> Answer:
     rows = _rows(call)
     checks = _duplicate_checks(call)
     limit = _unmodified_since(call)
-    items = [_attempt(_upsert_one, call, row, number, checks, limit) for number, row in enumerate(rows)]
-    return _answered(items, 200)
+    return _answered(_each(_upsert_one, call, rows, checks, limit), 200)
 
 
 def delete(call: ApiCall) -> Answer:
@@ -80,7 +78,7 @@ def delete(call: ApiCall) -> Answer:
         )
     if len(ids) > AT_ONCE:
         raise limit_exceeded(limit=AT_ONCE, param_name="ids")
-    return _answered([_attempt(_delete_one, call, one, number, rules) for number, one in enumerate(ids)], 200)
+    return _answered(_each(_delete_one, call, ids, rules), 200)
 
 
 def _rows(call: ApiCall) -> list[Any]:
@@ -90,6 +88,11 @@ def _rows(call: ApiCall) -> list[Any]:
     if len(rows) > AT_ONCE:
         raise limit_exceeded(maximum_length=AT_ONCE, api_name="data", json_path="$.data")
     return rows
+
+
+def _each(act: Callable[..., Item], call: ApiCall, rows: Sequence[Any], *more: Json) -> list[Item]:
+    """The answer for each row, in order."""
+    return [_attempt(act, call, row, number, *more) for number, row in enumerate(call.until_cut(rows))]
 
 
 def _attempt(act: Callable[..., Item], call: ApiCall, row: Json, number: int, *more: Json) -> Item:
