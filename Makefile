@@ -1,6 +1,6 @@
 # Every target that a person types says what it does behind `##`; `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-fast lint types format lock migrate simulators set-up set-up-run clean
+.PHONY: help run demo test test-fast lint types format lock migrate k8s-check image-check up down simulators set-up set-up-run clean
 
 export LC_ALL := C.UTF-8
 export PYTHONUTF8 := 1
@@ -21,6 +21,16 @@ run: set-up-run ## First sync of 10,000 contacts against the simulators, then se
 
 demo: set-up-run ## The same, and end after the reports
 	@$(python) -m standalone demo $(ARGS)
+
+k8s-check: set-up ## Render deploy/k8s and check it against the schemas of several versions, with the compose file and the image's recipe
+	@$(python) -m pytest -n 0 tests/unit/deploy $(ARGS)
+
+up: ## Start Contact Sync on this machine in containers: PostgreSQL, RabbitMQ, every role (docker compose)
+	@deploy/compose/prepare.sh
+	@docker compose --file deploy/compose/compose.yaml up --detach --build --wait $(ARGS)
+
+down: ## Stop it; its data stay
+	@docker compose --file deploy/compose/compose.yaml down $(ARGS)
 
 simulators: set-up-run ## Zoho CRM and Google People as local servers, until stopped (ARGS=--help)
 	@$(python) -m simulators $(ARGS)

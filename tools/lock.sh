@@ -22,4 +22,5 @@ lock bootstrap requirements/bootstrap.in "$@"
 # The word splitting of $product and $trial is meant: none of these paths holds a space.
 lock production $product --all-extras "$@"
 lock run requirements/run.in $product $trial --all-extras "$@"
+lock build requirements/build.in "$@"
 lock dev requirements/dev.in $product $trial --all-extras "$@"

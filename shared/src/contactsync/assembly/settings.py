@@ -32,7 +32,9 @@ Duration = Annotated[timedelta, BeforeValidator(_duration)]
 class PrefixedSettings(BaseSettings):
     """Settings under our prefix, read once at the start of a process."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore", hide_input_in_errors=True)
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_ignore_empty=True, frozen=True, extra="ignore", hide_input_in_errors=True
+    )
 
     @classmethod
     def read(cls) -> Self:
