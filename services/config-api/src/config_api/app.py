@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 from importlib.metadata import version
 
 from fastapi import APIRouter, FastAPI, Request, Response
 
 from config_api.audit import endpoints as audit
+from config_api.configurations import endpoints as configurations
 from config_api.resources import Resources
+from config_api.runs import endpoints as runs
 from config_api.signin import endpoints as signin
 from config_api.web.middleware import BodyLimit, RequestEdge
 from config_api.web.problems import ANSWERED, answer, problem_of
 
-ROUTERS: tuple[APIRouter, ...] = (signin.router, audit.router)
+ROUTERS: tuple[APIRouter, ...] = (signin.router, configurations.router, runs.router, audit.router)
 """Every part of the interface, in the order of the description."""
 
 
-def create_app(resources: Resources) -> FastAPI:
-    """The application over these resources, which outlive it."""
+def create_app(resources: Resources, stopping: asyncio.Event | None = None) -> FastAPI:
+    """The application over these resources, which outlive it; endless answers end when `stopping` is set."""
     app = FastAPI(
         title="Contact Sync",
         summary="Keeps the contacts of a Zoho CRM list view and of a Google contact group the same.",
@@ -27,6 +30,7 @@ def create_app(resources: Resources) -> FastAPI:
         redoc_url=None,
     )
     app.state.resources = resources
+    app.state.stopping = stopping or asyncio.Event()
     for router in ROUTERS:
         app.include_router(router)
     for kind in ANSWERED:

@@ -49,7 +49,7 @@ async def play(roles: frozenset[Role], resources: Resources, queue: JobQueue | N
 
 async def _serve(resources: Resources, stop: asyncio.Event) -> None:
     settings = resources.settings
-    async with serving(create_app(resources), settings.api_host, settings.api_port) as port:
+    async with serving(create_app(resources, stop), settings.api_host, settings.api_port) as port:
         log.info("api.serving", host=settings.api_host, port=port)
         await stop.wait()
 

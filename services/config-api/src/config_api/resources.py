@@ -12,15 +12,24 @@ from fastapi import Depends, Request
 
 from config_api.callers.assembly import Trust, edges, trust_from
 from config_api.callers.sessions import Sessions
+from config_api.configurations.service import ConfigurationService
+from config_api.connections.surroundings import ConnectedAccounts
+from config_api.runs.service import RunService
 from config_api.settings import ConfigApiSettings
 from config_api.web.callers import Authenticator, Caller, LocalUser, Role
 from contactsync.adapters.sql.audit import SqlAuditTrail
 from contactsync.adapters.sql.callers import SqlCallerDirectory, SqlTickets
+from contactsync.adapters.sql.configurations import SqlConfigurations
+from contactsync.adapters.sql.connections import SqlConnections
+from contactsync.adapters.sql.idempotency import SqlIdempotency
 from contactsync.adapters.sql.members import Member, SqlMembers
 from contactsync.adapters.sql.requests import SqlRunRequests
+from contactsync.adapters.sql.run_reports import SqlRunReports
 from contactsync.assembly.foundation import Foundation, open_foundation, run_limits
+from contactsync.assembly.grants import token_source
 from contactsync.domain.ids import OrganisationId, UserId
 from contactsync.ports.clock import Clock
+from contactsync.ports.vault import TokenSource
 
 LOCAL_USER = Caller(
     OrganisationId(UUID("00000000-0000-4000-8000-000000000001")),
@@ -44,6 +53,11 @@ class Resources:
     trust: Trust | None
     """Whom tokens are believed from; None for one local user."""
     audit: SqlAuditTrail
+    idempotency: SqlIdempotency
+    connections: SqlConnections
+    tokens: TokenSource
+    configurations: ConfigurationService
+    runs: RunService
 
 
 @asynccontextmanager
@@ -55,12 +69,17 @@ async def open_resources(settings: ConfigApiSettings, clock: Clock) -> AsyncIter
 
 async def resources_on(foundation: Foundation, settings: ConfigApiSettings) -> Resources:
     """The resources on a foundation that somebody else closes."""
-    database, clock = foundation.database, foundation.clock
-    members = SqlMembers(database, foundation.vault, clock)
-    tickets = SqlTickets(database, foundation.vault, clock)
+    database, vault, clock = foundation.database, foundation.vault, foundation.clock
+    members = SqlMembers(database, vault, clock)
+    tickets = SqlTickets(database, vault, clock)
     sessions = Sessions(tickets, settings.public_address, lifetime=settings.session_lifetime)
-    directory = SqlCallerDirectory(database, foundation.vault, clock)
+    directory = SqlCallerDirectory(database, vault, clock)
     trust = trust_from(settings, edges(foundation.client, clock), directory, tickets, sessions, clock)
+    limits = run_limits(settings)
+    requests = SqlRunRequests(database, clock, limits=limits)
+    connections = SqlConnections(database, vault, clock)
+    tokens = token_source(foundation, settings)
+    stored = SqlConfigurations(database, requests)
     return Resources(
         settings=settings,
         foundation=foundation,
@@ -70,7 +89,24 @@ async def resources_on(foundation: Foundation, settings: ConfigApiSettings) -> R
         trust=trust,
         audit=SqlAuditTrail(database),
         members=members,
-        requests=SqlRunRequests(database, clock, limits=run_limits(settings)),
+        requests=requests,
+        idempotency=SqlIdempotency(database, vault, clock),
+        connections=connections,
+        tokens=tokens,
+        configurations=ConfigurationService(
+            store=stored,
+            surroundings=ConnectedAccounts(foundation, connections, tokens),
+            clock=clock,
+            limits=limits,
+            catch_up_pause_s=settings.catch_up_pause.total_seconds(),
+        ),
+        runs=RunService(
+            configurations=stored,
+            requests=requests,
+            reports=SqlRunReports(database, vault, requests),
+            tickets=tickets,
+            clock=clock,
+        ),
     )
 
 

@@ -99,6 +99,8 @@ class Reason(StrEnum):
     FAIR_SHARE = "fair_share"
     CANCELLED = "cancelled"
     DEACTIVATED = "deactivated"
+    DELETES_APPROVED = "deletes_approved"
+    DELETES_REFUSED = "deletes_refused"
     TEMPORARY = "temporary"
     PROVIDER_UNAVAILABLE = "provider_unavailable"
     BROKER_UNAVAILABLE = "broker_unavailable"
@@ -400,6 +402,14 @@ _WRITTEN: Final[Mapping[Reason, tuple[str, str]]] = {
     Reason.CANCELLED: (
         "The sync was stopped on request. What was done stays done.",
         "La synchronisation a été arrêtée à la demande. Ce qui est fait reste fait.",
+    ),
+    Reason.DELETES_APPROVED: (
+        "You approved the deletes. A sync of their own carries them out.",
+        "Vous avez approuvé les suppressions. Une synchronisation à part les effectue.",
+    ),
+    Reason.DELETES_REFUSED: (
+        "You refused the deletes. The contacts stay and are no longer synchronised.",
+        "Vous avez refusé les suppressions. Les contacts restent et ne sont plus synchronisés.",
     ),
     Reason.DEACTIVATED: (
         "The sync was deactivated. Both address books stay as they are.",

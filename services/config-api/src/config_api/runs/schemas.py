@@ -62,6 +62,7 @@ class Run(BaseModel):
         description="Data calls, `<vendor>.<operation>`", examples=[{"google.people.list": 1}]
     )
     control_calls: dict[str, int] = Field(description="Calls about rights, metadata and tokens")
+    deletes_to_approve: int = Field(0, description="Contacts that are deleted only if somebody approves")
 
 
 class RequestedRun(BaseModel):
@@ -101,3 +102,11 @@ class RunContactPage(BaseModel):
 
     items: list[RunContact]
     next_cursor: str | None = None
+
+
+class EventsTicket(BaseModel):
+    """A ticket for one request of a run's events."""
+
+    ticket: str
+    events_url: str = Field(examples=["/v1/runs/8c2a…/events?ticket=…"])
+    expires_in: int = Field(description="Seconds", examples=[60])

@@ -32,6 +32,11 @@ class Caller:
     role: Role
 
 
+def owner_of(caller: Caller) -> UserId | None:
+    """Whose configurations the caller may see; None: an administrator sees those of his whole organisation."""
+    return None if caller.role is Role.ADMIN else caller.user_id
+
+
 class Authenticator(Protocol):
     """Tells who sent a request."""
 

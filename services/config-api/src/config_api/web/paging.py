@@ -29,7 +29,10 @@ def decode_cursor(cursor: str | None, parts: int) -> tuple[str, ...] | None:
     except (binascii.Error, ValueError):
         decoded = None
     if not isinstance(decoded, list) or len(decoded) != parts or not all(isinstance(part, str) for part in decoded):
-        raise ProblemError(
-            "invalid_request", errors=[FieldError("cursor", "cursor_invalid", "Not a cursor of this list")]
-        )
+        raise invalid_cursor()
     return tuple(decoded)
+
+
+def invalid_cursor() -> ProblemError:
+    """The problem of a cursor that this list has not given."""
+    return ProblemError("invalid_request", errors=[FieldError("cursor", "cursor_invalid", "Not a cursor of this list")])

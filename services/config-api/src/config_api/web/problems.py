@@ -101,6 +101,12 @@ _ALL = (
         "La synchronisation est déjà terminée.",
     ),
     _problem(
+        "nothing_to_approve",
+        409,
+        "Nothing awaits an answer: this was answered already, or never asked.",
+        "Rien n’attend de réponse : elle a déjà été donnée, ou la question ne s’est jamais posée.",
+    ),
+    _problem(
         "state_invalid",
         400,
         "This sign-in has expired or was used already. Please start again.",
@@ -130,6 +136,12 @@ _ALL = (
         422,
         "This Idempotency-Key was used for another request.",
         "Cette Idempotency-Key a servi pour une autre requête.",
+    ),
+    _problem(
+        "request_under_way",
+        409,
+        "The same request is being answered right now.",
+        "La même requête est en cours de traitement.",
     ),
     _problem("rate_limited", 429, "Too many requests. Please wait.", "Trop de requêtes. Veuillez patienter."),
     _problem(

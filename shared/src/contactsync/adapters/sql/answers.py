@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
-from contactsync.adapters.sql.database import Database
+from contactsync.adapters.sql.database import Connection, Database
 from contactsync.adapters.sql.effects import last_restorable
 from contactsync.adapters.sql.vault import SqlVault
 from contactsync.domain.actions import Answer, Overwritten
@@ -34,12 +34,8 @@ class SqlPairAnswers:
         self, organisation_id: OrganisationId, config_id: ConfigId, answers: Sequence[Answer], now: datetime
     ) -> None:
         """Store answers for the next run of this configuration."""
-        last = {answer.link_id: answer.action.value for answer in answers}
         async with self._database.tenant(organisation_id) as connection:
-            columns = (list(last), list(last.values()))
-            status = await connection.execute(_ASK, organisation_id, config_id, *columns, now)
-            if int(status.split()[-1]) != len(last):
-                raise UnknownRowError(details={"configuration": str(config_id)})
+            await ask_in(connection, organisation_id, config_id, answers, now)
 
     async def last_overwritten(self, organisation_id: OrganisationId, link_id: LinkId) -> Overwritten | None:
         """The newest write of the pair that can be restored."""
@@ -47,3 +43,18 @@ class SqlPairAnswers:
             sealer = (await self._vault.organisation_in(connection, organisation_id)).sealer
             effect = await last_restorable(connection, organisation_id, link_id, sealer)
         return None if effect is None else effect.overwritten()
+
+
+async def ask_in(
+    connection: Connection,
+    organisation_id: OrganisationId,
+    config_id: ConfigId,
+    answers: Sequence[Answer],
+    now: datetime,
+) -> None:
+    """Store answers within an open transaction of that organisation. Raises as `PairAnswers.ask`."""
+    last = {answer.link_id: answer.action.value for answer in answers}
+    columns = (list(last), list(last.values()))
+    status = await connection.execute(_ASK, organisation_id, config_id, *columns, now)
+    if int(status.split()[-1]) != len(last):
+        raise UnknownRowError(details={"configuration": str(config_id)})

@@ -122,20 +122,26 @@ class SqlRunRequests:
     async def cancel(self, organisation_id: OrganisationId, run_id: RunId, now: datetime) -> bool:
         """Ask an open run to stop; False when it had ended."""
         async with self._database.tenant(organisation_id) as connection:
-            row = await connection.fetchrow(_LOCK_RUN, organisation_id, run_id)
-            if row is None:
-                raise UnknownRowError(details={"run": str(run_id)})
-            if not row["open"]:
-                return False
-            factory = self.factory(connection, organisation_id)
-            if row["started_at"] is None:
-                await connection.execute(_CANCEL_NOW, organisation_id, run_id, now)
-                await factory.follow(row["config_id"], wishes_from(row["wishes"]), now)
-            else:
-                await connection.execute(_ASK_TO_STOP, organisation_id, run_id)
-                lane = lane_of(first=row["first"], attempt=row["attempt"])
-                await factory.hint(row["config_id"], run_id, slice_number=row["slice"], lane=lane)
-            return True
+            return await self.cancel_in(connection, organisation_id, run_id, now)
+
+    async def cancel_in(
+        self, connection: Connection, organisation_id: OrganisationId, run_id: RunId, now: datetime
+    ) -> bool:
+        """The same within an open transaction of that organisation."""
+        row = await connection.fetchrow(_LOCK_RUN, organisation_id, run_id)
+        if row is None:
+            raise UnknownRowError(details={"run": str(run_id)})
+        if not row["open"]:
+            return False
+        factory = self.factory(connection, organisation_id)
+        if row["started_at"] is None:
+            await connection.execute(_CANCEL_NOW, organisation_id, run_id, now)
+            await factory.follow(row["config_id"], wishes_from(row["wishes"]), now)
+        else:
+            await connection.execute(_ASK_TO_STOP, organisation_id, run_id)
+            lane = lane_of(first=row["first"], attempt=row["attempt"])
+            await factory.hint(row["config_id"], run_id, slice_number=row["slice"], lane=lane)
+        return True
 
     def factory(self, connection: Connection, organisation_id: OrganisationId) -> RunFactory:
         """What makes runs in this transaction."""

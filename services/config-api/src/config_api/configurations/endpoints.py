@@ -1,0 +1,148 @@
+"""`/v1/sync-configs`."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from typing import Annotated, Final
+from uuid import UUID
+
+from fastapi import APIRouter, Header, Response
+
+from config_api.configurations.schemas import Configuration, ConfigurationBody, ConfigurationPage
+from config_api.resources import Given
+from config_api.web.callers import AnyCaller
+from config_api.web.idempotency import IdempotencyKey, IdempotentRoute
+from config_api.web.paging import Cursor, Limit, decode_cursor, encode_cursor, invalid_cursor
+from config_api.web.problems import ProblemError, responses
+from contactsync.ports.configurations import Place
+
+router = APIRouter(
+    prefix="/v1/sync-configs",
+    tags=["sync configurations"],
+    route_class=IdempotentRoute,
+    responses=responses("not_authenticated", "rate_limited", "internal_error"),
+)
+
+_SAVING: Final = (
+    "invalid_request",
+    "malformed_body",
+    "body_too_large",
+    "not_connected",
+    "needs_reconnect",
+    "permission_missing",
+    "same_scope_exists",
+    "provider_unavailable",
+)
+IfMatch = Annotated[
+    str | None,
+    Header(alias="If-Match", description="The ETag that was read, or `*`", examples=['"3"']),
+]
+_ETAG: Final = re.compile(r'"(\d{1,18})"')
+
+
+@router.post("", status_code=201, responses=responses(*_SAVING, "idempotency_key_reused", "request_under_way"))
+async def create(
+    body: ConfigurationBody, caller: AnyCaller, given: Given, response: Response, _: IdempotencyKey = None
+) -> Configuration:
+    """Save a new configuration. It becomes active, and its first run is asked for."""
+    configuration = await given.configurations.add(caller, body)
+    response.headers["Location"] = f"/v1/sync-configs/{configuration.id}"
+    return _tagged(configuration, response)
+
+
+@router.get("", responses=responses("invalid_request"))
+async def list_all(caller: AnyCaller, given: Given, cursor: Cursor = None, limit: Limit = 50) -> ConfigurationPage:
+    """Configurations of the caller, or of the organisation for its administrators; newest first."""
+    items = await given.configurations.page(caller, _place(cursor), limit + 1)
+    last = items[limit - 1] if len(items) > limit else None
+    next_cursor = encode_cursor(last.created_at.isoformat(), str(last.id)) if last else None
+    return ConfigurationPage(items=items[:limit], next_cursor=next_cursor)
+
+
+@router.get("/{config_id}", responses=responses("not_found", "invalid_request"))
+async def read(config_id: UUID, caller: AnyCaller, given: Given, response: Response) -> Configuration:
+    """One configuration; its ETag is what a later PUT sends as If-Match."""
+    return _tagged(await given.configurations.one(caller, config_id), response)
+
+
+@router.put("/{config_id}", responses=responses(*_SAVING, "not_found", "stale_version", "version_required"))
+async def replace(
+    config_id: UUID,
+    body: ConfigurationBody,
+    caller: AnyCaller,
+    given: Given,
+    response: Response,
+    if_match: IfMatch = None,
+) -> Configuration:
+    """Put other settings in place.
+
+    Another view, group, direction or mapping makes the next run read both sides in full, and another view or group
+    starts anew; a paused configuration becomes active.
+    """
+    configuration = await given.configurations.replace(caller, config_id, body, _etag(if_match))
+    return _tagged(configuration, response)
+
+
+@router.delete("/{config_id}", status_code=204, responses=responses("not_found", "invalid_request"))
+async def delete(config_id: UUID, caller: AnyCaller, given: Given) -> None:
+    """Delete a configuration. Both address books stay as they are; making it again within 180 days finds every pair."""
+    await given.configurations.delete(caller, config_id)
+
+
+@router.post(
+    "/{config_id}/activate",
+    responses=responses(
+        "not_found",
+        "invalid_request",
+        "not_connected",
+        "needs_reconnect",
+        "permission_missing",
+        "provider_unavailable",
+        "idempotency_key_reused",
+        "request_under_way",
+    ),
+)
+async def activate(
+    config_id: UUID, caller: AnyCaller, given: Given, response: Response, _: IdempotencyKey = None
+) -> Configuration:
+    """Let it run again, from now on, and ask for a run."""
+    return _tagged(await given.configurations.activate(caller, config_id), response)
+
+
+@router.post(
+    "/{config_id}/deactivate",
+    responses=responses("not_found", "invalid_request", "idempotency_key_reused", "request_under_way"),
+)
+async def deactivate(
+    config_id: UUID, caller: AnyCaller, given: Given, response: Response, _: IdempotencyKey = None
+) -> Configuration:
+    """Let it run no more. A run under way stops before its next write; both address books stay as they are."""
+    return _tagged(await given.configurations.deactivate(caller, config_id), response)
+
+
+def _tagged(configuration: Configuration, response: Response) -> Configuration:
+    response.headers["ETag"] = f'"{configuration.version}"'
+    return configuration
+
+
+def _etag(if_match: str | None) -> int | None:
+    """The version that the caller read; None for any (`*`)."""
+    if if_match is None:
+        raise ProblemError("version_required")
+    if if_match.strip() == "*":
+        return None
+    match = _ETAG.fullmatch(if_match.strip())
+    if match is None:
+        raise ProblemError("stale_version")
+    return int(match[1])
+
+
+def _place(cursor: str | None) -> Place | None:
+    parts = decode_cursor(cursor, 2)
+    if parts is None:
+        return None
+    try:
+        return Place(datetime.fromisoformat(parts[0]), UUID(parts[1]))
+    except ValueError as error:
+        raise invalid_cursor() from error

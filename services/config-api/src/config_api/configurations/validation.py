@@ -1,0 +1,150 @@
+"""Whether settings can work: every error by its field, in one answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from config_api.configurations.schemas import CatchUp, ConfigurationBody, MappingRowBody, Switch
+from config_api.configurations.surroundings import Group
+from config_api.web.problems import FieldError, ProblemError
+from contactsync.domain.catalogue import CrmField
+from contactsync.domain.contact import Side
+from contactsync.domain.fit import fit
+from contactsync.domain.ids import GroupId, ViewId
+from contactsync.domain.mapping import (
+    LAST_NAME,
+    GooglePath,
+    InvalidMappingError,
+    MappingRow,
+    default_mapping,
+    google_kind,
+    row_kind,
+)
+from contactsync.domain.mapping import Mapping as FieldMapping
+from contactsync.domain.policy import Direction, Policy
+from contactsync.ports.configurations import Chosen
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offered:
+    """What the connected accounts offer."""
+
+    directions: frozenset[Direction]
+    fields: Mapping[str, CrmField]
+    view_is_known: bool
+    group: Group | None
+
+
+def chosen_from(body: ConfigurationBody, offered: Offered, *, scope_is_confirmed: bool) -> Chosen:
+    """The settings, fit to be stored. Raises an `invalid_request` problem that lists every error."""
+    errors = [*_scope_errors(body, offered, scope_is_confirmed=scope_is_confirmed or body.confirm_scope)]
+    mapping: FieldMapping | None = None
+    try:
+        mapping = _mapping(body, offered.fields)
+    except InvalidMappingError as error:
+        errors += _mapping_errors(body, error, offered.fields)
+    errors += _value_errors(body, offered.fields)
+    if mapping is not None:
+        errors += _required_errors(body, mapping, offered.fields)
+    if errors or mapping is None:
+        raise ProblemError("invalid_request", errors=errors)
+    return Chosen(
+        name=body.name,
+        view_id=ViewId(body.crm_view_id),
+        group_id=GroupId(body.google_group),
+        policy=_policy(body, mapping),
+        frequency=body.frequency,
+        catch_up=body.catch_up is CatchUp.NOW,
+    )
+
+
+def _policy(body: ConfigurationBody, mapping: FieldMapping) -> Policy:
+    return Policy(
+        direction=body.direction,
+        mapping=mapping,
+        conflict_winner=body.conflict_winner,
+        deletions=body.deletions,
+        no_email=body.no_email,
+        companies=body.companies,
+        crm_values=dict(body.crm_values),
+        crm_automation=body.crm_automation is Switch.ON,
+    )
+
+
+def _mapping(body: ConfigurationBody, fields: Mapping[str, CrmField]) -> FieldMapping:
+    if body.mapping is None:
+        return default_mapping(fields)
+    rows = ({"crm_field": r.crm_field, "google_field": r.google_field, "direction": r.direction} for r in body.mapping)
+    return FieldMapping.build(rows, fields)
+
+
+def _scope_errors(body: ConfigurationBody, offered: Offered, *, scope_is_confirmed: bool) -> Iterator[FieldError]:
+    if body.direction not in offered.directions:
+        allowed = ", ".join(sorted(offered.directions))
+        message = f"Your CRM profile allows {allowed} only"
+        yield FieldError("direction", "direction_not_allowed", message)
+    if not offered.view_is_known:
+        yield FieldError("crm_view_id", "unknown_view", "The CRM has no such list view for you")
+    group = offered.group
+    if group is None:
+        yield FieldError("google_group", "unknown_group", "The Google account has no such group")
+    elif group.system and body.direction.writes(Side.CRM) and not scope_is_confirmed:
+        message = f"{group.members} people of the phone book would become visible in the CRM; confirm that they may"
+        yield FieldError("confirm_scope", "scope_not_confirmed", message)
+
+
+def _mapping_errors(
+    body: ConfigurationBody, error: InvalidMappingError, fields: Mapping[str, CrmField]
+) -> Iterator[FieldError]:
+    for problem in error.problems:
+        if problem.row is None:
+            yield FieldError("mapping", problem.code, problem.message)
+        elif body.mapping is not None and problem.code == "invalid_row":
+            yield from _row_errors(problem.row, body.mapping[problem.row], fields)
+        else:
+            part = "google_field" if problem.code == "google_field_twice" else "crm_field"
+            yield FieldError(f"mapping.{problem.row}.{part}", problem.code, problem.message)
+
+
+def _row_errors(number: int, row: MappingRowBody, fields: Mapping[str, CrmField]) -> Iterator[FieldError]:
+    """What keeps one row from being understood: its CRM field, its Google field, or the two together."""
+    crm, google = fields.get(row.crm_field), None
+    if crm is None:
+        yield FieldError(f"mapping.{number}.crm_field", "unknown_crm_field", "The CRM has no such field")
+    try:
+        google = GooglePath.parse(row.google_field)
+    except ValueError as error:
+        yield FieldError(f"mapping.{number}.google_field", "unknown_google_field", str(error))
+    if crm is not None and google is not None and row_kind(crm.kind, google_kind(google)) is None:
+        message = f"A field of kind {crm.kind} cannot be kept in one of kind {google_kind(google)}"
+        yield FieldError(f"mapping.{number}", "kinds_differ", message)
+
+
+def _value_errors(body: ConfigurationBody, fields: Mapping[str, CrmField]) -> Iterator[FieldError]:
+    for name, value in body.crm_values.items():
+        crm = fields.get(name)
+        if crm is None:
+            yield FieldError(f"crm_values.{name}", "unknown_crm_field", "The CRM has no such field")
+        elif not crm.writable:
+            yield FieldError(f"crm_values.{name}", "read_only", "The CRM does not let this field be written")
+        elif fit(_alone(crm), value, Side.CRM).reason is not None:
+            yield FieldError(f"crm_values.{name}", "value_does_not_fit", "The field cannot hold this value")
+
+
+def _alone(crm: CrmField) -> MappingRow:
+    """A row by which a value of this field can be tried, whatever it is mapped to: free text goes with every kind."""
+    return MappingRow.of(crm, GooglePath("user_defined", "value"))
+
+
+def _required_errors(
+    body: ConfigurationBody, mapping: FieldMapping, fields: Mapping[str, CrmField]
+) -> Iterator[FieldError]:
+    """Fields without which the CRM refuses every record that the sync would create."""
+    if not body.direction.writes(Side.CRM):
+        return
+    for crm in fields.values():
+        needed = crm.mandatory and crm.writable and crm.api_name != LAST_NAME
+        if needed and crm.api_name not in body.crm_values and mapping.by_crm(crm.api_name) is None:
+            message = "The CRM requires this field of each new record: map it, or give a value"
+            yield FieldError(f"crm_values.{crm.api_name}", "crm_field_required", message)

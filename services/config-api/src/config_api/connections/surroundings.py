@@ -1,0 +1,80 @@
+"""What the accounts of a caller offer, asked of both vendors through his own connections."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from config_api.configurations.surroundings import Group
+from config_api.web.callers import Caller
+from config_api.web.problems import ProblemError
+from contactsync.adapters.google.metadata import GoogleAccount
+from contactsync.adapters.http import AuthorizedHttp, OpenGate
+from contactsync.adapters.sql.connections import SqlConnections
+from contactsync.adapters.zoho.metadata import ZohoMetadata
+from contactsync.assembly.foundation import Foundation
+from contactsync.domain.catalogue import CrmField
+from contactsync.domain.ids import GroupId, ViewId
+from contactsync.domain.policy import Direction
+from contactsync.domain.reasons import Reason
+from contactsync.ports.configurations import Accounts
+from contactsync.ports.connections import ConnectionState, Owner, Provider, StoredConnection
+from contactsync.ports.vault import TokenSource
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectedAccounts:
+    """`Surroundings` over the stored connections."""
+
+    foundation: Foundation
+    connections: SqlConnections
+    tokens: TokenSource
+
+    async def accounts(self, caller: Caller) -> Accounts:
+        """The caller's two connections. Raises a `not_connected` or `needs_reconnect` problem."""
+        crm, google = await self._both(caller)
+        return Accounts(crm.connection_id, google.connection_id, google.account_key)
+
+    async def directions(self, caller: Caller) -> frozenset[Direction]:
+        """What the caller's rights in the CRM allow. Raises a `permission_missing` problem when that is nothing."""
+        metadata = await self._metadata(caller)
+        organisation = await metadata.organisation()
+        if organisation.edition(self.foundation.clock.now().date()) == "free":
+            raise ProblemError("permission_missing", Reason.EDITION_FREE)
+        user = await metadata.current_user()
+        rights = await metadata.rights(user.profile_id)
+        if rights is None:
+            return frozenset({Direction.CRM_TO_GOOGLE})
+        if not rights.google_sync or not rights.view:
+            raise ProblemError("permission_missing", ", ".join(rights.missing()))
+        return frozenset({Direction.CRM_TO_GOOGLE}) if rights.missing() else frozenset(Direction)
+
+    async def fields(self, caller: Caller) -> Mapping[str, CrmField]:
+        """The fields of the CRM's contacts by API name."""
+        metadata = await self._metadata(caller)
+        return {crm.api_name: crm for crm in await metadata.fields()}
+
+    async def has_view(self, caller: Caller, view_id: ViewId) -> bool:
+        """Whether the caller may use this list view."""
+        metadata = await self._metadata(caller)
+        return any(view.id == view_id for view in await metadata.views())
+
+    async def group(self, caller: Caller, group_id: GroupId) -> Group | None:
+        """The group, if the account has it."""
+        _, google = await self._both(caller)
+        http = AuthorizedHttp(self.foundation.google, self.tokens, google.connection_id, OpenGate())
+        groups = await GoogleAccount(http, self.foundation.google_endpoints).groups()
+        return next((Group(one.group_id, one.system, one.members) for one in groups if one.group_id == group_id), None)
+
+    async def _metadata(self, caller: Caller) -> ZohoMetadata:
+        crm, _ = await self._both(caller)
+        return ZohoMetadata(self.foundation.zoho, self.tokens, crm.connection_id, OpenGate())
+
+    async def _both(self, caller: Caller) -> tuple[StoredConnection, StoredConnection]:
+        stored = await self.connections.of_user(Owner(caller.organisation_id, caller.user_id))
+        by_provider = {one.provider: one for one in stored}
+        if len(by_provider) < len(Provider):
+            raise ProblemError("not_connected")
+        if any(one.state is not ConnectionState.ACTIVE for one in stored):
+            raise ProblemError("needs_reconnect")
+        return by_provider[Provider.ZOHO], by_provider[Provider.GOOGLE]

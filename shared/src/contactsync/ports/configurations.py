@@ -1,0 +1,158 @@
+"""Sync configurations as their owners see and change them; the engine's view of one is `RunSettings`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol
+from uuid import UUID
+
+from contactsync.domain.frequency import Frequency
+from contactsync.domain.ids import AccountKey, ConfigId, ConnectionId, GroupId, OrganisationId, RunId, UserId, ViewId
+from contactsync.domain.policy import Policy
+from contactsync.errors import ContactSyncError
+
+
+class ConfigStatus(StrEnum):
+    """Whether a configuration runs. One that was deleted is found by nobody."""
+
+    DRAFT = "draft"
+    ACTIVE = "active"
+    PAUSED = "paused"
+    DEACTIVATED = "deactivated"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chosen:
+    """What a person chose."""
+
+    name: str
+    view_id: ViewId
+    group_id: GroupId
+    policy: Policy
+    frequency: Frequency
+    catch_up: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Accounts:
+    """The two connections that a configuration uses, and the Google account behind the second."""
+
+    crm_connection_id: ConnectionId
+    google_connection_id: ConnectionId
+    account: AccountKey
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredConfiguration:
+    """A configuration as it stands."""
+
+    config_id: ConfigId
+    owner_id: UserId
+    chosen: Chosen
+    accounts: Accounts
+    version: int
+    """Raised when both sides must be read in full."""
+    etag: int
+    """Raised by every change of the settings."""
+    status: ConfigStatus
+    paused_reason: str
+    backlog: int
+    last_sync_at: datetime | None
+    last_attempt_at: datetime | None
+    last_reason: str
+    last_run_s: float | None
+    """How long the last run took that ended."""
+    next_due: datetime | None
+    created_at: datetime
+    activated_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """A configuration after a change, and the run that the change asked for."""
+
+    configuration: StoredConfiguration
+    run_id: RunId | None
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a page of configurations begins: after this one, newest first."""
+
+    created_at: datetime
+    config_id: UUID
+
+
+class SameScopeError(ContactSyncError):
+    """The user has a configuration of this view and this group."""
+
+    reason = "same_scope_exists"
+
+
+class StaleVersionError(ContactSyncError):
+    """The configuration was changed since it was read."""
+
+    reason = "stale_version"
+
+
+class Configurations(Protocol):
+    """Configurations of one organisation; `owner` narrows to one user's, None stands for an administrator.
+
+    Every method but `page` and `add` raises UnknownRowError for a configuration that is not there for this owner.
+    """
+
+    async def add(
+        self, organisation_id: OrganisationId, owner: UserId, chosen: Chosen, accounts: Accounts, now: datetime
+    ) -> Saved:
+        """A new configuration, active, with its first run asked for. Raises SameScopeError."""
+        ...
+
+    async def page(
+        self, organisation_id: OrganisationId, owner: UserId | None, after: Place | None, limit: int
+    ) -> Sequence[StoredConfiguration]:
+        """At most `limit` configurations after that place, newest first."""
+        ...
+
+    async def one(
+        self, organisation_id: OrganisationId, owner: UserId | None, config_id: ConfigId
+    ) -> StoredConfiguration:
+        """The configuration."""
+        ...
+
+    async def replace(
+        self,
+        organisation_id: OrganisationId,
+        current: StoredConfiguration,
+        chosen: Chosen,
+        accounts: Accounts,
+        now: datetime,
+    ) -> Saved:
+        """Put these settings in the place of those that were read as `current`.
+
+        - Raises StaleVersionError when they were changed since, SameScopeError.
+        - Another view, group, account, direction or mapping raises the version; the first three start anew.
+        - A paused configuration becomes active. A run is asked for when it becomes so, or the version was raised
+          while it is active.
+        """
+        ...
+
+    async def activate(
+        self, organisation_id: OrganisationId, owner: UserId | None, config_id: ConfigId, now: datetime
+    ) -> Saved:
+        """Let it run, from now on, and ask for a run; one that is active stays as it is."""
+        ...
+
+    async def deactivate(
+        self, organisation_id: OrganisationId, owner: UserId | None, config_id: ConfigId, now: datetime
+    ) -> StoredConfiguration:
+        """Let it run no more; a run under way stops before its next write."""
+        ...
+
+    async def delete(
+        self, organisation_id: OrganisationId, owner: UserId | None, config_id: ConfigId, now: datetime
+    ) -> None:
+        """Deactivate it and let nobody find it; its pairs stay for 180 days, so that making it again finds them."""
+        ...
