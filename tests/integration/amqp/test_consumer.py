@@ -180,7 +180,7 @@ async def test_the_watchdog_is_content_with_a_consumer_and_misses_a_lost_one(amq
     watchdog = Watchdog(ONE, settings, SystemClock(), is_consuming=lambda: True)
     async with consuming(queue, Recorder.open(), ONE) as consumer:
         await wait_until(lambda: consumer.ready)
-        watching = asyncio.create_task(watchdog.until_forgotten())
+        watching = asyncio.create_task(watchdog.until_forgotten(asyncio.Event()))
         await asyncio.sleep(QUIET_S)
         assert not watching.done()
     await asyncio.wait_for(watching, timeout=5)
@@ -189,7 +189,7 @@ async def test_the_watchdog_is_content_with_a_consumer_and_misses_a_lost_one(amq
 async def test_the_watchdog_leaves_a_consumer_alone_that_is_reconnecting(amqp_url: str) -> None:
     settings = quick(amqp_url, watchdog_interval_s=0.02)
     watchdog = Watchdog(ONE, settings, SystemClock(), is_consuming=lambda: False)
-    watching = asyncio.create_task(watchdog.until_forgotten())
+    watching = asyncio.create_task(watchdog.until_forgotten(asyncio.Event()))
     await asyncio.sleep(QUIET_S)
     assert not watching.done()
     watching.cancel()

@@ -54,6 +54,7 @@ class AmqpConsumer:
                     await self._consume(lanes, handlers)
                     await handlers.drain()
                 finally:
+                    self._stop.set()
                     watchdog.cancel("consumer ended")
                     await handlers.cancel("consumer ended")
         finally:
@@ -103,8 +104,8 @@ class AmqpConsumer:
 
     async def _watch(self, lanes: Mapping[Lane, int]) -> None:
         watchdog = Watchdog(lanes, self._settings, self._clock, is_consuming=lambda: self.ready)
-        await watchdog.until_forgotten()
-        self._fail(BrokerUnavailableError("the broker has forgotten our consumers"))
+        if await watchdog.until_forgotten(self._stop):
+            self._fail(BrokerUnavailableError("the broker has forgotten our consumers"))
 
     def _fail(self, error: ContactSyncError) -> None:
         """End the run with an error, once the handlers under way have ended: their work is worth having."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable
 
 import structlog
@@ -13,6 +14,7 @@ from contactsync.adapters.amqp.topology import inspect
 from contactsync.errors import BrokerUnavailableError
 from contactsync.ports.clock import Clock
 from contactsync.ports.queue import Lane
+from contactsync.waiting import first_of
 
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
 
@@ -33,15 +35,19 @@ class Watchdog:
         self._is_consuming = is_consuming
         self._connection: Connection | None = None
 
-    async def until_forgotten(self) -> None:
-        """Return when the broker has forgotten us; until then, check at intervals."""
+    async def until_forgotten(self, stop: asyncio.Event) -> bool:
+        """Check at intervals; True once the broker has forgotten us, False once `stop` is set.
+
+        The event is looked at on every turn: a cancellation alone may be lost inside the client's calls.
+        """
         misses = 0
         try:
-            while misses < self._settings.watchdog_misses:
-                await self._clock.sleep(self._settings.watchdog_interval_s)
-                misses = misses + 1 if await self._is_miss() else 0
+            while misses < self._settings.watchdog_misses and not stop.is_set():
+                await first_of(stop.wait(), self._clock.sleep(self._settings.watchdog_interval_s))
+                misses = misses + 1 if not stop.is_set() and await self._is_miss() else 0
         finally:
             await self._disconnect()
+        return not stop.is_set()
 
     async def _is_miss(self) -> bool:
         if not self._is_consuming():
