@@ -15,7 +15,7 @@ class Options:
     contacts: int = 10_000
     edits: int = 240
     """Contacts that are edited on each side before the later run."""
-    same: int = 20
+    shared_edits: int = 20
     """Contacts among them that are edited on both sides, in the same field."""
     keep: bool = False
     """Go on with the last state."""

@@ -36,6 +36,13 @@ def free_ports(count: int, rng: Random) -> list[int]:
     return ports
 
 
+def is_free(port: int) -> bool:
+    """Whether nobody listens on this port of the loopback interface."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        return _bind(probe, port)
+
+
 def _bind(probe: socket.socket, port: int) -> bool:
     try:
         probe.bind((LOOPBACK, port))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 from pydantic import AmqpDsn, BeforeValidator, Field, HttpUrl, PostgresDsn, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -37,10 +37,13 @@ class PrefixedSettings(BaseSettings):
     )
 
     @classmethod
-    def read(cls) -> Self:
-        """The settings of this process. Raises ConfigurationError naming every variable that is missing or wrong."""
+    def read(cls, **known: Any) -> Self:  # noqa: ANN401  a value for any setting
+        """The settings of this process; what is `known` beforehand wins over the environment.
+
+        Raises ConfigurationError naming every variable that is missing or wrong.
+        """
         try:
-            return cls(_secrets_dir=_secrets_dir())
+            return cls(_secrets_dir=_secrets_dir(), **known)
         except ValidationError as error:
             problems = (f"{PREFIX}{'_'.join(map(str, item['loc'])).upper()}: {item['msg']}" for item in error.errors())
             raise ConfigurationError("; ".join(problems)) from None

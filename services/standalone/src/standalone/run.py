@@ -1,0 +1,163 @@
+"""One start: servers, simulated vendors, services, the demonstration, and serving until it is stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import platform
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+from random import SystemRandom
+from typing import Any, Final
+
+import httpx2
+import psutil
+
+from contactsync.telemetry.logs import configure_logging
+from standalone.customer import Customer
+from standalone.folder import encryption_keys
+from standalone.options import Options
+from standalone.ports import LOOPBACK, free_ports, is_free
+from standalone.report import write_report
+from standalone.screen import Screen
+from standalone.stack import Servers, ServiceSettings, servers, services
+from standalone.story import Story
+from standalone.vendors import OAuthClient, VendorUrls, furnish, simulated_vendors
+
+REPORT: Final = "demo-report.json"
+LOG: Final = "log.jsonl"
+
+_USUAL_PORT: Final = 8080
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a start has around it."""
+
+    servers: Servers
+    vendors: VendorUrls
+    public_url: str
+
+
+async def run(options: Options, screen: Screen, stop: asyncio.Event, serving: asyncio.Event) -> None:
+    """Tell the story, write the report, and go on serving until `stop`; `serving` is set when the story is over."""
+    port = _port()
+    public_url = f"http://{LOOPBACK}:{port}"
+    zoho, google = _clients(public_url)
+    with (options.folder / LOG).open("ab") as log:
+        configure_logging("standalone", stream=log)
+        async with _surroundings(options, public_url, zoho, google) as around:
+            settings = ServiceSettings.read(
+                api_port=port,
+                public_url=public_url,
+                keys=encryption_keys(options.folder),
+                database_url=around.servers.database_url,
+                amqp_url=around.servers.amqp_url,
+                **_providers(around.vendors, zoho, google),
+                **({} if options.real else _UNLIMITED),
+            )
+            _banner(screen, options, around)
+            async with services(settings), httpx2.AsyncClient() as client:
+                story = Story(
+                    Customer(client, public_url), await furnish(around.vendors, client), client, screen, options
+                )
+                steps = await story.tell()
+                screen.summary(steps)
+                write_report(options.folder / REPORT, steps, _machine(options, around))
+                screen.say(f"\nFor machines: {options.folder / REPORT}")
+                if options.serve:
+                    serving.set()
+                    _invite(screen, public_url)
+                    await stop.wait()
+
+
+_UNLIMITED: Final = {"google_read_per_minute": 0, "google_write_per_minute": 0, "google_delete_per_minute": 0}
+"""The simulators' quotas are lifted, so the worker's account of them is too."""
+
+
+@asynccontextmanager
+async def _surroundings(
+    options: Options, public_url: str, zoho: OAuthClient, google: OAuthClient
+) -> AsyncIterator[Surroundings]:
+    """Servers and simulators, started side by side."""
+    async with AsyncExitStack() as stack:
+        simulated = simulated_vendors(options.folder, zoho=zoho, google=google, real=options.real)
+        vendors = asyncio.create_task(stack.enter_async_context(simulated), name="simulators")
+        try:
+            backing = await stack.enter_async_context(servers(options.folder))
+        finally:
+            await asyncio.wait({vendors})
+        yield Surroundings(backing, vendors.result(), public_url)
+
+
+def _port() -> int:
+    """The usual port, or another one when it is taken; `CONTACTSYNC_API_PORT` insists."""
+    given = os.environ.get("CONTACTSYNC_API_PORT")
+    if given:
+        return int(given)
+    return _USUAL_PORT if is_free(_USUAL_PORT) else free_ports(1, SystemRandom())[0]
+
+
+def _clients(public_url: str) -> tuple[OAuthClient, OAuthClient]:
+    """As an operator registers config-api with both vendors."""
+    secret = "known-to-the-simulators-alone"  # noqa: S105  opens nothing but the simulators
+    return (
+        OAuthClient("1000.STANDALONE", secret, f"{public_url}/oauth/zoho/callback"),
+        OAuthClient("standalone.apps.googleusercontent.com", secret, f"{public_url}/oauth/google/callback"),
+    )
+
+
+def _providers(urls: VendorUrls, zoho: OAuthClient, google: OAuthClient) -> dict[str, Any]:
+    """Settings that put the simulators in the vendors' place."""
+    return {
+        "zoho_client_id": zoho.client_id,
+        "zoho_client_secret": zoho.secret,
+        "zoho_accounts_url": urls.zoho,
+        "zoho_api_url": urls.zoho,
+        "google_client_id": google.client_id,
+        "google_client_secret": google.secret,
+        "google_auth_url": f"{urls.google}/o/oauth2/v2/auth",
+        "google_token_url": f"{urls.google}/token",
+        "google_revoke_url": f"{urls.google}/revoke",
+        "google_jwks_url": f"{urls.google}/oauth2/v3/certs",
+        "google_people_url": urls.google,
+    }
+
+
+def _banner(screen: Screen, options: Options, around: Surroundings) -> None:
+    pace = (
+        "with the vendors' quotas and latencies"
+        if options.real
+        else "they answer at once and have no quotas (REAL=1: true quotas and latencies)"
+    )
+    screen.banner(
+        f"Contact Sync {version('contactsync-standalone')}: config-api and sync-worker in one process",
+        [
+            ("database", around.servers.about_database),
+            ("queue", around.servers.about_queue),
+            ("Zoho CRM", f"simulated, {around.vendors.zoho}"),
+            ("Google", f"simulated, {around.vendors.google}"),
+            ("", pace),
+            ("config-api", around.public_url),
+            ("log", str(options.folder / LOG)),
+        ],
+    )
+
+
+def _machine(options: Options, around: Surroundings) -> dict[str, Any]:
+    return {
+        "version": version("contactsync-standalone"),
+        "python": platform.python_version(),
+        "cpus": psutil.cpu_count(),
+        "contacts": options.contacts,
+        "queue": around.servers.about_queue,
+        "true_quotas_and_latencies": options.real,
+    }
+
+
+def _invite(screen: Screen, public_url: str) -> None:
+    screen.heading(f"config-api goes on serving {public_url} until Ctrl-C")
+    screen.say(f"  curl {public_url}/v1/sync-configs")
+    screen.say(f"  curl {public_url}/v1/openapi.json")

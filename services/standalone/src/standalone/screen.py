@@ -1,0 +1,231 @@
+"""What a person sees: banner, live progress, reports. On a terminal with bars and colours, elsewhere as plain lines."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any, Final, Protocol
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
+from rich.table import Table
+from rich.text import Text
+
+from standalone.report import Step
+
+_PLAIN_EVERY_S: Final = 2.0
+_SIDES: Final = {"crm": "Zoho CRM", "google": "Google"}
+_PHASES: Final = {
+    "observe": "reading both sides",
+    "search": "looking for people outside the view and the group",
+    "apply": "writing",
+    "delete": "deleting",
+    "finish": "counting",
+}
+_OUTCOMES: Final = {
+    "created": "created on the other side",
+    "updated": "updated",
+    "linked": "found on both sides and joined",
+    "deleted": "deleted",
+    "unchanged": "unchanged",
+    "skipped": "skipped by a rule",
+    "waiting": "waiting for the next run",
+    "held": "held for a decision",
+    "failed": "failed",
+}
+
+
+class RunView(Protocol):
+    """Where the progress of one run is shown."""
+
+    def show(self, run: Mapping[str, Any]) -> None:
+        """Show the run as it stands now."""
+        ...
+
+
+class Screen:
+    """The output of one start."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+
+    @property
+    def is_interactive(self) -> bool:
+        """Whether a person sits before it."""
+        return self._console.is_terminal
+
+    def banner(self, title: str, facts: Sequence[tuple[str, str]]) -> None:
+        """Who speaks, and what runs where."""
+        table = Table.grid(padding=(0, 2))
+        for name, value in facts:
+            table.add_row(Text(f"  {name}", style="dim"), Text(value))
+        self._console.print(Text(title, style="bold"))
+        self._console.print(table)
+        self._console.print()
+
+    def did(self, text: str) -> None:
+        """A step that is done."""
+        self._console.print(Text.assemble(("  ✓ ", "green"), text))
+
+    def say(self, text: str = "") -> None:
+        """A line."""
+        self._console.print(Text(text))
+
+    def heading(self, text: str) -> None:
+        """What comes next."""
+        self._console.print()
+        self._console.print(Text(text, style="bold"))
+
+    def failed(self, text: str) -> None:
+        """Why it ends."""
+        self._console.print(Text(text, style="red"))
+
+    @contextmanager
+    def run_view(self) -> Iterator[RunView]:
+        """A view on one run, until the end of the block."""
+        if not self._console.is_terminal:
+            yield _Lines(self._console)
+            return
+        bars = _Bars()
+        with Live(bars.renderable, console=self._console, refresh_per_second=10, transient=False):
+            yield bars
+
+    def report(self, title: str, step: Step) -> None:
+        """What became of a run's contacts, and what it cost."""
+        self.heading(title)
+        table = Table(show_header=False, box=None, padding=(0, 2))
+        table.add_column(justify="right")
+        table.add_column()
+        for outcome, amount in step.contacts.items():
+            table.add_row(f"{amount:,}", _OUTCOMES[outcome])
+        table.add_row(f"{step.run['selected']:,}", Text("contacts in all", style="bold"), end_section=True)
+        table.add_row("", "")
+        for name, amount in sorted(step.run["writes"].items()):
+            side, kind = name.split(".", 1)
+            table.add_row(f"{amount:,}", f"{_SIDES[side]}: {kind.replace('_', ' ')}")
+        calls = ", ".join(f"{amount} {name}" for name, amount in sorted(step.run["calls"].items()))
+        table.add_row(f"{step.data_calls:,}", f"data calls ({calls}); the minimum is {step.minimum_calls:,}")
+        table.add_row(f"{sum(step.run['control_calls'].values()):,}", "control calls: rights, metadata, tokens")
+        table.add_row(f"{step.cost.seconds:.1f} s", f"{step.cost.peak_rss_mib:.0f} MiB of memory at most")
+        self._console.print(table)
+
+    def summary(self, steps: Mapping[str, Step]) -> None:
+        """All runs side by side."""
+        table = Table(box=None, padding=(0, 2), header_style="bold")
+        table.add_column("")
+        for name in steps:
+            table.add_column(name.replace("_", " "), justify="right")
+        rows: list[tuple[str, list[str]]] = [
+            ("contacts", [f"{step.run['selected']:,}" for step in steps.values()]),
+            ("writes", [f"{sum(step.run['writes'].values()):,}" for step in steps.values()]),
+            ("data calls", [f"{step.data_calls:,}" for step in steps.values()]),
+            ("minimum", [f"{step.minimum_calls:,}" for step in steps.values()]),
+            ("seconds", [f"{step.cost.seconds:.1f}" for step in steps.values()]),
+            ("MiB at most", [f"{step.cost.peak_rss_mib:.0f}" for step in steps.values()]),
+        ]
+        for name, values in rows:
+            table.add_row(Text(name, style="dim"), *values)
+        self._console.print()
+        self._console.print(table)
+
+
+class _Bars:
+    """A bar for each side's reading and writing, and a line that says what is going on."""
+
+    def __init__(self) -> None:
+        self._progress = Progress(
+            TextColumn("  {task.description}"), BarColumn(bar_width=36), _Amount(), _Rate(), expand=False
+        )
+        self._tasks = {
+            (side, what): self._progress.add_task(f"{name:<9} {what:<7}", total=None, start=False)
+            for what in ("read", "written")
+            for side, name in _SIDES.items()
+        }
+        self._line = Text("  waiting for a worker")
+        self.renderable = Group(self._progress, self._line)
+
+    def show(self, run: Mapping[str, Any]) -> None:
+        """Move the bars."""
+        progress = run["progress"]
+        for side in _SIDES:
+            one = progress[side]
+            self._move(side, "read", one["read"], one["read"] if one["complete"] else None)
+            written = one["written"]
+            expected = written + progress["to_write"] if one["complete"] else None
+            self._move(side, "written", written, expected if written else None)
+        self._line.plain = f"  {_doing(run)}"
+
+    def _move(self, side: str, what: str, done: int, total: int | None) -> None:
+        task = self._tasks[side, what]
+        if done and not self._progress.tasks[task].started:
+            self._progress.start_task(task)
+        self._progress.update(task, completed=done, total=total)
+
+
+class _Amount(ProgressColumn):
+    """`4,200 of 10,000`."""
+
+    def render(self, task: Task) -> Text:
+        done = f"{int(task.completed):>7,}" if task.completed else " " * 7
+        of = f" of {int(task.total):,}" if task.total and task.total != task.completed else ""
+        return Text(f"{done}{of:<12}", style="cyan")
+
+
+class _Rate(ProgressColumn):
+    """`1,530/s`, of the last seconds, or of all when the bar is full."""
+
+    def render(self, task: Task) -> Text:
+        speed = task.finished_speed or task.speed
+        return Text(f"{speed:>8,.0f}/s" if speed else " " * 10, style="dim")
+
+
+class _Lines:
+    """A line when something has changed, two seconds apart at least."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._began = time.monotonic()
+        self._next = 0.0
+        self._last = ""
+
+    def show(self, run: Mapping[str, Any]) -> None:
+        """Print a line, perhaps."""
+        now = time.monotonic()
+        text = _line(run)
+        ended = run["finished_at"] is not None
+        if text == self._last or (now < self._next and not ended):
+            return
+        self._last, self._next = text, now + _PLAIN_EVERY_S
+        self._console.print(Text(f"  {now - self._began:6.1f} s  {text}"))
+
+
+def _line(run: Mapping[str, Any]) -> str:
+    parts = []
+    for side, name in _SIDES.items():
+        one = run["progress"][side]
+        parts.append(f"{name}: {one['read']:,} read, {one['written']:,} written")
+    return f"{'; '.join(parts)}; {_doing(run)}"
+
+
+def _doing(run: Mapping[str, Any]) -> str:
+    """What the run does now, or why it does nothing."""
+    match run["state"]:
+        case "queued":
+            return "waiting for a worker"
+        case "waiting":
+            return f"waiting{_until(run['wait_until'])}: {run['reason_text'] or run['reason']}"
+        case "running":
+            progress = run["progress"]
+            return f"{_PHASES.get(progress['phase'], progress['phase'])}, {progress['percent']} %"
+        case ended:
+            return f"{ended.replace('_', ' ')}{': ' + (run['reason_text'] or run['reason']) if run['reason'] else ''}"
+
+
+def _until(instant: str | None) -> str:
+    if instant is None:
+        return ""
+    left = (datetime.fromisoformat(instant) - datetime.now(UTC)).total_seconds()
+    return f" {max(left, 0):.0f} s"

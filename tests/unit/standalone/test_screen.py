@@ -1,0 +1,86 @@
+"""What a start prints where nobody looks: plain lines that say what is going on."""
+
+from __future__ import annotations
+
+import io
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from standalone.measure import Cost
+from standalone.report import Step
+from standalone.screen import Screen
+
+
+def _run(**changes: object) -> dict[str, Any]:
+    return {
+        "state": "running",
+        "reason": "",
+        "reason_text": "",
+        "wait_until": None,
+        "finished_at": None,
+        "selected": 0,
+        "counts": {},
+        "writes": {},
+        "calls": {},
+        "control_calls": {},
+        "progress": {
+            "phase": "observe",
+            "percent": 10,
+            "to_write": 0,
+            "crm": {"read": 1200, "complete": False, "written": 0},
+            "google": {"read": 0, "complete": True, "written": 0},
+        },
+        **changes,
+    }
+
+
+@pytest.fixture
+def output() -> io.StringIO:
+    return io.StringIO()
+
+
+@pytest.fixture
+def screen(output: io.StringIO) -> Screen:
+    return Screen(Console(file=output, width=200, highlight=False))
+
+
+def test_a_line_says_how_far_both_sides_are(screen: Screen, output: io.StringIO) -> None:
+    with screen.run_view() as view:
+        view.show(_run())
+    line = "Zoho CRM: 1,200 read, 0 written; Google: 0 read, 0 written; reading both sides, 10 %"
+    assert output.getvalue().rstrip().endswith(line)
+
+
+def test_a_waiting_run_says_why_and_how_long(screen: Screen, output: io.StringIO) -> None:
+    until = (datetime.now(UTC) + timedelta(seconds=42.5)).isoformat()
+    with screen.run_view() as view:
+        view.show(_run(state="waiting", wait_until=until, reason_text="Google's quota of this minute is used up"))
+    assert output.getvalue().rstrip().endswith("waiting 42 s: Google's quota of this minute is used up")
+
+
+def test_a_report_has_outcomes_writes_calls_and_cost(screen: Screen, output: io.StringIO) -> None:
+    run = _run(
+        state="succeeded",
+        selected=12,
+        counts={"created": 10, "skipped": 2, "failed": 0},
+        writes={"google.create": 10},
+        calls={"google.people.list": 1, "zoho.contacts.view": 1},
+        control_calls={"zoho.fields": 2},
+    )
+    screen.report("Report", Step(run, Cost(seconds=1.25, peak_rss_mib=99.7), minimum_calls=2))
+    lines = [" ".join(line.split()) for line in output.getvalue().splitlines()]
+    assert lines == [
+        "",
+        "Report",
+        "10 created on the other side",
+        "2 skipped by a rule",
+        "12 contacts in all",
+        "",
+        "10 Google: create",
+        "2 data calls (1 google.people.list, 1 zoho.contacts.view); the minimum is 2",
+        "2 control calls: rights, metadata, tokens",
+        "1.2 s 100 MiB of memory at most",
+    ]
