@@ -6,11 +6,18 @@ import asyncio
 import time
 
 import pytest
+from aio_pika import Connection
+from aio_pika.abc import AbstractChannel
+from aio_pika.exceptions import PublishError
 from structlog.testing import capture_logs
 
+from contactsync.adapters.amqp.connections import connected, open_channel
+from contactsync.adapters.amqp.message import to_message
+from contactsync.adapters.amqp.settings import AmqpSettings
 from contactsync.ports.queue import Lane
 from tests.contract.queue.recorder import Recorder, a_hint, consuming, publish
 from tests.integration.amqp.conftest import Broker, Management, queue_on, quick
+from tests.support.clock import EPOCH
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.rabbitmq
@@ -91,6 +98,32 @@ async def test_an_unroutable_hint_is_not_confirmed_and_the_next_batch_declares_i
     async with consuming(queue, recorder, {Lane.INCREMENTAL: 1}):
         await recorder.seen(1)
     assert recorder.ids == [hint.message_id]
+
+
+async def test_a_channel_for_publishing_raises_for_what_comes_back(amqp_url: str) -> None:
+    """P4, the first net: by default the client hands a returned message back as if it were an answer."""
+    settings = quick(amqp_url)
+    async with connected(settings, "publish") as connection:
+        channel = await open_channel(connection, settings, raise_returned=True)
+        message = to_message(a_hint(), EPOCH)
+        with pytest.raises(PublishError):
+            await channel.default_exchange.publish(message, routing_key="nobody", mandatory=True)
+
+
+async def test_a_returned_message_is_not_confirmed_even_where_it_does_not_raise(
+    amqp_url: str, management: Management, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """P4, the second net."""
+
+    async def lenient(connection: Connection, settings: AmqpSettings, *, raise_returned: bool) -> AbstractChannel:
+        return await connection.channel(publisher_confirms=True, on_return_raises=False)
+
+    monkeypatch.setattr("contactsync.adapters.amqp.publisher.open_channel", lenient)
+    async with queue_on(quick(amqp_url)).publisher() as publisher:
+        await publisher.publish([a_hint(Lane.INITIAL)])
+        await management.delete_queue(Lane.INCREMENTAL.value)
+        await management.delete_queue(Lane.UNROUTED.value)
+        assert await publisher.publish([a_hint()]) == frozenset()
 
 
 async def test_an_exchange_that_was_deleted_is_made_again(amqp_url: str, management: Management) -> None:

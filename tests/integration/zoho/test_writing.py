@@ -142,6 +142,18 @@ class TestUpdating:
         assert refused(alone).stale
         assert "First_Name" not in await crm.record(fresh)
 
+    async def test_a_batch_refused_for_one_record_is_read_again_whole(self, crm: Customer) -> None:
+        await crm.vendor.settings(unmodified_since="call")
+        old, fresh = await crm.add(
+            {"Last_Name": "A", "Modified_Time": "2026-01-01T09:00:00+00:00"},
+            {"Last_Name": "B", "Modified_Time": "2026-03-01T09:00:00+00:00"},
+        )
+        outcomes = await update(crm, {old: {FIRST: "x"}, fresh: {FIRST: "x"}}, datetime(2026, 2, 1, tzinfo=UTC))
+        assert [refused(outcome).stale for outcome in outcomes] == [True, True]
+        assert not any("First_Name" in one for one in await crm.records())
+        outcomes = await update(crm, {old: {FIRST: "x"}, fresh: {FIRST: "x"}}, datetime(2026, 3, 2, tzinfo=UTC))
+        assert [written(outcome).remote_id for outcome in outcomes] == [old, fresh]
+
     async def test_a_record_that_was_deleted_is_gone(self, crm: Customer) -> None:
         gone, stays = await crm.add({"Last_Name": "A"}, {"Last_Name": "B"})
         await crm.hand("records/Contacts/delete", ids=[gone])

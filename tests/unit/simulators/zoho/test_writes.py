@@ -149,6 +149,19 @@ async def test_if_unmodified_since_takes_only_the_moved_record_out_of_a_batch(cr
     assert [item["code"] for item in response.json()["data"]] == ["ALREADY_MODIFIED", "SUCCESS"]
 
 
+async def test_if_unmodified_since_can_refuse_a_whole_batch_naming_the_moved_record(crm: Crm) -> None:
+    await crm.settings(unmodified_since="call")
+    one, two = await crm.insert({"Last_Name": "A"}, {"Last_Name": "B"})
+    crm.wait(10)
+    await crm.update({"id": two, "Phone": "112"})
+    changes = [{"id": one, "Phone": "113"}, {"id": two, "Phone": "113"}]
+    response = await crm.update(*changes, headers={"If-Unmodified-Since": instant(5)})
+    (item,) = response.json()["data"]
+    assert (response.status_code, item["code"], item["details"]["id"]) == (412, "ALREADY_MODIFIED", two)
+    assert [(await crm.record(record_id))["Phone"] for record_id in (one, two)] == [None, "112"]
+    assert (await crm.update(*changes, headers={"If-Unmodified-Since": instant(10)})).status_code == 200
+
+
 async def test_a_unique_field_refuses_a_second_holder_and_names_the_first(crm: Crm) -> None:
     await crm.of_org("PATCH", "/fields/Contacts/Email", {"unique": True})
     (first,) = await crm.insert({"Last_Name": "A", "Email": "a@example.com"})

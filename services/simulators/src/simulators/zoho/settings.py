@@ -56,6 +56,8 @@ class ZohoSettings(SimulatorSettings):
     """For how long search misses a record that was written."""
     modified_since: Literal["after", "at_or_after"] = "after"
     """Whether If-Modified-Since counts the named second itself; the vendor does not say."""
+    unmodified_since: Literal["record", "call"] = "record"
+    """What If-Unmodified-Since refuses of many records: those that moved, or the whole call, naming one of them."""
     coql_views: bool = True
     """Whether `from Contacts#view` is understood."""
     coql_pairs: bool = True

@@ -49,6 +49,9 @@ def update(call: ApiCall) -> Answer:
         rows = [{**rows[0], "id": call.path["id"]}]
     rules = automation.of_body(call.body, "update")
     limit = _unmodified_since(call)
+    moved = _first_moved(call, rows, limit)
+    if moved is not None:
+        return Answer(412, {"data": [_already_modified(call, moved)]})
     return _answered(_each(_update_one, call, rows, rules, limit), 200)
 
 
@@ -314,6 +317,14 @@ def _unmodified_since(call: ApiCall) -> int | None:
     if moment is None:
         raise invalid_param("If-Unmodified-Since", expected_data_type="datetime")
     return moment
+
+
+def _first_moved(call: ApiCall, rows: Sequence[Any], limit: int | None) -> Record | None:
+    """The first record that changed since `limit`, where one such refuses the whole call."""
+    if limit is None or call.settings.unmodified_since == "record":
+        return None
+    records = (call.store.get(str(row.get("id"))) for row in rows if isinstance(row, dict))
+    return next((one for one in records if one is not None and one.modified > limit), None)
 
 
 def _already_modified(call: ApiCall, record: Record) -> Item:
