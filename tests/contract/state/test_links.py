@@ -377,6 +377,7 @@ class LinkContract:
                 counts = await tx.links.counts(world.clock.now())
         assert counts.by_state == {"linked": 4, "dormant": 1, "gone": 1}
         assert (counts.pending, counts.held, counts.in_scope) == (2, 1, 4)
+        assert set(counts.shown) == set(Side)
 
     async def test_pairs_that_a_run_did_not_touch_stand_as_something(self, world: World) -> None:
         def hold(*, failed: bool) -> Hold:

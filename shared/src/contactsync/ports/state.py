@@ -296,6 +296,8 @@ class PairCounts:
     held: int
     in_scope: int
     """Pairs with a side in scope."""
+    shown: Mapping[Side, int] = field(default_factory=dict)
+    """Contacts that exist in scope, by side."""
 
 
 class LinkStore(Protocol):

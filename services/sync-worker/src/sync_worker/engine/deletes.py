@@ -1,4 +1,8 @@
-"""The last phase: deletes, each proven anew just before, and none when there are more than a person would expect."""
+"""The last phase: deletes, each proven anew just before, and none when there are more than a person would expect.
+
+What was held because of the brake is carried out by a run of its own when somebody approves it. That run lists nothing:
+it is bound to the list that was shown, and each contact on it must still qualify.
+"""
 
 from __future__ import annotations
 
@@ -10,15 +14,18 @@ from contactsync.domain.absorb import absorb_deletion
 from contactsync.domain.brake import braked
 from contactsync.domain.contact import Observation, Side
 from contactsync.domain.effect import EffectKind
-from contactsync.domain.ids import EffectId, PersonId, RecordId
+from contactsync.domain.ids import EffectId, PersonId, RecordId, RunId
 from contactsync.domain.link import Link, Presence
 from contactsync.domain.outcome import Outcome
 from contactsync.domain.planning import hold
 from contactsync.domain.policy import DeletePolicy
+from contactsync.ports.requests import APPROVAL
 from contactsync.ports.state import Effect, EffectState, PendingPosition
+from sync_worker.engine.answers import take_answers
 from sync_worker.engine.apply import Sender
 from sync_worker.engine.people import context_for
 from sync_worker.engine.planner import Planner, decide_now
+from sync_worker.engine.reconcile import settle_as
 from sync_worker.engine.session import Session, position
 from sync_worker.engine.values import seen_again
 from sync_worker.engine.work import BATCH_SIZES, Operation, PairWork
@@ -34,7 +41,7 @@ async def delete(session: Session) -> bool:
         works = await _victims(session, side)
         if not works:
             continue
-        if await _is_braked(session, len(works)):
+        if await _is_braked(session, side, len(works)):
             await _ask(session, side, works)
         elif not await _carry_out(session, side, works):
             return False
@@ -59,13 +66,15 @@ def _is_bereaved(link: Link, side: Side) -> bool:
     return link.side(side.other).presence in {Presence.DELETED, Presence.ABSENT}
 
 
-async def _is_braked(session: Session, deletes: int) -> bool:
+async def _is_braked(session: Session, side: Side, deletes: int) -> bool:
     async with session.transaction() as tx:
-        pairs = (await tx.links.counts(session.now())).in_scope
+        counts = await tx.links.counts(session.now())
     limits = session.settings.brake
     # A side that shows nothing at all is taken for a mistake, however few the pairs are.
-    remaining = pairs - deletes
-    return braked(deletes, pairs, remaining, percent=limits.percent, minimum=limits.minimum, maximum=limits.maximum)
+    shown = counts.shown[side.other]
+    return braked(
+        deletes, counts.in_scope, shown, percent=limits.percent, minimum=limits.minimum, maximum=limits.maximum
+    )
 
 
 async def _ask(session: Session, side: Side, works: Sequence[PairWork]) -> None:
@@ -120,11 +129,39 @@ def _gone(session: Session, link: Link, side: Side) -> Link:
     return absorb_deletion(link, side, session.now(), context_for(session, side, began=session.now()))
 
 
+async def delete_approved(session: Session) -> bool:
+    """Carry out the deletes of the list that somebody approved, whatever their number; True when done."""
+    async with session.transaction() as tx:
+        planned = await tx.effects.planned(_approved_run(session))
+        links = await tx.links.by_ids([effect.link_id for effect in planned])
+    await take_answers(session)
+    waiting = {side: [effect for effect in planned if effect.side is side] for side in Side}
+    for side, effects in waiting.items():
+        operation: Operation = (side, EffectKind.DELETE)
+        size = BATCH_SIZES[operation]
+        for start in range(0, len(effects), size):
+            if session.over:
+                return False
+            batch = effects[start : start + size]
+            held = [links[effect.link_id] for effect in batch if _is_waiting(links.get(effect.link_id))]
+            works = [PairWork.of(decide_now(session, replace(link, hold=None))) for link in held]
+            await _send_proven(session, side, works)
+            async with session.transaction(stoppable=False) as tx:
+                await settle_as(tx, batch, EffectState.REJECTED, "answered")
+    return True
+
+
+def _approved_run(session: Session) -> RunId:
+    """The run whose list was approved: the trigger names it."""
+    return RunId(UUID(session.run.trigger.removeprefix(APPROVAL)))
+
+
+def _is_waiting(link: Link | None) -> bool:
+    return link is not None and link.hold is not None and link.hold.reason == AWAITING
+
+
 async def _carry_out(session: Session, side: Side, works: list[PairWork]) -> bool:
-    planner = Planner(session)
-    sender = Sender(session, planner, side)
-    operation: Operation = (side, EffectKind.DELETE)
-    size = BATCH_SIZES[operation]
+    size = BATCH_SIZES[side, EffectKind.DELETE]
     for start in range(0, len(works), size):
         left = session.run.limit - session.run.taken
         batch = works[start : start + size][: max(left, 0)]
@@ -132,8 +169,16 @@ async def _carry_out(session: Session, side: Side, works: list[PairWork]) -> boo
             return False
         if not batch:
             return True
-        await _read_again(session, batch)
-        proven = [work for work in batch if operation in work.todo]
-        if proven:
-            await sender.send(operation, proven)
+        await _send_proven(session, side, batch)
     return True
+
+
+async def _send_proven(session: Session, side: Side, works: list[PairWork]) -> None:
+    """Delete those that still qualify when read again; the others are left to the next run, which sees them anew."""
+    operation: Operation = (side, EffectKind.DELETE)
+    await _read_again(session, works)
+    proven = [work for work in works if operation in work.todo]
+    async with session.transaction() as tx:
+        await tx.links.save([work.link for work in works if operation not in work.todo])
+    if proven:
+        await Sender(session, Planner(session), side).send(operation, proven)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from contactsync.domain.outcome import Outcome
-from contactsync.domain.reasons import USERS_RULES
+from contactsync.domain.reasons import USERS_RULES, Reason
 from contactsync.messages.hint import RunHint
 from contactsync.ports.queue import Lane
 from contactsync.ports.state import Run, RunState, Transaction
@@ -55,12 +55,13 @@ async def finish(session: Session) -> None:
         totals = await _totals(session, tx)
         counts = {**session.run.counts, **{str(outcome): totals[outcome] for outcome in Outcome}}
         session.update(counts={**counts, "selected": totals.total()})
+        asks = session.run.counts.get(f"reasons.{Outcome.HELD}.{Reason.AWAITING_APPROVAL}", 0)
         partial = totals[Outcome.FAILED] or totals[Outcome.HELD] or _skipped_by_need(session.run.counts)
         waiting = totals[Outcome.WAITING] > 0 and session.run.settings.catch_up
         await _end(
             session,
             tx,
-            RunState.PARTIAL if partial else RunState.SUCCEEDED,
+            RunState.NEEDS_APPROVAL if asks else RunState.PARTIAL if partial else RunState.SUCCEEDED,
             "",
             next_due=session.now() + session.settings.catch_up_pause if waiting else None,
         )
@@ -77,7 +78,9 @@ async def stop(session: Session, state: RunState, reason: str, *, pause: bool = 
 
 
 async def _end(session: Session, tx: Transaction, state: RunState, reason: str, *, next_due: datetime | None) -> None:
-    if state in {RunState.SUCCEEDED, RunState.PARTIAL} and all(one.full for one in session.run.listings.values()):
+    listings = session.run.listings.values()
+    ended_well = state in {RunState.SUCCEEDED, RunState.PARTIAL, RunState.NEEDS_APPROVAL}
+    if ended_well and listings and all(one.full for one in listings):
         session.update(sync=replace(session.run.sync, read_version=session.policy.version))
     session.update(state=state, reason=reason, wait_until=None)
     await tx.runs.finish(session.run, next_due=next_due)

@@ -15,15 +15,15 @@ from sync_worker.engine.session import Session
 
 def context_for(session: Session, side: Side, *, began: datetime) -> AbsorbContext:
     """What absorbing an observation of one side has to know of this run."""
-    listing = session.run.listings[side]
+    listing = session.listing(side)
     return AbsorbContext(
         digester=session.ports.digester,
         mapping=session.mapping,
         run_started=session.run.started_at or session.now(),
         listing_started=began,
         observed_at=session.crm_now() if side is Side.CRM else session.now(),
-        listing_number=listing.number,
-        full=listing.full,
+        listing_number=listing.number if listing is not None else 0,
+        full=listing is not None and listing.full,
         visibility_wait=session.settings.visibility_wait,
         new_link_id=session.ports.new_id,
         version=session.policy.version,

@@ -8,9 +8,9 @@ from random import Random
 import structlog
 
 from contactsync.errors import ContactSyncError, Disposition, SyncTokenExpiredError, TemporaryError
-from contactsync.ports.state import Phase, RunState
+from contactsync.ports.state import Phase, RunMode, RunState
 from sync_worker.engine.apply import apply
-from sync_worker.engine.deletes import delete
+from sync_worker.engine.deletes import delete, delete_approved
 from sync_worker.engine.finish import finish, hand_on, stop, wait
 from sync_worker.engine.observe import observe, read_google_in_full
 from sync_worker.engine.reconcile import look_up, recover
@@ -42,29 +42,33 @@ async def run_slice(session: Session, rng: Random) -> None:
 
 async def _work(session: Session) -> None:
     await recover(session)
-    while True:
-        if session.over:
-            await hand_on(session)
+    while not session.over:
+        if session.run.phase is Phase.FINISH:
+            await finish(session)
             return
-        match session.run.phase:
-            case Phase.OBSERVE:
-                done, then = await observe(session), Phase.SEARCH
-            case Phase.SEARCH:
-                done, then = await search(session), Phase.APPLY
-            case Phase.APPLY:
-                done, then = await apply(session), Phase.DELETE
-                if done and session.unknown:
-                    if (until := await look_up(session)) is not None:
-                        await wait(session, until, "outcome_unknown")
-                        return
-                    continue
-            case Phase.DELETE:
-                done, then = await delete(session), Phase.FINISH
-            case _:
-                await finish(session)
+        done, then = await _step(session)
+        if done and then is Phase.DELETE and session.unknown:
+            if (until := await look_up(session)) is not None:
+                await wait(session, until, "outcome_unknown")
                 return
-        if done:
+        elif done:
             await _enter(session, then)
+    await hand_on(session)
+
+
+async def _step(session: Session) -> tuple[bool, Phase]:
+    """Work on the present phase; whether it is done, and what comes then."""
+    match session.run.phase:
+        case Phase.OBSERVE if session.run.mode is RunMode.APPROVED_DELETES:
+            return await delete_approved(session), Phase.FINISH
+        case Phase.OBSERVE:
+            return await observe(session), Phase.SEARCH
+        case Phase.SEARCH:
+            return await search(session), Phase.APPLY
+        case Phase.APPLY:
+            return await apply(session), Phase.DELETE
+        case _:
+            return await delete(session), Phase.FINISH
 
 
 async def _enter(session: Session, phase: Phase) -> None:

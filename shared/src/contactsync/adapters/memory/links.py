@@ -104,7 +104,8 @@ class MemoryLinks:
             link.state is not PairState.GONE and (link.crm.in_scope or link.google.in_scope) for link in pairs
         )
         by_state = Counter(link.state.value for link in pairs)
-        return PairCounts(by_state=dict(by_state), pending=pending, held=held, in_scope=in_scope)
+        shown = {side: sum(_is_in_scope(link, side) for link in pairs) for side in Side}
+        return PairCounts(by_state=dict(by_state), pending=pending, held=held, in_scope=in_scope, shown=shown)
 
     async def standing(self, run_id: RunId) -> Mapping[Outcome, int]:
         """Pairs of the configuration without a row in this run's report, by what they count as."""

@@ -121,6 +121,7 @@ class SqlLinks:
             pending=sum(row["pending"] for row in rows),
             held=sum(row["held"] for row in rows),
             in_scope=sum(row["in_scope"] for row in rows),
+            shown={side: sum(row[side.value] for row in rows) for side in Side},
         )
 
     async def creatable(self, side: Side) -> int:
@@ -374,7 +375,9 @@ SELECT CASE WHEN s.dormant AND l.state = 'linked' THEN 'dormant' ELSE l.state EN
        count(*) AS pairs,
        count(*) FILTER (WHERE {_DUE}) AS pending,
        count(*) FILTER (WHERE l.held_until > $4) AS held,
-       count(*) FILTER (WHERE l.state <> 'gone' AND (s.crm_in_scope OR s.google_in_scope)) AS in_scope
+       count(*) FILTER (WHERE l.state <> 'gone' AND (s.crm_in_scope OR s.google_in_scope)) AS in_scope,
+       count(*) FILTER (WHERE l.state <> 'gone' AND s.crm_in_scope AND l.crm_presence = 'present') AS crm,
+       count(*) FILTER (WHERE l.state <> 'gone' AND s.google_in_scope AND l.google_presence = 'present') AS google
 {_PAIRS} WHERE s.organisation_id = $1 AND s.config_id = $2
 GROUP BY 1
 """
