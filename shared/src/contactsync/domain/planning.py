@@ -306,7 +306,7 @@ def edited_since_base(side: LinkSide, mapping: FieldMapping) -> bool:
 
 
 def _released(link: Link) -> Decision:
-    reason = Reason.KEPT_AFTER_DELETION
+    reason = Reason.MERGED if link.reason == Reason.MERGED else Reason.KEPT_AFTER_DELETION
     return Decision(
         link=_settled(link, state=PairState.RELEASED, reason=reason), outcome=Outcome.SKIPPED, reason=reason
     )

@@ -35,6 +35,7 @@ class Reason(StrEnum):
     ADOPTED = "adopted"
     MADE_AGAIN = "made_again"
     GONE = "gone"
+    MERGED = "merged"
     RESTORED = "restored"
 
     # Contacts that wait or are held
@@ -199,6 +200,10 @@ _WRITTEN: Final[Mapping[Reason, tuple[str, str]]] = {
         "Il a été supprimé d'un côté mais modifié de l'autre depuis : il a donc été recréé.",
     ),
     Reason.GONE: ("It was deleted on both sides.", "Il a été supprimé des deux côtés."),
+    Reason.MERGED: (
+        "It was merged into another contact of its side. On the other side a possible duplicate is left.",
+        "Il a été fusionné avec un autre contact de son côté. De l'autre côté, un doublon possible subsiste.",
+    ),
     Reason.RESTORED: (
         "What had been overwritten or deleted was written back, as you asked.",
         "Ce qui avait été écrasé ou supprimé a été rétabli, à votre demande.",

@@ -23,6 +23,7 @@ from contactsync.ports.requests import APPROVAL
 from contactsync.ports.state import Effect, EffectState, PendingPosition
 from sync_worker.engine.answers import take_answers
 from sync_worker.engine.apply import Sender
+from sync_worker.engine.match import is_bereaved, match
 from sync_worker.engine.people import context_for
 from sync_worker.engine.planner import Planner, decide_now
 from sync_worker.engine.reconcile import settle_as
@@ -57,13 +58,11 @@ async def _victims(session: Session, side: Side) -> list[PairWork]:
         if not chunk:
             return works
         after = position(chunk[-1])
-        bereaved = [link for link in chunk if link.side(side).presence is Presence.PRESENT and _is_bereaved(link, side)]
-        decided = (PairWork.of(decide_now(session, link)) for link in bereaved)
+        bereaved = {link.link_id: link for link in chunk if is_bereaved(link)}
+        # What lives on in another contact (and was left over by the run's limit) is for the next run.
+        same = [link for link in (await match(session, list(bereaved.values()))).links if link in bereaved.values()]
+        decided = (PairWork.of(decide_now(session, link)) for link in same)
         works += [work for work in decided if (side, EffectKind.DELETE) in work.todo]
-
-
-def _is_bereaved(link: Link, side: Side) -> bool:
-    return link.side(side.other).presence in {Presence.DELETED, Presence.ABSENT}
 
 
 async def _is_braked(session: Session, side: Side, deletes: int) -> bool:

@@ -1,7 +1,10 @@
-"""Looking before creating: whether a contact that stands alone exists on the other side already.
+"""Looking before creating and before deleting: whether a contact exists already, or lives on in another one.
 
 Contacts of one side that share a key: the first in order goes on, the others are held. Candidates are sought among the
 links and among the outsiders; how one is chosen, or doubted, is `domain.matching`.
+
+A deleted contact whose key lives on in another contact of its side was merged or made anew: its pair goes on with
+that one if it is free. Else the pair is released and reported: nothing is deleted, and nothing made again.
 """
 
 from __future__ import annotations
@@ -10,11 +13,19 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from contactsync.domain.absorb import absorb
+from contactsync.domain.absorb import absorb, relink
 from contactsync.domain.contact import Observation, Side
 from contactsync.domain.ids import LinkId, PersonId, RecordId
 from contactsync.domain.link import Hold, KeyKind, Link, LinkSide, MatchKey, PairState, Presence
-from contactsync.domain.matching import Candidate, Doubt, Same, choose, first_in_order, peer_reason
+from contactsync.domain.matching import (
+    Candidate,
+    Doubt,
+    Same,
+    choose,
+    first_in_order,
+    names_conflict,
+    peer_reason,
+)
 from contactsync.domain.planning import RETRY_AFTER, hold
 from contactsync.domain.policy import NoEmailRule
 from contactsync.domain.reasons import Reason
@@ -42,19 +53,22 @@ class _Index:
     links: dict[Side, dict[bytes, list[Link]]]
     outsiders: dict[Side, dict[bytes, list[tuple[MatchKey, Outsider]]]]
     people: Mapping[str, Observation]
+    names: Mapping[str, str]
+    """Names of the contacts that stayed where their counterpart was deleted, by remote id."""
 
 
 async def match(session: Session, chunk: Sequence[Link]) -> Matched:
     """Link what belongs together; hold what is doubtful; leave the rest as it is."""
     alone = [link for link in chunk if _stands_alone(link)]
-    if not alone:
+    bereaved = [link for link in chunk if is_bereaved(link)]
+    if not alone and not bereaved:
         return Matched(list(chunk))
-    index = await _index(session, alone)
-    matcher = _Matcher(session, index)
-    resolved = [link for link in map(matcher.resolve, chunk) if link is not None]
+    matcher = _Matcher(session, await _index(session, alone, bereaved))
+    resolved = {link.link_id: link for link in map(matcher.resolve, chunk) if link is not None}
+    resolved |= matcher.continued
     return Matched(
         # One that was set aside may have been taken by another that came after it.
-        [link for link in resolved if link.link_id not in matcher.absorbed],
+        [link for link in resolved.values() if link.link_id not in matcher.absorbed],
         matcher.absorbed,
         matcher.joined,
         matcher.found,
@@ -64,6 +78,21 @@ async def match(session: Session, chunk: Sequence[Link]) -> Matched:
 def _stands_alone(link: Link) -> bool:
     """Whether it is to be looked for. A hold whose time has come says nothing any more: the world may have changed."""
     return link.state is PairState.SINGLE and not link.excluded and link.restoring is None
+
+
+def is_bereaved(link: Link) -> bool:
+    """Whether one side of a pair was deleted and the other is still there."""
+    if link.state not in {PairState.LINKED, PairState.DORMANT, PairState.RELEASED}:
+        return False
+    if link.excluded or link.restoring is not None:
+        return False
+    presences = {link.crm.presence, link.google.presence}
+    return Presence.PRESENT in presences and bool(presences & {Presence.DELETED, Presence.ABSENT})
+
+
+def _missing(link: Link) -> Side:
+    """The side of a bereaved pair that was deleted."""
+    return Side.GOOGLE if link.crm.presence is Presence.PRESENT else Side.CRM
 
 
 def _here(link: Link) -> Side:
@@ -79,8 +108,9 @@ def primary_keys(side: LinkSide, rule: NoEmailRule) -> tuple[MatchKey, ...]:
     return tuple(key for key in side.keys if rule is NoEmailRule.MATCH)
 
 
-async def _index(session: Session, alone: Sequence[Link]) -> _Index:
+async def _index(session: Session, alone: Sequence[Link], bereaved: Sequence[Link]) -> _Index:
     keys = [key for link in alone for key in link.side(_here(link)).keys]
+    keys += [key for link in bereaved for key in link.side(_missing(link)).keys]
     found: dict[Side, Sequence[Link]] = {}
     outsiders: dict[Side, dict[bytes, list[tuple[MatchKey, Outsider]]]] = {}
     async with session.transaction() as tx:
@@ -88,9 +118,30 @@ async def _index(session: Session, alone: Sequence[Link]) -> _Index:
             found[side] = await tx.links.by_keys(side, keys)
             outsiders[side] = _outsiders_by_digest(await tx.links.outsiders(side, keys))
     links = {side: _by_digest(await _named(session, found[side], side, alone), side) for side in Side}
-    strangers = _strangers(alone, outsiders[Side.GOOGLE])
+    strangers = _strangers(alone, bereaved, outsiders[Side.GOOGLE])
     people = await session.ports.google.read(sorted(strangers)) if strangers else ()
-    return _Index(links, outsiders, {person.observation.remote_id: person.observation for person in people})
+    known = {person.observation.remote_id: person.observation for person in people}
+    return _Index(links, outsiders, known, await _names(session, links, outsiders, bereaved))
+
+
+async def _names(
+    session: Session,
+    links: Mapping[Side, Mapping[bytes, Sequence[Link]]],
+    outsiders: Mapping[Side, Mapping[bytes, Sequence[object]]],
+    bereaved: Sequence[Link],
+) -> dict[str, str]:
+    """Names of contacts whose deleted counterpart may live on in another: asked for only where there is another."""
+    wanted: dict[Side, set[str]] = {side: set() for side in Side}
+    for side in Side:
+        found = [link for some in links[side].values() for link in some if is_bereaved(link) and _missing(link) is side]
+        for link in (*found, *(one for one in bereaved if _missing(one) is side)):
+            stays = link.side(side.other)
+            digests = {key.digest for key in link.side(side).keys}
+            others = any(p.link_id != link.link_id for d in digests for p in links[side].get(d, ()))
+            if stays.name == "" and (others or any(outsiders[side].get(d) for d in digests)):
+                wanted[side.other].add(str(stays.remote_id))
+    read = [one for side in Side if wanted[side] for one in await _read(session, side, sorted(wanted[side]))]
+    return {name: one.identity.name for one in read for name in (one.remote_id, *one.previous_ids)}
 
 
 async def _named(session: Session, found: Sequence[Link], side: Side, alone: Sequence[Link]) -> list[Link]:
@@ -136,10 +187,13 @@ def _outsiders_by_digest(outsiders: Iterable[Outsider]) -> dict[bytes, list[tupl
     return index
 
 
-def _strangers(alone: Sequence[Link], outsiders: Mapping[bytes, list[tuple[MatchKey, Outsider]]]) -> set[PersonId]:
-    """People outside the group who share a key with a record: they are read whole before anything is decided."""
-    records = (link for link in alone if _here(link) is Side.CRM)
-    digests = (key.digest for link in records for key in link.crm.keys)
+def _strangers(
+    alone: Sequence[Link], bereaved: Sequence[Link], outsiders: Mapping[bytes, list[tuple[MatchKey, Outsider]]]
+) -> set[PersonId]:
+    """People outside the group who share a key with a record, or with a person who was deleted: read whole first."""
+    keys = [key for link in alone if _here(link) is Side.CRM for key in link.crm.keys]
+    keys += [key for link in bereaved if _missing(link) is Side.GOOGLE for key in link.google.keys]
+    digests = {key.digest for key in keys}
     return {PersonId(outsider.remote_id) for digest in digests for _, outsider in outsiders.get(digest, ())}
 
 
@@ -153,19 +207,97 @@ class _Matcher:
         self.absorbed: set[LinkId] = set()
         self.joined: set[LinkId] = set()
         self.found: dict[Side, list[str]] = {side: [] for side in Side}
+        self.continued: dict[LinkId, Link] = {}
+        """Pairs that go on with another contact in place of the deleted one."""
         self._taken: set[tuple[Side, str]] = set()
 
     def resolve(self, link: Link) -> Link | None:
         """The pair after matching; None when another pair took it."""
-        if link.link_id in self.absorbed:
+        if link.link_id in self.absorbed or link.link_id in self.continued:
             return None
+        if is_bereaved(link):
+            return self._living_on(link)
         if not _stands_alone(link):
             return link
+        if (orphan := self._orphan_of(link)) is not None:
+            self._continue(orphan, link)
+            return None
         resolved = self._resolved(link if link.hold is None or link.hold.failed else replace(link, hold=None))
         if resolved.hold is None and resolved.state is PairState.SINGLE:
             # It will be made on the other side: nobody may join it meanwhile.
             self._session.engaged.add(link.link_id)
         return resolved
+
+    # --- contacts that live on ---
+
+    def _orphan_of(self, link: Link) -> Link | None:
+        """The bereaved pair whose deleted contact this one was, by its key and without a contradiction of names."""
+        side = _here(link)
+        for key in primary_keys(link.side(side), self._rule):
+            for pair in self._index.links[side].get(key.digest, ()):
+                if pair.link_id in self.continued or not is_bereaved(pair) or _missing(pair) is not side:
+                    continue
+                if not self._contradicts(pair, side, link.side(side).name):
+                    return pair
+        return None
+
+    def _contradicts(self, pair: Link, missing: Side, name: str) -> bool:
+        stays = pair.side(missing.other)
+        return names_conflict(stays.name or self._index.names.get(str(stays.remote_id), ""), name)
+
+    def _continue(self, pair: Link, successor: Link) -> Link:
+        """The pair with its successor's contact; the base stays, so what that shows differently is an edit."""
+        side = _missing(pair)
+        base = pair.side(side).base.restricted(self._session.mapping)
+        contact = replace(successor.side(side), base=base, confirmed=True)
+        after = replace(
+            _with_side(pair, side, contact, state=PairState.LINKED),
+            reason="",
+            hold=None,
+            pending_since=pair.pending_since or successor.pending_since or self._session.now(),
+            pending_order=pair.pending_order or successor.pending_order,
+        )
+        self.absorbed.add(successor.link_id)
+        self.joined.add(after.link_id)
+        self.continued[after.link_id] = after
+        return after
+
+    def _living_on(self, pair: Link) -> Link:
+        """The pair with the contact in which its deleted one lives on; released where that is not free."""
+        side = _missing(pair)
+        digests = {key.digest for key in primary_keys(pair.side(side), self._rule)}
+        peers = {
+            peer.link_id: peer
+            for digest in sorted(digests)
+            for peer in self._index.links[side].get(digest, ())
+            if peer.link_id not in self.absorbed
+            and peer.link_id != pair.link_id
+            and peer.side(side).presence is Presence.PRESENT
+        }
+        for peer in peers.values():
+            if _is_free(peer, side) and not self._contradicts(pair, side, peer.side(side).name):
+                return self._continue(pair, peer)
+        outside = {one.remote_id for digest in digests for _, one in self._index.outsiders[side].get(digest, ())}
+        for remote_id in sorted(outside):
+            name = self._candidate(side, remote_id, None).name
+            if not self._contradicts(pair, side, name):
+                return self._continue_outside(pair, side, remote_id)
+        if peers or outside:
+            return replace(pair, state=PairState.RELEASED, reason=Reason.MERGED, hold=None)
+        return pair
+
+    def _continue_outside(self, pair: Link, side: Side, remote_id: str) -> Link:
+        """The contact lives on outside the view or the group: the pair is dormant with it."""
+        self.found[side].append(remote_id)
+        self.joined.add(pair.link_id)
+        person = self._index.people.get(remote_id) if side is Side.GOOGLE else None
+        if person is not None:
+            context = context_for(self._session, side, began=self._session.now())
+            return replace(relink(pair, person, side, context), state=PairState.LINKED)
+        contact = LinkSide(remote_id=remote_id, presence=Presence.PRESENT, base=pair.side(side).base)
+        return _with_side(pair, side, contact, state=PairState.DORMANT)
+
+    # --- contacts that stand alone ---
 
     def _resolved(self, link: Link) -> Link:
         side = _here(link)

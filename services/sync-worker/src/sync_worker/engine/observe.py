@@ -16,8 +16,9 @@ from contactsync.domain.absorb import absorb, absorb_absence, absorb_deletion
 from contactsync.domain.contact import Observation, Side
 from contactsync.domain.ids import LinkId, RecordId
 from contactsync.domain.link import Link
+from contactsync.domain.policy import DeletePolicy
 from contactsync.errors import PageTokenExpiredError, ScopeGoneError, SyncTokenExpiredError
-from contactsync.ports.state import Listing, RunMode, SyncState, Transaction
+from contactsync.ports.state import Listing, Outsider, RunMode, SyncState, Transaction
 from sync_worker.engine.answers import take_answers
 from sync_worker.engine.people import absorb_people, context_for
 from sync_worker.engine.session import Session, known
@@ -283,6 +284,14 @@ class _CrmReader:
                 changed.append(link)
         if changed:
             await tx.links.save(changed)
+        if session.policy.deletions is not DeletePolicy.KEEP:
+            # A record that was deleted may live on in one outside the view, into which it was merged.
+            keys = session.ports.digester.match_keys
+            outside = [r for r in records if r.in_scope is False and r.remote_id not in links]
+            await tx.links.save_outsiders(
+                Side.CRM, session.search_number, [Outsider(r.remote_id, keys(r.identity)) for r in outside]
+            )
+            session.record_names.update({r.remote_id: r.identity.name for r in outside})
 
     async def _absent(self, listing: Listing) -> None:
         session = self._session

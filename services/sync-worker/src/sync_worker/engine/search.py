@@ -37,11 +37,12 @@ async def search(session: Session) -> bool:
 
 async def _begin(session: Session) -> None:
     """Ask by name where that is cheaper; else leave the place at the start of a pass over the module."""
+    async with session.transaction() as tx:
+        await tx.links.drop_outsiders(Side.CRM, session.search_number)
     if not session.policy.direction.writes(Side.CRM):
         await _store_place(session, _DONE)
         return
     async with session.transaction() as tx:
-        await tx.links.drop_outsiders(Side.CRM, _number(session))
         by_name = await tx.links.creatable(Side.CRM) <= session.settings.search_pass_above
     addresses: set[str] = set()
     last_names: set[str] = set()
@@ -59,11 +60,6 @@ async def _begin(session: Session) -> None:
         await _save_found(session, found, place=_DONE)
     else:
         await _store_place(session, "")
-
-
-def _number(session: Session) -> int:
-    """What was found belongs to this run: the number grows from run to run."""
-    return int(session.run.created_at.timestamp())
 
 
 async def _store_place(session: Session, place: str) -> None:
@@ -145,6 +141,6 @@ async def _save_outsiders(session: Session, found: Sequence[Outsider], *, place:
         linked = await tx.links.by_remote(Side.CRM, [record.remote_id for record in found]) if found else {}
         fresh = [record for record in found if record.remote_id not in linked and record.keys]
         if fresh:
-            await tx.links.save_outsiders(Side.CRM, _number(session), fresh)
+            await tx.links.save_outsiders(Side.CRM, session.search_number, fresh)
         if place is not None:
             session.update(search_page=place)

@@ -109,6 +109,11 @@ class Session:
         return self.policy.mapping
 
     @property
+    def search_number(self) -> int:
+        """What is found outside the view belongs to this run: the number grows from run to run."""
+        return int(self.run.created_at.timestamp())
+
+    @property
     def over(self) -> bool:
         """Whether nothing new should be begun in this slice (time used up, or the worker is asked to stop)."""
         return self._stop.is_set() or self.ports.clock.monotonic() >= self._ends
