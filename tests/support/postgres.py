@@ -11,6 +11,7 @@ import asyncpg
 import pytest
 
 from tests.support.addresses import DATABASE_ADMIN_URL, DATABASE_URL, address
+from tests.support.waiting import wait_until
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,16 @@ async def _temporary(server: Database, template: str) -> AsyncIterator[Database]
     try:
         yield server.named(name)
     finally:
+        await wait_until(lambda: _dropped(server, name))
+
+
+async def _dropped(server: Database, name: str) -> bool:
+    """Whether the database could be dropped; not while the server's own vacuum is in it, which only it may end."""
+    try:
         await _execute(server, f"DROP DATABASE {name} WITH (FORCE)")
+    except asyncpg.InsufficientPrivilegeError:
+        return False
+    return True
 
 
 async def _execute(server: Database, statement: str) -> None:

@@ -148,6 +148,7 @@ class SyncWorld:
         raise AssertionError("the run does not end")
 
     async def _check(self, run: Run) -> None:
+        assert run.reason not in {"state_invariant", "internal_error"}, run
         if run.state in _COMPLETE:
             assert run.counts["selected"] == sum(run.counts[outcome.value] for outcome in Outcome), run.counts
         for side, book in ((Side.CRM, self.vendors.crm), (Side.GOOGLE, self.vendors.google)):

@@ -166,7 +166,7 @@ class Planner:
                 return
             fresh = [i for i in chunk if i.link_id not in session.unknown and i.link_id not in self._absorbed]
             matched = await match(session, await with_values(session, fresh))
-            links = await with_values(session, matched.links)
+            links = await with_values(session, matched.links, unsaved=matched.joined)
             await recall_journal(session, links)
             decisions = [(link, decide_now(session, link)) for link in links]
             await self._take(matched, decisions)

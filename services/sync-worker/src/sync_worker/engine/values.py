@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from contactsync.domain.absorb import absorb
 from contactsync.domain.contact import Observation, Side
-from contactsync.domain.ids import PersonId, RecordId
+from contactsync.domain.ids import LinkId, PersonId, RecordId
 from contactsync.domain.link import Link, Presence
 from sync_worker.engine.people import context_for
 from sync_worker.engine.session import Session
@@ -23,8 +23,13 @@ def wants_values(link: Link, side: Side) -> bool:
     return here.seen != here.base or not here.base or link.restoring is not None
 
 
-async def with_values(session: Session, links: Sequence[Link]) -> list[Link]:
-    """The same pairs, those that lack values read again (CRM by ids, Google by batchGet) and saved."""
+async def with_values(
+    session: Session, links: Sequence[Link], *, unsaved: Collection[LinkId] = frozenset()
+) -> list[Link]:
+    """The same pairs, those that lack values read again (CRM by ids, Google by batchGet) and saved.
+
+    `unsaved` names pairs that were joined just now: they are stored when the links that they absorbed are removed.
+    """
     wanting = {side: [link for link in links if wants_values(link, side)] for side in Side}
     if not any(wanting.values()):
         return list(links)
@@ -42,7 +47,9 @@ async def with_values(session: Session, links: Sequence[Link]) -> list[Link]:
             observation = fresh[side].get(str(link.side(side).remote_id))
             if observation is not None:
                 current[link.link_id] = seen_again(session, current[link.link_id], side, observation)
-    changed = [current[link.link_id] for link in links if current[link.link_id] is not link]
+    changed = [
+        current[link.link_id] for link in links if current[link.link_id] is not link and link.link_id not in unsaved
+    ]
     if changed:
         async with session.transaction() as tx:
             await tx.links.save(changed)
