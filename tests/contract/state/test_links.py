@@ -233,9 +233,9 @@ class LinkContract:
 
     async def test_links_are_found_by_key_whatever_its_kind(self, world: World) -> None:
         """An address has one digest, as work address here and as private one there."""
-        ada = a_link(a_side("1", keys=(a_key("ada"), a_key("both"))))
-        bob = a_link(a_side("2", keys=(a_key("bob", KeyKind.WEAK_EMAIL), a_key("both"))))
-        other = a_link(google=a_side("people/c3", keys=(a_key("ada"),)))
+        ada = a_link(a_side("crm-ada", keys=(a_key("ada"), a_key("both"))))
+        bob = a_link(a_side("crm-bob", keys=(a_key("bob", KeyKind.WEAK_EMAIL), a_key("both"))))
+        other = a_link(google=a_side("people/c-other", keys=(a_key("ada"),)))
         async with working(world) as worker:
             await save(worker, ada, bob, other)
             async with worker.begin() as tx:
