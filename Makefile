@@ -1,6 +1,6 @@
 # Every target that a person types says what it does behind `##`; `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-fast lint types format lock migrate k8s-check image-check up down simulators set-up set-up-run clean
+.PHONY: help run demo test test-fast lint types format lock migrate client k8s-check image-check up down simulators set-up set-up-run clean
 
 export LC_ALL := C.UTF-8
 export PYTHONUTF8 := 1
@@ -59,6 +59,9 @@ format: set-up ## Put the code in its standard form
 
 lock: set-up ## Resolve the dependencies anew and write the hashed locks (ARGS=--upgrade for newer versions)
 	@tools/lock.sh $(ARGS)
+
+client: set-up ## Write the TypeScript types of the HTTP interface
+	@$(python) tools/typescript.py
 
 clean: ## Delete the environment, caches and private servers of this folder
 	rm -rf .venv .cache .run .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

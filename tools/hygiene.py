@@ -26,10 +26,11 @@ class Rule:
 RULES = (
     Rule(re.compile(r"^requirements/"), re.compile(r"://"), "a lock holds no address"),
     Rule(
-        re.compile(r"(^|/)(uv\.lock|package-lock\.json|pip\.conf|uv\.toml)$"),
+        re.compile(r"(^|/)(uv\.lock|pip\.conf|uv\.toml)$"),
         re.compile(r""),
         "this file records addresses of packages",
     ),
+    Rule(re.compile(r"(^|/)package-lock\.json$"), re.compile(r'"resolved":'), "a lock holds no address"),
     Rule(
         re.compile(r""),
         re.compile(r"(files\.pythonhosted|pypi|registry\.npmjs|registry\.yarnpkg)\.(org|com)\b|--(extra-)?index-url\b"),

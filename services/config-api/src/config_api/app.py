@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from importlib.metadata import version
+from typing import Any
 
 from fastapi import APIRouter, FastAPI, Request, Response
 
@@ -13,15 +14,31 @@ from config_api.resources import Resources
 from config_api.runs import endpoints as runs
 from config_api.signin import endpoints as signin
 from config_api.web.middleware import BodyLimit, RequestEdge
-from config_api.web.problems import ANSWERED, answer, problem_of
+from config_api.web.problems import ANSWERED, MEDIA_TYPE, answer, problem_of
 
 ROUTERS: tuple[APIRouter, ...] = (signin.router, configurations.router, runs.router, audit.router)
 """Every part of the interface, in the order of the description."""
 
 
-def create_app(resources: Resources, stopping: asyncio.Event | None = None) -> FastAPI:
-    """The application over these resources, which outlive it; endless answers end when `stopping` is set."""
-    app = FastAPI(
+class _Interface(FastAPI):
+    def openapi(self) -> dict[str, Any]:
+        """The description, with problems under the media type that they are sent with.
+
+        FastAPI describes every model of a route's `responses` as `application/json`.
+        """
+        document = super().openapi()
+        for operations in document["paths"].values():
+            for operation in operations.values():
+                for response in operation["responses"].values():
+                    content = response.get("content", {})
+                    if MEDIA_TYPE in content and "application/json" in content:
+                        content[MEDIA_TYPE].update(content.pop("application/json"))
+        return document
+
+
+def interface() -> FastAPI:
+    """The routers and their description, with nothing behind them yet."""
+    app = _Interface(
         title="Contact Sync",
         summary="Keeps the contacts of a Zoho CRM list view and of a Google contact group the same.",
         version=version("contactsync-config-api"),
@@ -29,10 +46,16 @@ def create_app(resources: Resources, stopping: asyncio.Event | None = None) -> F
         docs_url=None,
         redoc_url=None,
     )
-    app.state.resources = resources
-    app.state.stopping = stopping or asyncio.Event()
     for router in ROUTERS:
         app.include_router(router)
+    return app
+
+
+def create_app(resources: Resources, stopping: asyncio.Event | None = None) -> FastAPI:
+    """The application over these resources, which outlive it; endless answers end when `stopping` is set."""
+    app = interface()
+    app.state.resources = resources
+    app.state.stopping = stopping or asyncio.Event()
     for kind in ANSWERED:
         app.add_exception_handler(kind, _answer)
     # The last one added is the outermost: every answer gets an id and its headers.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import signal
 from collections.abc import Coroutine
 from typing import Any
@@ -11,6 +12,7 @@ import typer
 import uvloop
 from pydantic import Field, PostgresDsn
 
+from config_api.app import interface
 from config_api.processes import EVERY_ROLE, Role, play
 from config_api.resources import open_resources
 from config_api.settings import ConfigApiSettings
@@ -65,6 +67,12 @@ def scheduler() -> None:
 def migrate() -> None:
     """Bring the database to this release's schema, then end."""
     _run(asyncio.to_thread(lambda: upgrade(str(MigrationSettings.read().database_admin_url))))
+
+
+@app.command()
+def openapi() -> None:
+    """Print the description of the HTTP interface (OpenAPI 3.1); no setting and no server is needed."""
+    typer.echo(json.dumps(interface().openapi(), indent=2, sort_keys=True))
 
 
 def _run(work: Coroutine[Any, Any, None]) -> None:
