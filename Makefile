@@ -1,6 +1,6 @@
 # Every target that a person types says what it does behind `##`; `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-fast lint types format lock migrate client k8s-check image-check up down simulators set-up set-up-run clean
+.PHONY: help run demo bench test test-fast lint types format lock migrate client k8s-check image-check up down simulators set-up set-up-run clean
 
 export LC_ALL := C.UTF-8
 export PYTHONUTF8 := 1
@@ -40,6 +40,9 @@ test: set-up ## Run every suite, against private PostgreSQL and RabbitMQ servers
 
 test-fast: set-up ## Run the tests that need no server
 	@$(python) -m pytest -n 2 -m "not (postgres or rabbitmq or process or browser)" $(ARGS)
+
+bench: set-up ## Play the scenarios at full size: calls, time, processor, memory (ARGS=--help)
+	@$(python) -m benchmarks $(ARGS)
 
 lint: set-up ## Check style, types, directions of imports, dependencies and hygiene
 	@.venv/bin/ruff check

@@ -30,7 +30,7 @@ class Control:
 
     async def call(self, method: str, path: str, body: object = None) -> Any:  # noqa: ANN401  JSON of any shape
         """The JSON answer; a refusal fails the test with its reason."""
-        answer = await self._client.request(method, f"{self.base_url}/control{path}", json=body, timeout=60)
+        answer = await self._client.request(method, f"{self.base_url}/control{path}", json=body, timeout=300)
         assert answer.is_success, f"{method} {path}: {answer.status_code} {answer.text}"
         return answer.json()
 

@@ -409,24 +409,42 @@ class LinkContract:
             Outcome.FAILED: 1,
         }
 
-    async def test_contacts_to_be_made_are_counted_by_side(self, world: World) -> None:
-        nobody = a_side(None)
-        links = [
-            a_link(google=nobody, state=PairState.SINGLE, pending_since=EPOCH),
-            a_link(google=nobody, state=PairState.SINGLE, pending_since=EPOCH),
-            a_link(crm=nobody, state=PairState.SINGLE, pending_since=EPOCH),
-            a_link(google=nobody, state=PairState.SINGLE),
-            a_link(google=nobody, state=PairState.SINGLE, pending_since=EPOCH, hold=Hold(reason="r", since=EPOCH)),
-            a_link(google=a_side("people/c1", presence=Presence.DELETED), pending_since=EPOCH),
-            a_link(
-                google=a_side("people/c2", presence=Presence.DELETED), state=PairState.RELEASED, pending_since=EPOCH
-            ),
-            a_link(pending_since=EPOCH),
+    async def test_who_is_to_be_sought_shares_no_email_with_a_contact_that_stands_alone_too(self, world: World) -> None:
+        nobody, at = a_side(None), EPOCH
+
+        def person(email: str, kind: KeyKind = KeyKind.STRONG_EMAIL, **changes: object) -> Link:
+            google = a_side(f"people/{uuid4()}", keys=(a_key(email, kind),))
+            return a_link(crm=nobody, google=google, state=PairState.SINGLE, pending_since=at, **changes)
+
+        def record(email: str, kind: KeyKind = KeyKind.STRONG_EMAIL, **changes: object) -> Link:
+            crm = a_side(f"crm-{uuid4()}", keys=(a_key(email, kind),))
+            return a_link(**{"crm": crm, "google": nobody, "state": PairState.SINGLE, "pending_since": at, **changes})  # type: ignore[arg-type] # as a_link takes them
+
+        stranger, met, apart = person("a"), person("b"), person("c", keep_apart=frozenset({"crm-9"}))
+        shunned, linked, sharer = person("d"), person("e"), person("f", KeyKind.NAME_PHONE)
+        weakly = person("g", KeyKind.WEAK_EMAIL)
+        others = [
+            record("b"),
+            record("c"),
+            record("d", keep_apart=frozenset({"people/c9"})),
+            record("e", google=a_side("people/c3"), state=PairState.LINKED),
+            record("f", KeyKind.NAME_PHONE),
+            record("g"),
+            person("h", hold=Hold(reason="r", since=EPOCH)),
         ]
+        settled = replace(person("i"), pending_since=None)
         async with working(world) as worker:
-            await save(worker, *links)
+            await save(worker, stranger, met, apart, shunned, linked, sharer, weakly, settled, *others)
+            run = worker.run.run_id
             async with worker.begin() as tx:
-                assert (await tx.links.creatable(Side.GOOGLE), await tx.links.creatable(Side.CRM)) == (3, 1)
+                sought, place = await tx.links.to_seek(Side.CRM, run, None, 100)
+                some, middle = await tx.links.to_seek(Side.CRM, run, None, 5)
+                rest, _ = await tx.links.to_seek(Side.CRM, run, middle, 100)
+                nothing = await tx.links.to_seek(Side.CRM, run, place, 100)
+        wanted = {link.link_id for link in (stranger, apart, shunned, linked, sharer)}
+        assert {link.link_id for link in sought} == wanted
+        assert [*some, *rest] == list(sought)
+        assert nothing == ([], None)
 
     # --- values ---
 

@@ -181,6 +181,24 @@ async def test_two_people_with_one_address_and_different_names_are_never_merged(
         assert run.state is RunState.PARTIAL
 
 
+async def test_a_person_whose_record_went_to_somebody_else_is_sought_before_a_record_is_made(
+    open_world: OpenWorld,
+) -> None:
+    """One record has the addresses of two people. The second one exists in the CRM too, outside the view."""
+    criteria = {"comparator": "equal", "field": {"api_name": "Lead_Source"}, "value": "Web"}
+    async with open_world(view_criteria=criteria) as world:
+        two = {**record(1), "Secondary_Email": "ada2@example.org", "Lead_Source": "Web"}
+        await world.vendors.crm.add([two, record(2)], at=DAYS_AGO)
+        await world.vendors.google.add([person(1), person(2)])
+
+        first, second = await world.sync(), await world.sync()
+
+        assert not writes(first).get("writes.crm.create")
+        assert not writes(second)
+        assert {row.reason for row in await world.report(second)} == {Reason.IN_CRM_OUTSIDE_VIEW}
+        assert len(await world.vendors.crm.records()) == 2
+
+
 async def test_the_second_of_two_records_with_one_address_is_held(open_world: OpenWorld) -> None:
     async with open_world() as world:
         await world.vendors.crm.add([record(1), record(1)], at=DAYS_AGO)

@@ -18,6 +18,7 @@ from contactsync.telemetry.logs import get_logger
 from contactsync.telemetry.loop_lag import watch_loop
 from contactsync.waiting import first_of
 from sync_worker.consumer import ConsumerSettings, HintConsumer
+from sync_worker.garbage import collect_less_often
 from sync_worker.runner import SliceRunner
 from sync_worker.settings import SyncWorkerSettings
 from sync_worker.wiring import ports_on, state_on
@@ -33,6 +34,7 @@ async def run(settings: SyncWorkerSettings, stop: asyncio.Event) -> None:
     clock = SystemClock()
     queue = job_queue(settings, clock, "sync-worker")
     async with open_foundation(settings, clock, pool_of(settings)) as foundation:
+        collect_less_often()
         await work(foundation, queue, settings, stop)
 
 

@@ -346,8 +346,15 @@ class LinkStore(Protocol):
         """How many pairs stand where."""
         ...
 
-    async def creatable(self, side: Side) -> int:
-        """Pending pairs that exist on the other side alone."""
+    async def to_seek(
+        self, side: Side, run_id: RunId, after: PendingPosition | None, limit: int
+    ) -> tuple[Sequence[Link], PendingPosition | None]:
+        """Of the next `limit` pending pairs those that are to be sought on this side, and the place of the last one.
+
+        The other side's contact stands alone, and shares no e-mail with a contact of this side that stands alone too
+        (these two will find each other, unless one of them was told apart from somebody). The place is None when no
+        pair is left.
+        """
         ...
 
     async def drop_values(self, run_id: RunId) -> None:

@@ -44,6 +44,8 @@ class Matched:
     """Pairs that were linked just now; they must be stored together with the removal of what they absorbed."""
     found: dict[Side, list[str]] = field(default_factory=dict)
     """Outsiders that are linked now."""
+    later: set[LinkId] = field(default_factory=set)
+    """Pairs that the next run decides; this one leaves them alone."""
 
 
 @dataclass(slots=True)
@@ -72,6 +74,7 @@ async def match(session: Session, chunk: Sequence[Link]) -> Matched:
         matcher.absorbed,
         matcher.joined,
         matcher.found,
+        matcher.later,
     )
 
 
@@ -209,6 +212,7 @@ class _Matcher:
         self.found: dict[Side, list[str]] = {side: [] for side in Side}
         self.continued: dict[LinkId, Link] = {}
         """Pairs that go on with another contact in place of the deleted one."""
+        self.later: set[LinkId] = set()
         self._taken: set[tuple[Side, str]] = set()
 
     def resolve(self, link: Link) -> Link | None:
@@ -224,9 +228,26 @@ class _Matcher:
             return None
         resolved = self._resolved(link if link.hold is None or link.hold.failed else replace(link, hold=None))
         if resolved.hold is None and resolved.state is PairState.SINGLE:
+            if self._is_unsought(link):
+                return self._later(resolved)
             # It will be made on the other side: nobody may join it meanwhile.
             self._session.engaged.add(link.link_id)
         return resolved
+
+    def _is_unsought(self, link: Link) -> bool:
+        """Whether a person was not sought in the CRM, as a record stood there to be linked that somebody else got."""
+        session = self._session
+        if _here(link) is Side.CRM or link.keep_apart or not session.policy.direction.writes(Side.CRM):
+            return False
+        digests = {key.digest for key in link.google.keys if key.kind is not KeyKind.NAME_PHONE}
+        holders = [holder for digest in digests for holder in self._index.links[Side.CRM].get(digest, ())]
+        return any(
+            (_is_free(holder, Side.CRM) and not holder.keep_apart)
+            or holder.pending_since is not None
+            or holder.taken_by == session.run.run_id
+            for holder in holders
+            if holder.link_id != link.link_id
+        )
 
     # --- contacts that live on ---
 
@@ -407,6 +428,7 @@ class _Matcher:
     def _later(self, link: Link) -> Link:
         """What it belongs to is being written in this run: the next run knows more."""
         now = self._session.now()
+        self.later.add(link.link_id)
         return replace(link, hold=Hold(reason=Reason.BEING_CREATED, since=now, retry_at=now))
 
     def _held(self, link: Link, reason: str, rivals: tuple[str, ...]) -> Link:

@@ -168,7 +168,9 @@ class Planner:
             matched = await match(session, await with_values(session, fresh))
             links = await with_values(session, matched.links, unsaved=matched.joined)
             await recall_journal(session, links)
-            decisions = [(link, decide_now(session, link)) for link in links]
+            decisions = [
+                (link, _later(link) if link.link_id in matched.later else decide_now(session, link)) for link in links
+            ]
             await self._take(matched, decisions)
         except BaseException:
             self._exhausted = True
@@ -239,6 +241,11 @@ class Planner:
         session.counted.update(work.link.link_id for work in fresh)
         self._break_promises(works)
         session.update(taken=session.run.taken + len(fresh))
+
+
+def _later(link: Link) -> Decision:
+    """The decision for a pair that the next run decides, when it knows more."""
+    return Decision(link=link, outcome=Outcome.HELD, reason=link.hold.reason if link.hold else "")
 
 
 def decide_now(session: Session, link: Link) -> Decision:

@@ -11,11 +11,11 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 
 from contactsync.domain.contact import Identity, Side
 from contactsync.domain.ids import RecordId
-from contactsync.domain.link import Link, PairState, Presence
+from contactsync.domain.link import Link
 from contactsync.domain.policy import CompanyRule, NoEmailRule
 from contactsync.ports.directory import RecordAddress
 from contactsync.ports.state import Outsider, PendingPosition
-from sync_worker.engine.session import Session, position
+from sync_worker.engine.session import Session
 from sync_worker.engine.values import with_values
 
 _DONE = "done"
@@ -42,20 +42,19 @@ async def _begin(session: Session) -> None:
     if not session.policy.direction.writes(Side.CRM):
         await _store_place(session, _DONE)
         return
-    async with session.transaction() as tx:
-        by_name = await tx.links.creatable(Side.CRM) <= session.settings.search_pass_above
+    by_name = session.settings.search_pass_above
     addresses: set[str] = set()
     last_names: set[str] = set()
     companies: set[str] = set()
-    async for link in people_to_create(session):
+    async for link in people_to_seek(session):
         companies.update(_value(session, link, "Account_Name"))
-        if by_name:
+        if len(addresses) <= by_name:
             addresses.update(link.google.emails)
         if not link.google.emails and session.policy.no_email is NoEmailRule.MATCH:
             last_names.update(_value(session, link, "Last_Name"))
     await ask_companies(session, companies)
     await _save_same_names(session, sorted(last_names))
-    if by_name and len(addresses) <= session.settings.search_pass_above:
+    if len(addresses) <= by_name:
         found = await session.ports.crm.find_addresses(sorted(addresses)) if addresses else ()
         await _save_found(session, found, place=_DONE)
     else:
@@ -67,18 +66,20 @@ async def _store_place(session: Session, place: str) -> None:
         session.update(search_page=place)
 
 
-async def people_to_create(session: Session) -> AsyncIterator[Link]:
-    """Pending people without a record, in order, as far as the run's limit reaches, with their values."""
+async def people_to_seek(session: Session) -> AsyncIterator[Link]:
+    """Pending people who would become records, in order, as far as the run's limit reaches, with their values.
+
+    Those who share an address with a record that has no person yet are not among them: the two will be linked.
+    """
     after: PendingPosition | None = None
     left = session.run.limit - session.run.taken
     while left > 0:
+        amount = min(left, session.settings.chunk)
         async with session.transaction() as tx:
-            chunk = await tx.links.pending(session.run.run_id, after, min(left, session.settings.chunk))
-        if not chunk:
+            people, after = await tx.links.to_seek(Side.CRM, session.run.run_id, after, amount)
+        if after is None:
             return
-        after = position(chunk[-1])
-        left -= len(chunk)
-        people = [link for link in chunk if link.state is PairState.SINGLE and link.google.presence is Presence.PRESENT]
+        left -= amount
         for link in await with_values(session, people):
             yield link
 

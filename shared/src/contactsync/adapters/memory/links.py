@@ -20,7 +20,7 @@ from contactsync.adapters.memory.tables import (
 from contactsync.domain.actions import Answer
 from contactsync.domain.contact import Side
 from contactsync.domain.ids import ConfigId, LinkId, RunId
-from contactsync.domain.link import Link, LinkSide, MatchKey, PairState, Presence
+from contactsync.domain.link import KeyKind, Link, LinkSide, MatchKey, PairState, Presence
 from contactsync.domain.outcome import Outcome
 from contactsync.errors import StateInvariantError
 from contactsync.ports.clock import Clock
@@ -113,17 +113,22 @@ class MemoryLinks:
         pairs = (link for link in self._pairs() if link.link_id not in reported and link.state is not PairState.GONE)
         return dict(Counter(_stands_as(link) for link in pairs))
 
-    async def creatable(self, side: Side) -> int:
-        """Pending pairs that exist on the other side alone."""
-        now = self._clock.now()
-        return sum(
-            link.pending_since is not None
-            and not _is_held(link, now)
-            and link.state not in {PairState.GONE, PairState.RELEASED}
-            and link.side(side).presence is not Presence.PRESENT
-            and link.side(side.other).presence is Presence.PRESENT
-            for link in self._pairs()
-        )
+    async def to_seek(
+        self, side: Side, run_id: RunId, after: PendingPosition | None, limit: int
+    ) -> tuple[Sequence[Link], PendingPosition | None]:
+        """Of the next `limit` pending pairs those that are to be sought on this side, and the place of the last one."""
+        chunk = await self.pending(run_id, after, limit)
+        if not chunk:
+            return [], None
+        alone = [link for link in chunk if _stands_alone(link, side.other)]
+        sought = [link for link in alone if link.keep_apart or not self._has_free_namesake(link, side)]
+        return sought, PendingPosition(*_position(chunk[-1]))
+
+    def _has_free_namesake(self, link: Link, side: Side) -> bool:
+        digests = (key.digest for key in link.side(side.other).keys if key.kind is not KeyKind.NAME_PHONE)
+        found = (i for d in digests for i in self._tables.keys.get((self._realm, side, d), frozenset()))
+        peers = (self._load(link_id) for link_id in found)
+        return any(_stands_alone(peer, side) and not peer.keep_apart for peer in peers)
 
     def _pairs(self) -> Iterator[Link]:
         links = self._tables.links
@@ -317,6 +322,11 @@ def _marked(side: LinkSide, marks: SideMarks) -> LinkSide:
 
 def _unmarked(side: LinkSide) -> LinkSide:
     return _marked(side, SideMarks())
+
+
+def _stands_alone(link: Link, side: Side) -> bool:
+    here, there = link.side(side), link.side(side.other)
+    return link.state is PairState.SINGLE and here.presence is Presence.PRESENT and there.presence is Presence.UNKNOWN
 
 
 def _is_held(link: Link, now: datetime) -> bool:

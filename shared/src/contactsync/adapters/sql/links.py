@@ -124,13 +124,21 @@ class SqlLinks:
             shown={side: sum(row[side.value] for row in rows) for side in Side},
         )
 
-    async def creatable(self, side: Side) -> int:
-        """Pending pairs that exist on the other side alone."""
-        now = self._clock.now()
-        found: int = await self._connection.fetchval(
-            _CREATABLE[side], self._organisation, self._config, self._account, now
-        )
-        return found
+    async def to_seek(
+        self, side: Side, run_id: RunId, after: PendingPosition | None, limit: int
+    ) -> tuple[Sequence[Link], PendingPosition | None]:
+        """Of the next `limit` pending pairs those that are to be sought on this side, and the place of the last one."""
+        place = after or _START
+        position = (place.pending_since, place.pending_order, place.link_id)
+        scope = (self._organisation, self._config, self._account)
+        rows = await self._connection.fetch(_TO_SEEK[side], *scope, run_id, self._clock.now(), *position, limit)
+        if not rows:
+            return [], None
+        wanted = [LinkId(row["link_id"]) for row in rows if row["wanted"]]
+        links = await self.by_ids(wanted)
+        last = rows[-1]
+        end = PendingPosition(last["pending_since"], last["pending_order"], LinkId(last["link_id"]))
+        return [links[link_id] for link_id in wanted], end
 
     # --- writing ---
 
@@ -370,6 +378,15 @@ CROSS JOIN LATERAL (
     SELECT * FROM links WHERE organisation_id = $1 AND link_id = s.link_id AND account_key = $3 OFFSET 0
 ) l"""
 _DUE: Final = "s.pending_since IS NOT NULL AND (l.held_until IS NULL OR l.held_until <= $4)"
+
+
+def _alone(link: str, side: Side) -> str:
+    """Whether the contact on this side has, and never had, a counterpart."""
+    return (
+        f"{link}.state = 'single' AND {link}.{side}_presence = 'present' AND {link}.{side.other}_presence = 'unknown'"
+    )
+
+
 _COUNTS: Final = f"""
 SELECT CASE WHEN s.dormant AND l.state = 'linked' THEN 'dormant' ELSE l.state END AS state,
        count(*) AS pairs,
@@ -396,11 +413,27 @@ SELECT CASE WHEN l.excluded THEN 'skipped'
 WHERE s.organisation_id = $1 AND s.config_id = $2 AND l.state <> 'gone' AND r.reported IS NULL
 GROUP BY 1
 """  # noqa: S608
-_CREATABLE: Final = {
+# A packed key is 17 bytes: its kind, `p` for name and phone, and the digest.
+_TO_SEEK: Final = {
     side: f"""
-SELECT count(*) {_PAIRS} WHERE s.organisation_id = $1 AND s.config_id = $2 AND {_DUE}
-AND l.state IN ('single', 'linked') AND l.{side}_presence <> 'present' AND l.{side.other}_presence = 'present'
-"""
+SELECT s.link_id, s.pending_since, s.pending_order,
+    {_alone("l", side.other)} AND (l.keep_apart IS NOT NULL OR NOT EXISTS (
+        SELECT FROM generate_series(0, octet_length(l.{side.other}_keys) / 17 - 1) AS i
+        CROSS JOIN LATERAL (
+            SELECT link_id FROM link_keys WHERE organisation_id = $1 AND side = '{side}'
+            AND digest = substring(l.{side.other}_keys FROM i * 17 + 2 FOR 16) OFFSET 0
+        ) k
+        CROSS JOIN LATERAL (
+            SELECT * FROM links WHERE organisation_id = $1 AND link_id = k.link_id AND account_key = $3 OFFSET 0
+        ) f
+        WHERE substring(l.{side.other}_keys FROM i * 17 + 1 FOR 1) <> 'p' AND {_alone("f", side)}
+        AND f.keep_apart IS NULL
+    )) AS wanted
+{_PAIRS} WHERE s.organisation_id = $1 AND s.config_id = $2 AND s.pending_since IS NOT NULL
+AND s.taken_by IS DISTINCT FROM $4::uuid AND (s.pending_since, s.pending_order, s.link_id) > ($6, $7, $8)
+AND (l.held_until IS NULL OR l.held_until <= $5)
+ORDER BY s.pending_since, s.pending_order, s.link_id LIMIT $9
+"""  # noqa: S608
     for side in Side
 }
 _ALIASES: Final = """
