@@ -345,10 +345,122 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/webhook-endpoints": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Endpoints of the organisation
+         * @description All of them, newest first. Administrators alone.
+         */
+        get: operations["list_webhook_endpoints_v1_webhook_endpoints_get"];
+        put?: never;
+        /**
+         * Make an endpoint
+         * @description The secret is in this answer alone.
+         */
+        post: operations["create_webhook_endpoint_v1_webhook_endpoints_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/webhook-endpoints/{endpoint_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Delete an endpoint
+         * @description From now on its address is unknown.
+         */
+        delete: operations["delete_webhook_endpoint_v1_webhook_endpoints__endpoint_id__delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/webhook-endpoints/{endpoint_id}/rotate-secret": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Give an endpoint a new secret
+         * @description The secret before it holds for another 24 hours; outgoing messages are signed with both.
+         */
+        post: operations["rotate_webhook_secret_v1_webhook_endpoints__endpoint_id__rotate_secret_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/webhooks/sync-requests/{endpoint}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * A CRM asks for runs
+         * @description Protected by a signature after Standard Webhooks, or by the endpoint's secret in a header.
+         */
+        post: operations["sync_request_webhooks_sync_requests__endpoint__post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/webhooks/zoho/{channel}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * A notification of Zoho CRM
+         * @description Ask for runs of the channel's configurations. Protected by the secret that the body carries.
+         */
+        post: operations["zoho_notification_webhooks_zoho__channel__post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /**
+         * Accepted
+         * @description How many configurations a run was asked for.
+         */
+        Accepted: {
+            /** Configurations */
+            configurations: number;
+        };
         /**
          * Action
          * @description What was done; part of the interface, so names stay.
@@ -460,7 +572,7 @@ export interface components {
             /** Crm View Id */
             crm_view_id: string;
             deletions: components["schemas"]["DeletePolicy"];
-            direction: components["schemas"]["Direction"];
+            direction: components["schemas"]["contactsync__domain__policy__Direction"];
             frequency: components["schemas"]["Frequency"];
             /** Google Group */
             google_group: string;
@@ -537,7 +649,7 @@ export interface components {
             /** @default keep */
             deletions?: components["schemas"]["DeletePolicy"];
             /** @description There is no default: a person chooses who may write where */
-            direction: components["schemas"]["Direction"];
+            direction: components["schemas"]["contactsync__domain__policy__Direction"];
             /** @default 1h */
             frequency?: components["schemas"]["Frequency"];
             /**
@@ -569,17 +681,53 @@ export interface components {
             next_cursor?: string | null;
         };
         /**
+         * CreatedWebhookEndpoint
+         * @description The endpoint and its secret, which is not shown again.
+         */
+        CreatedWebhookEndpoint: {
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            direction: components["schemas"]["contactsync__ports__webhooks__Direction"];
+            /**
+             * Disabled At
+             * @description Since when an outgoing address is gone (it answered 410)
+             */
+            disabled_at?: string | null;
+            /** Events */
+            events: string[];
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Name */
+            name: string;
+            /**
+             * Secret
+             * @example whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD
+             */
+            secret: string;
+            /**
+             * Url
+             * @description `incoming`: the address to call. `outgoing`: the address that is called
+             */
+            url: string | null;
+        };
+        /**
          * DeletePolicy
          * @description What a delete on one side does to the other.
          * @enum {string}
          */
         DeletePolicy: "keep" | "from_crm" | "propagate";
         /**
-         * Direction
-         * @description Where changes may flow. A one-way configuration never writes to its source.
+         * Event
+         * @description What outgoing webhooks tell.
          * @enum {string}
          */
-        Direction: "two_way" | "crm_to_google" | "google_to_crm";
+        Event: "run.finished" | "run.approval_needed" | "configuration.paused";
         /**
          * EventsTicket
          * @description A ticket for one request of a run's events.
@@ -957,6 +1105,79 @@ export interface components {
          * @enum {string}
          */
         Switch: "off" | "on";
+        /**
+         * WebhookEndpoint
+         * @description An endpoint as it stands. Its secret is shown once, when it is made.
+         */
+        WebhookEndpoint: {
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            direction: components["schemas"]["contactsync__ports__webhooks__Direction"];
+            /**
+             * Disabled At
+             * @description Since when an outgoing address is gone (it answered 410)
+             */
+            disabled_at?: string | null;
+            /** Events */
+            events: string[];
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Name */
+            name: string;
+            /**
+             * Url
+             * @description `incoming`: the address to call. `outgoing`: the address that is called
+             */
+            url: string | null;
+        };
+        /**
+         * WebhookEndpointBody
+         * @description Creates an endpoint: `incoming` for a CRM that asks for runs, `outgoing` for an address that we call.
+         */
+        WebhookEndpointBody: {
+            direction: components["schemas"]["contactsync__ports__webhooks__Direction"];
+            /**
+             * Events
+             * @description For `outgoing` alone; none: every event
+             */
+            events?: components["schemas"]["Event"][];
+            /**
+             * Name
+             * @example CRM production
+             */
+            name: string;
+            /**
+             * Url
+             * @description Where news goes; for `outgoing` alone
+             */
+            url?: string | null;
+        };
+        /**
+         * WebhookEndpointList
+         * @description All endpoints of the organisation, newest first.
+         */
+        WebhookEndpointList: {
+            /** Items */
+            items: components["schemas"]["WebhookEndpoint"][];
+        };
+        /**
+         * Direction
+         * @description Where changes may flow. A one-way configuration never writes to its source.
+         * @enum {string}
+         */
+        contactsync__domain__policy__Direction: "two_way" | "crm_to_google" | "google_to_crm";
+        /**
+         * Direction
+         * @description Who calls whom.
+         * @enum {string}
+         */
+        contactsync__ports__webhooks__Direction: "incoming" | "outgoing";
     };
     responses: never;
     parameters: never;
@@ -2500,6 +2721,406 @@ export interface operations {
             };
             /** @description `internal_error` */
             500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    list_webhook_endpoints_v1_webhook_endpoints_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookEndpointList"];
+                };
+            };
+            /** @description `not_authenticated` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `not_allowed` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `rate_limited` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    create_webhook_endpoint_v1_webhook_endpoints_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WebhookEndpointBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CreatedWebhookEndpoint"];
+                };
+            };
+            /** @description `malformed_body` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `not_authenticated` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `not_allowed` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `conflict` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `invalid_request` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `rate_limited` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    delete_webhook_endpoint_v1_webhook_endpoints__endpoint_id__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                endpoint_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `not_authenticated` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `not_allowed` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `not_found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `invalid_request` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `rate_limited` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    rotate_webhook_secret_v1_webhook_endpoints__endpoint_id__rotate_secret_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                endpoint_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CreatedWebhookEndpoint"];
+                };
+            };
+            /** @description `not_authenticated` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `not_allowed` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `not_found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `invalid_request` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `rate_limited` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    sync_request_webhooks_sync_requests__endpoint__post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Standard Webhooks: the message's id */
+                "webhook-id"?: string;
+                /** @description Standard Webhooks: seconds since 1970, within five minutes */
+                "webhook-timestamp"?: string;
+                /** @description Standard Webhooks: `v1,` and the signature; several while a secret changes */
+                "webhook-signature"?: string;
+                /** @description Instead of a signature, for callers that cannot sign */
+                "x-contact-sync-secret"?: string;
+            };
+            path: {
+                endpoint: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                /**
+                 * @example {
+                 *       "mode": "sync"
+                 *     }
+                 */
+                "application/json": {
+                    /**
+                     * Configuration Id
+                     * @description Absent: every active configuration of the organisation
+                     */
+                    configuration_id?: string | null;
+                    /**
+                     * Mode
+                     * @default sync
+                     * @enum {string}
+                     */
+                    mode?: "sync" | "full";
+                };
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Accepted"];
+                };
+            };
+            /** @description `not_found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `body_too_large` */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `invalid_request` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    zoho_notification_webhooks_zoho__channel__post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                channel: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "ids": [
+                 *         "5545974000000087501"
+                 *       ],
+                 *       "server_time": 1718117126473,
+                 *       "token": "…"
+                 *     }
+                 */
+                "application/json": {
+                    token: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+            /** @description `not_found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `body_too_large` */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `invalid_request` */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };

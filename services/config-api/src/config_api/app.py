@@ -15,8 +15,9 @@ from config_api.runs import endpoints as runs
 from config_api.signin import endpoints as signin
 from config_api.web.middleware import BodyLimit, RequestEdge
 from config_api.web.problems import ANSWERED, MEDIA_TYPE, answer, problem_of
+from config_api.webhooks import endpoints as webhooks
 
-ROUTERS: tuple[APIRouter, ...] = (signin.router, configurations.router, runs.router, audit.router)
+ROUTERS: tuple[APIRouter, ...] = (signin.router, configurations.router, runs.router, webhooks.router, audit.router)
 """Every part of the interface, in the order of the description."""
 
 

@@ -45,6 +45,8 @@ async def play(roles: frozenset[Role], resources: Resources, queue: JobQueue | N
             tasks.create_task(_watch(resources, queue).run(stop), name="outbox watch")
         if Role.SCHEDULER in roles:
             tasks.create_task(_scheduler(resources).run(stop), name="scheduler")
+            if resources.settings.can_be_called:
+                tasks.create_task(resources.webhooks.keeper.run(stop), name="webhook channels")
 
 
 async def _serve(resources: Resources, stop: asyncio.Event) -> None:

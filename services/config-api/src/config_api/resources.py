@@ -17,6 +17,7 @@ from config_api.connections.surroundings import ConnectedAccounts
 from config_api.runs.service import RunService
 from config_api.settings import ConfigApiSettings
 from config_api.web.callers import Authenticator, Caller, LocalUser, Role
+from config_api.webhooks.assembly import Webhooks, webhooks_on
 from contactsync.adapters.sql.audit import SqlAuditTrail
 from contactsync.adapters.sql.callers import SqlCallerDirectory, SqlTickets
 from contactsync.adapters.sql.configurations import SqlConfigurations
@@ -58,6 +59,7 @@ class Resources:
     tokens: TokenSource
     configurations: ConfigurationService
     runs: RunService
+    webhooks: Webhooks
 
 
 @asynccontextmanager
@@ -107,6 +109,7 @@ async def resources_on(foundation: Foundation, settings: ConfigApiSettings) -> R
             tickets=tickets,
             clock=clock,
         ),
+        webhooks=await webhooks_on(foundation, settings, requests, tokens),
     )
 
 

@@ -60,6 +60,7 @@ class ConfigApiSettings(CommonSettings):
     embed_session_lifetime: Duration = Field(timedelta(hours=1), description="The same in a frame of another site")
     requests_per_user: int = Field(300, ge=1, description="Requests of a user a minute, for each process")
     requests_per_organisation: int = Field(3000, ge=1, description="Requests of an organisation a minute, likewise")
+    webhook_hosts: Words = Field((), description="Hosts of outgoing webhooks that may be private and without TLS")
     consent_lifetime: Duration = Field(timedelta(minutes=10), description="How long a consent may take")
     sweep_every: Duration = Field(timedelta(seconds=15), description="How often due and stuck runs are looked for")
     max_body_bytes: int = Field(256 * 1024, ge=1024, description="Larger request bodies are refused")
@@ -73,6 +74,11 @@ class ConfigApiSettings(CommonSettings):
     def public_address(self) -> str:
         """The public address without a slash at its end."""
         return str(self.public_url).rstrip("/")
+
+    @property
+    def can_be_called(self) -> bool:
+        """Whether the CRM takes our address for its notifications: https alone, but for a server in its place."""
+        return self.public_url.scheme == "https" or self.zoho_api_url is not None
 
     @model_validator(mode="after")
     def _local_means_loopback(self) -> Self:

@@ -421,13 +421,17 @@ CREATE TABLE webhook_channels (
     provider_key    text NOT NULL,
     token_hash      bytea NOT NULL,
     expires_at      timestamptz NOT NULL,
+    tried_at        timestamptz NOT NULL,
     created_at      timestamptz NOT NULL,
-    last_event_at   timestamptz,
     PRIMARY KEY (organisation_id, channel_id),
     FOREIGN KEY (organisation_id, connection_id) REFERENCES connections
 );
 CREATE UNIQUE INDEX webhook_channels_id ON webhook_channels (channel_id);
+CREATE UNIQUE INDEX webhook_channels_one ON webhook_channels (organisation_id, connection_id);
 CREATE INDEX webhook_channels_expiry ON webhook_channels (expires_at);
+COMMENT ON COLUMN webhook_channels.provider_key IS 'The number by which the CRM knows the channel';
+COMMENT ON COLUMN webhook_channels.token_hash IS 'Keyed hash of the secret that calls carry; the secret itself is not kept';
+COMMENT ON COLUMN webhook_channels.tried_at IS 'When opening or renewing was last begun: no two processes do it at once';
 
 CREATE TABLE webhook_endpoints (
     organisation_id uuid NOT NULL,
@@ -436,7 +440,7 @@ CREATE TABLE webhook_endpoints (
     name            text NOT NULL,
     url             text,
     events          text[] NOT NULL DEFAULT '{}',
-    secret          bytea,
+    secrets         bytea NOT NULL,
     created_by      uuid NOT NULL,
     created_at      timestamptz NOT NULL,
     disabled_at     timestamptz,
@@ -444,6 +448,7 @@ CREATE TABLE webhook_endpoints (
     FOREIGN KEY (organisation_id, created_by) REFERENCES users
 );
 CREATE UNIQUE INDEX webhook_endpoints_id ON webhook_endpoints (endpoint_id);
+COMMENT ON COLUMN webhook_endpoints.secrets IS 'The secret and the one before it, with the end of their overlap; sealed';
 
 -- --- walls -------------------------------------------------------------------------------------------------------
 
@@ -483,12 +488,12 @@ GRANT SELECT, INSERT ON audit_events TO contactsync_app;
 
 GRANT SELECT (organisation_id, claim_key, crm_key, erased_at) ON organisations TO contactsync_scheduler;
 GRANT SELECT (organisation_id, connection_id) ON connections TO contactsync_scheduler;
-GRANT SELECT (organisation_id, config_id, status, next_due) ON sync_configs TO contactsync_scheduler;
+GRANT SELECT (organisation_id, config_id, crm_connection_id, status, next_due) ON sync_configs TO contactsync_scheduler;
 GRANT SELECT (organisation_id, run_id, config_id, account_key, state, first, slice, attempt, wait_until, created_at,
               updated_at) ON runs TO contactsync_scheduler;
 GRANT SELECT, DELETE ON outbox TO contactsync_scheduler;
 GRANT UPDATE (taken_until, published_at) ON outbox TO contactsync_scheduler;
-GRANT SELECT (organisation_id, channel_id, expires_at) ON webhook_channels TO contactsync_scheduler;
+GRANT SELECT (organisation_id, channel_id, connection_id, expires_at, tried_at) ON webhook_channels TO contactsync_scheduler;
 GRANT SELECT (organisation_id, endpoint_id) ON webhook_endpoints TO contactsync_scheduler;
 GRANT SELECT (account_key, until) ON google_accounts TO contactsync_scheduler;
 

@@ -1,0 +1,136 @@
+"""Calls of the CRM, and the endpoints that an organisation keeps."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from fastapi import APIRouter, Request, Response
+
+from config_api.resources import Given, Resources
+from config_api.web.callers import AdminCaller
+from config_api.web.problems import ProblemError, responses
+from config_api.webhooks.schemas import (
+    Accepted,
+    CreatedWebhookEndpoint,
+    SyncRequest,
+    WebhookEndpoint,
+    WebhookEndpointBody,
+    WebhookEndpointList,
+)
+from config_api.webhooks.service import SECRET_HEADER
+from contactsync.ports.webhooks import Direction, Endpoint
+
+router = APIRouter(tags=["webhooks"])
+
+_SYNC_BODY = {
+    "required": False,
+    "content": {"application/json": {"schema": SyncRequest.model_json_schema(), "example": {"mode": "sync"}}},
+}
+_SYNC_HEADERS = [
+    {"name": name, "in": "header", "required": False, "schema": {"type": "string"}, "description": description}
+    for name, description in (
+        ("webhook-id", "Standard Webhooks: the message's id"),
+        ("webhook-timestamp", "Standard Webhooks: seconds since 1970, within five minutes"),
+        ("webhook-signature", "Standard Webhooks: `v1,` and the signature; several while a secret changes"),
+        (SECRET_HEADER, "Instead of a signature, for callers that cannot sign"),
+    )
+]
+_NOTIFICATION_BODY = {
+    "required": True,
+    "content": {
+        "application/json": {
+            "schema": {"type": "object", "properties": {"token": {"type": "string"}}, "required": ["token"]},
+            "example": {"token": "…", "ids": ["5545974000000087501"], "server_time": 1718117126473},
+        }
+    },
+}
+
+
+@router.post(
+    "/webhooks/zoho/{channel}",
+    status_code=202,
+    summary="A notification of Zoho CRM",
+    responses=responses("not_found", "invalid_request", "body_too_large"),
+    openapi_extra={"requestBody": _NOTIFICATION_BODY},
+)
+async def zoho_notification(channel: UUID, request: Request, given: Given) -> Response:
+    """Ask for runs of the channel's configurations. Protected by the secret that the body carries."""
+    if not await given.webhooks.intake.take(channel, await request.body()):
+        raise ProblemError("not_found")
+    return Response(status_code=202)
+
+
+@router.post(
+    "/webhooks/sync-requests/{endpoint}",
+    status_code=202,
+    summary="A CRM asks for runs",
+    responses=responses("not_found", "invalid_request", "body_too_large"),
+    openapi_extra={"requestBody": _SYNC_BODY, "parameters": _SYNC_HEADERS},
+)
+async def sync_request(endpoint: UUID, request: Request, given: Given) -> Accepted:
+    """Protected by a signature after Standard Webhooks, or by the endpoint's secret in a header."""
+    body = await request.body()
+    return Accepted(configurations=await given.webhooks.sync_requests.take(endpoint, request.headers, body))
+
+
+@router.get(
+    "/v1/webhook-endpoints",
+    summary="Endpoints of the organisation",
+    responses=responses("not_authenticated", "not_allowed", "rate_limited"),
+)
+async def list_webhook_endpoints(caller: AdminCaller, given: Given) -> WebhookEndpointList:
+    """All of them, newest first. Administrators alone."""
+    endpoints = await given.webhooks.endpoints.page(caller)
+    return WebhookEndpointList(items=[WebhookEndpoint.model_validate(_shown(given, one)) for one in endpoints])
+
+
+@router.post(
+    "/v1/webhook-endpoints",
+    status_code=201,
+    summary="Make an endpoint",
+    responses=responses(
+        "not_authenticated", "not_allowed", "invalid_request", "malformed_body", "conflict", "rate_limited"
+    ),
+)
+async def create_webhook_endpoint(
+    body: WebhookEndpointBody, caller: AdminCaller, given: Given
+) -> CreatedWebhookEndpoint:
+    """The secret is in this answer alone."""
+    endpoint, secret = await given.webhooks.endpoints.add(caller, body)
+    return CreatedWebhookEndpoint.model_validate({**_shown(given, endpoint), "secret": secret})
+
+
+@router.post(
+    "/v1/webhook-endpoints/{endpoint_id}/rotate-secret",
+    summary="Give an endpoint a new secret",
+    responses=responses("not_authenticated", "not_allowed", "not_found", "invalid_request", "rate_limited"),
+)
+async def rotate_webhook_secret(endpoint_id: UUID, caller: AdminCaller, given: Given) -> CreatedWebhookEndpoint:
+    """The secret before it holds for another 24 hours; outgoing messages are signed with both."""
+    endpoint, secret = await given.webhooks.endpoints.rotate(caller, endpoint_id)
+    return CreatedWebhookEndpoint.model_validate({**_shown(given, endpoint), "secret": secret})
+
+
+@router.delete(
+    "/v1/webhook-endpoints/{endpoint_id}",
+    status_code=204,
+    summary="Delete an endpoint",
+    responses=responses("not_authenticated", "not_allowed", "not_found", "invalid_request", "rate_limited"),
+)
+async def delete_webhook_endpoint(endpoint_id: UUID, caller: AdminCaller, given: Given) -> Response:
+    """From now on its address is unknown."""
+    await given.webhooks.endpoints.remove(caller, endpoint_id)
+    return Response(status_code=204)
+
+
+def _shown(given: Resources, endpoint: Endpoint) -> dict[str, object]:
+    incoming = f"{given.settings.public_address}/webhooks/sync-requests/{endpoint.endpoint_id}"
+    return {
+        "id": endpoint.endpoint_id,
+        "direction": endpoint.direction,
+        "name": endpoint.name,
+        "url": incoming if endpoint.direction is Direction.INCOMING else endpoint.url,
+        "events": list(endpoint.events),
+        "created_at": endpoint.created_at,
+        "disabled_at": endpoint.disabled_at,
+    }

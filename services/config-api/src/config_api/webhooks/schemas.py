@@ -1,0 +1,70 @@
+"""What travels about webhooks."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Literal
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from contactsync.ports.webhooks import Direction
+
+
+class Event(StrEnum):
+    """What outgoing webhooks tell."""
+
+    RUN_FINISHED = "run.finished"
+    APPROVAL_NEEDED = "run.approval_needed"
+    CONFIGURATION_PAUSED = "configuration.paused"
+
+
+class WebhookEndpointBody(BaseModel):
+    """Creates an endpoint: `incoming` for a CRM that asks for runs, `outgoing` for an address that we call."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    direction: Direction
+    name: str = Field(min_length=1, max_length=100, examples=["CRM production"])
+    url: str | None = Field(None, max_length=2000, description="Where news goes; for `outgoing` alone")
+    events: list[Event] = Field(default_factory=list, description="For `outgoing` alone; none: every event")
+
+
+class WebhookEndpoint(BaseModel):
+    """An endpoint as it stands. Its secret is shown once, when it is made."""
+
+    id: UUID
+    direction: Direction
+    name: str
+    url: str | None = Field(description="`incoming`: the address to call. `outgoing`: the address that is called")
+    events: list[str]
+    created_at: datetime
+    disabled_at: datetime | None = Field(None, description="Since when an outgoing address is gone (it answered 410)")
+
+
+class CreatedWebhookEndpoint(WebhookEndpoint):
+    """The endpoint and its secret, which is not shown again."""
+
+    secret: str = Field(examples=["whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"])
+
+
+class WebhookEndpointList(BaseModel):
+    """All endpoints of the organisation, newest first."""
+
+    items: list[WebhookEndpoint]
+
+
+class SyncRequest(BaseModel):
+    """Asks for runs."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    configuration_id: UUID | None = Field(None, description="Absent: every active configuration of the organisation")
+    mode: Literal["sync", "full"] = "sync"
+
+
+class Accepted(BaseModel):
+    """How many configurations a run was asked for."""
+
+    configurations: int
