@@ -12,7 +12,7 @@
     ├── SyncTokenExpiredError         read that side in full
     ├── PageTokenExpiredError         start that listing again
     ├── RevisionConflictError         read those contacts again, plan again
-    ├── ScopeGoneError                the view or the group is gone: pause the configuration
+    ├── ScopeGoneError                view, group or a mapped field is gone: pause the configuration
     ├── AuthorizationLostError        pause the connection, tell its owner
     │   └── PermissionMissingError    … naming the right that is missing
     ├── ContactRefusedError           skip the contact, record why, go on
@@ -148,7 +148,7 @@ class RevisionConflictError(ContactSyncError):
 
 
 class ScopeGoneError(ContactSyncError):
-    """The list view (`view_gone`) or the contact group (`group_gone`) does not exist any more."""
+    """The list view (`view_gone`), the contact group (`group_gone`) or a mapped field (`crm_field_gone`) is gone."""
 
     disposition = Disposition.PAUSE_CONFIGURATION
     reason = "scope_gone"

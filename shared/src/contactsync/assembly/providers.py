@@ -9,6 +9,8 @@ from contactsync.adapters.google.client import GooglePeople
 from contactsync.adapters.google.endpoints import GoogleEndpoints
 from contactsync.adapters.http import AuthorizedHttp, HttpEdge
 from contactsync.adapters.zoho.client import ZohoContacts
+from contactsync.adapters.zoho.metadata import ZohoMetadata
+from contactsync.adapters.zoho.shown import ShownFields
 from contactsync.ports.directory import CallGate
 from contactsync.ports.state import RunSettings
 from contactsync.ports.vault import TokenSource
@@ -25,9 +27,15 @@ class Providers:
 
     def crm(self, settings: RunSettings, gate: CallGate, *, automation: bool) -> ZohoContacts:
         """The CRM's contacts; `automation` lets the organisation's workflows run on our writes."""
-        policy = settings.policy
+        connection = settings.crm_connection_id
         return ZohoContacts(
-            self.zoho, self.tokens, settings.crm_connection_id, policy.mapping, gate, automation=automation
+            self.zoho,
+            self.tokens,
+            connection,
+            settings.policy.mapping,
+            gate,
+            automation=automation,
+            shown=ShownFields(ZohoMetadata(self.zoho, self.tokens, connection, gate)),
         )
 
     def people(self, settings: RunSettings, gate: CallGate, bindings: Bindings | None = None) -> GooglePeople:

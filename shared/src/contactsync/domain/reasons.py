@@ -78,6 +78,7 @@ class Reason(StrEnum):
     EDITION_FREE = "edition_free"
     VIEW_GONE = "view_gone"
     GROUP_GONE = "group_gone"
+    CRM_FIELD_GONE = "crm_field_gone"
     SCOPE_GONE = "scope_gone"
     NEEDS_RECONNECT = "needs_reconnect"
     DISCONNECTED = "disconnected"
@@ -331,6 +332,10 @@ _WRITTEN: Final[Mapping[Reason, tuple[str, str]]] = {
     Reason.GROUP_GONE: (
         "The Google group does not exist any more. Choose another one to go on; no contact was deleted.",
         "Le groupe Google n'existe plus. Choisissez-en un autre pour continuer ; aucun contact n'a été supprimé.",
+    ),
+    Reason.CRM_FIELD_GONE: (
+        "The CRM does not show a mapped field any more. Have it shown again or remove its row; nothing was emptied.",
+        "Le CRM ne montre plus un champ associé. Faites-le réafficher ou retirez sa ligne ; rien n'a été effacé.",
     ),
     Reason.SCOPE_GONE: (
         "The list view or the group does not exist any more. Choose another one to go on; no contact was deleted.",

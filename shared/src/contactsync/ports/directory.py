@@ -164,7 +164,8 @@ class CrmDirectory(Protocol):
     async def view_page(self, view: ViewId, page: str | None) -> RecordPage:
         """A page (200) of the list view with the mapped fields; `in_scope` is True.
 
-        Raises ScopeGoneError(reason="view_gone"), PageTokenExpiredError.
+        Raises ScopeGoneError(reason="view_gone"), PageTokenExpiredError; as every reading of records,
+        ScopeGoneError(reason="crm_field_gone") when the CRM does not show a mapped field any more.
         """
         ...
 

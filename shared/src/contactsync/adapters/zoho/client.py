@@ -16,6 +16,7 @@ from contactsync.adapters.zoho.codec import RecordCodec
 from contactsync.adapters.zoho.instants import parse_instant
 from contactsync.adapters.zoho.lookups import Lookups
 from contactsync.adapters.zoho.protocol import BATCH, ApiRequest, Listing
+from contactsync.adapters.zoho.shown import ShownFields
 from contactsync.adapters.zoho.writes import Draft
 from contactsync.domain.contact import Observation
 from contactsync.domain.ids import ConnectionId, LinkId, RecordId, ViewId
@@ -39,11 +40,12 @@ log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
 class ZohoContacts:
     """A `CrmDirectory` for one connection and one mapping; holds one page at a time.
 
-    `automation` lets the organisation's workflows run on our writes. No request is repeated here, but for a refused
+    `automation` lets the organisation's workflows run on our writes. `shown` tells whether mapped fields that are empty
+    everywhere are still there, which without it is taken for granted. No request is repeated here, but for a refused
     access token and for records of which the CRM could not hold a field; `edge` belongs to whoever built it.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  each part comes from whoever owns it
         self,
         edge: HttpEdge,
         tokens: TokenSource,
@@ -52,11 +54,13 @@ class ZohoContacts:
         gate: CallGate,
         *,
         automation: bool = False,
+        shown: ShownFields | None = None,
     ) -> None:
         self._api = ZohoApi(edge, tokens, connection_id, gate)
         self._lookups = Lookups(self._api)
         self._codec = RecordCodec(mapping)
         self._automation = automation
+        self._shown = shown
 
     @property
     def credits_remaining(self) -> int | None:
@@ -93,7 +97,7 @@ class ZohoContacts:
         found: list[Observation] = []
         for batch in protocol.chunks(list(dict.fromkeys(ids)), BATCH):
             answer = await self._api.get(protocol.list_ids(batch, self._codec.fields))
-            found += self._decoded(answer, protocol.read_listing(answer), in_scope=None)
+            found += await self._decoded(answer, protocol.read_listing(answer), in_scope=None)
         return found
 
     async def find_addresses(self, addresses: Sequence[str]) -> Sequence[RecordAddress]:
@@ -223,10 +227,12 @@ class ZohoContacts:
         listing = protocol.read_listing(answer)
         if listing.more and listing.next_token is None:
             raise answer.unreadable("more records without a page token")
-        records = self._decoded(answer, listing, in_scope=in_scope)
+        records = await self._decoded(answer, listing, in_scope=in_scope)
         return RecordPage(records, listing.next_token if listing.more else None, protocol.server_time(answer))
 
-    def _decoded(self, answer: Answer, listing: Listing, *, in_scope: bool | None) -> list[Observation]:
+    async def _decoded(self, answer: Answer, listing: Listing, *, in_scope: bool | None) -> list[Observation]:
+        if self._shown is not None:
+            await self._shown.check(listing.rows, self._codec.mapped)
         decode = self._codec.decode
         try:
             return [decode(row, in_scope=in_scope) for row in listing.rows]

@@ -60,6 +60,8 @@ class RecordCodec:
         readers = [(row.crm_field, row.key, _DECODERS.get(crm_kind(row))) for row in mapping.rows]
         self._plain = tuple([(name, key) for name, key, read in readers if read is None])
         self._special = tuple([(name, key, read) for name, key, read in readers if read is not None])
+        self.mapped: Final = tuple(self._key_of_field)
+        """The CRM's fields that the mapping names."""
         names = tuple(dict.fromkeys(chain(self._key_of_field, _NEEDED, _PHONES)))[:MAX_FIELDS]
         self._phones = _phone_fields(mapping.rows, names)
         self.fields: Final = ",".join(names)
