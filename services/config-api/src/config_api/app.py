@@ -10,6 +10,8 @@ from fastapi import APIRouter, FastAPI, Request, Response
 
 from config_api.audit import endpoints as audit
 from config_api.configurations import endpoints as configurations
+from config_api.connections import endpoints as connections
+from config_api.oauth import endpoints as oauth
 from config_api.resources import Resources
 from config_api.runs import endpoints as runs
 from config_api.signin import endpoints as signin
@@ -17,7 +19,15 @@ from config_api.web.middleware import BodyLimit, RequestEdge
 from config_api.web.problems import ANSWERED, MEDIA_TYPE, answer, problem_of
 from config_api.webhooks import endpoints as webhooks
 
-ROUTERS: tuple[APIRouter, ...] = (signin.router, configurations.router, runs.router, webhooks.router, audit.router)
+ROUTERS: tuple[APIRouter, ...] = (
+    signin.router,
+    connections.router,
+    oauth.router,
+    configurations.router,
+    runs.router,
+    webhooks.router,
+    audit.router,
+)
 """Every part of the interface, in the order of the description."""
 
 

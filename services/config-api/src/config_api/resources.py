@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Annotated
@@ -14,6 +14,7 @@ from config_api.callers.assembly import Trust, edges, trust_from
 from config_api.callers.sessions import Sessions
 from config_api.configurations.service import ConfigurationService
 from config_api.connections.surroundings import ConnectedAccounts
+from config_api.oauth.service import Consents, allowed_origins
 from config_api.runs.service import RunService
 from config_api.settings import ConfigApiSettings
 from config_api.web.callers import Authenticator, Caller, LocalUser, Role
@@ -27,9 +28,10 @@ from contactsync.adapters.sql.members import Member, SqlMembers
 from contactsync.adapters.sql.requests import SqlRunRequests
 from contactsync.adapters.sql.run_reports import SqlRunReports
 from contactsync.assembly.foundation import Foundation, open_foundation, run_limits
-from contactsync.assembly.grants import token_source
+from contactsync.assembly.grants import google_oauth, grant_keepers, token_source, zoho_oauth
 from contactsync.domain.ids import OrganisationId, UserId
 from contactsync.ports.clock import Clock
+from contactsync.ports.connections import GrantKeeper, Provider
 from contactsync.ports.vault import TokenSource
 
 LOCAL_USER = Caller(
@@ -56,6 +58,8 @@ class Resources:
     audit: SqlAuditTrail
     idempotency: SqlIdempotency
     connections: SqlConnections
+    keepers: Mapping[Provider, GrantKeeper]
+    consents: Consents
     tokens: TokenSource
     configurations: ConfigurationService
     runs: RunService
@@ -94,6 +98,8 @@ async def resources_on(foundation: Foundation, settings: ConfigApiSettings) -> R
         requests=requests,
         idempotency=SqlIdempotency(database, vault, clock),
         connections=connections,
+        keepers=grant_keepers(foundation, settings),
+        consents=_consents(foundation, settings, connections, tickets),
         tokens=tokens,
         configurations=ConfigurationService(
             store=stored,
@@ -110,6 +116,24 @@ async def resources_on(foundation: Foundation, settings: ConfigApiSettings) -> R
             clock=clock,
         ),
         webhooks=await webhooks_on(foundation, settings, requests, tokens),
+    )
+
+
+def _consents(
+    foundation: Foundation, settings: ConfigApiSettings, store: SqlConnections, tickets: SqlTickets
+) -> Consents:
+    public_url = settings.public_address
+    return Consents(
+        google=google_oauth(foundation, settings),
+        zoho=zoho_oauth(foundation, settings, f"{public_url}/oauth/{Provider.ZOHO.value}/callback"),
+        zoho_edge=foundation.zoho,
+        data_centres=foundation.data_centres,
+        store=store,
+        tickets=tickets,
+        clock=foundation.clock,
+        public_url=public_url,
+        return_origins=allowed_origins(public_url, settings.return_origins),
+        lifetime=settings.consent_lifetime,
     )
 
 

@@ -8,12 +8,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-
-class Provider(StrEnum):
-    """Where an account is."""
-
-    ZOHO = "zoho"
-    GOOGLE = "google"
+from contactsync.ports.connections import Provider
 
 
 class AuthorizeRequest(BaseModel):
@@ -24,7 +19,14 @@ class AuthorizeRequest(BaseModel):
     return_url: str | None = Field(
         None, max_length=2000, description="Where the browser goes afterwards; on the allow-list"
     )
-    display: Literal["page", "popup"] = "page"
+    display: Literal["page", "popup"] = Field(
+        "page", description="`popup`: the window tells its opener how it ended, then closes"
+    )
+    data_centre: str | None = Field(
+        None,
+        pattern="^[a-z]{2}$",
+        description="Zoho alone: the data centre where consent begins. Needed for `cn`, which stands alone",
+    )
 
 
 class AuthorizeAnswer(BaseModel):
@@ -58,3 +60,9 @@ class ConnectionList(BaseModel):
     """All connections of the caller."""
 
     items: list[Connection]
+
+
+class Disconnected(BaseModel):
+    """What became of the grant. Our copy of it is erased in any case."""
+
+    revoked: bool = Field(description="Whether the provider confirmed the end of the grant; else its owner can end it")

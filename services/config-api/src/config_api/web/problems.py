@@ -114,6 +114,12 @@ _ALL = (
     ),
     _problem("consent_refused", 400, "Access was not granted.", "L’accès n’a pas été accordé."),
     _problem(
+        "consent_failed",
+        502,
+        "The account could not be connected. Please start again.",
+        "Le compte n’a pas pu être connecté. Veuillez recommencer.",
+    ),
+    _problem(
         "missing_scope",
         400,
         "Access to the contacts was not granted.",

@@ -80,6 +80,8 @@ class CrmOrganisation:
     paid_edition: str | None
     trial_edition: str | None
     trial_ends: date | None
+    country: str = ""
+    """ISO 3166-1, two letters; empty where the CRM does not tell."""
 
     def edition(self, today: date) -> str:
         """The edition whose limits apply today: the paid one, else that of a running trial, else `free`."""
@@ -154,6 +156,7 @@ class ZohoMetadata:
             paid_edition=_edition(licence.get("paid_type")),
             trial_edition=_edition(licence.get("trial_type")),
             trial_ends=_day(licence.get("trial_expiry")),
+            country=_country(row.get("country_code")),
         )
 
     async def rights(self, profile_id: str) -> CrmRights | None:
@@ -302,6 +305,10 @@ def _object(row: Mapping[str, Any], key: str) -> Mapping[str, Any]:
 def _edition(value: object) -> str | None:
     """The edition's name in small letters; false and null stand for none."""
     return value.strip().lower() or None if isinstance(value, str) else None
+
+
+def _country(value: object) -> str:
+    return value.upper() if isinstance(value, str) and len(value) == 2 and value.isalpha() else ""  # noqa: PLR2004
 
 
 def _day(value: object) -> date | None:

@@ -1,0 +1,1 @@
+"""Consents: from the address that a browser is sent to, to the stored grant."""

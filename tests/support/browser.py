@@ -1,0 +1,95 @@
+"""A browser as far as consents need one, in front of config-api and the simulated vendors."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+import httpx2
+
+from config_api.app import create_app
+from config_api.resources import Resources, open_resources
+from config_api.settings import ConfigApiSettings
+from contactsync.adapters.clock import SystemClock
+from contactsync.assembly.admin import serving
+from simulators.google.settings import DEMO_CLIENT_ID, DEMO_CLIENT_SECRET
+from tests.contract.state.worlds import KEYS
+from tests.support.connected import vendor_settings
+from tests.support.postgres import Database
+from tests.support.vendors import Vendors
+
+PUBLIC = "http://127.0.0.1:8080"
+"""What config-api is told of its address; the browser goes to where it really is."""
+FROM_OUR_PAGE = {"Sec-Fetch-Site": "same-origin"}
+
+
+@dataclass
+class Site:
+    """config-api, served, and one user in front of it."""
+
+    both: Vendors
+    resources: Resources
+    client: httpx2.AsyncClient
+
+    async def begin(self, provider: str, *, headers: Mapping[str, str] = FROM_OUR_PAGE, **body: str) -> str:
+        """The address at which the consent begins."""
+        answer = await self.client.post(f"/v1/connections/{provider}/authorize", json=body, headers=dict(headers))
+        assert answer.status_code == 200, answer.text
+        return str(answer.json()["authorization_url"])
+
+    async def agree(self, authorization_url: str, **simulate: str) -> dict[str, str]:
+        """What the vendor's redirect carries after the user has agreed (or what `simulate` makes of it)."""
+        async with httpx2.AsyncClient(trust_env=False) as vendor:
+            query = dict(parse_qsl(urlsplit(authorization_url).query)) | simulate
+            answer = await vendor.get(urlsplit(authorization_url)._replace(query=urlencode(query)).geturl())
+        assert answer.status_code in {302, 303}, answer.text
+        location = urlsplit(answer.headers["location"])
+        assert f"{location.scheme}://{location.netloc}" == PUBLIC
+        return dict(parse_qsl(location.query))
+
+    async def come_back(self, provider: str, returned: Mapping[str, str], **headers: str) -> httpx2.Response:
+        """The answer of our callback."""
+        return await self.client.get(f"/oauth/{provider}/callback", params=dict(returned), headers=headers)
+
+    async def connect(self, provider: str, **body: str) -> httpx2.Response:
+        """From the first address to the last."""
+        return await self.come_back(provider, await self.agree(await self.begin(provider, **body)))
+
+    async def items(self) -> dict[str, dict[str, Any]]:
+        """The caller's connections by provider."""
+        answer = await self.client.get("/v1/connections")
+        return {item["provider"]: item for item in answer.json()["items"]}
+
+
+@asynccontextmanager
+async def site(both: Vendors, database: Database, **settings: object) -> AsyncIterator[Site]:
+    """config-api over this database and these vendors, whose users agree to everything at once."""
+    callback = f"{PUBLIC}/oauth/google/callback"
+    client = {DEMO_CLIENT_ID: {"secret": DEMO_CLIENT_SECRET, "redirect_uris": [callback]}}
+    await both.google.control.settings(consent="approve", clients=client)
+    await both.crm.control.settings(consent="approve")
+    chosen = ConfigApiSettings.model_validate(
+        {
+            "database_url": database.url,
+            "keys": KEYS,
+            "api_port": 0,
+            "public_url": PUBLIC,
+            **vendor_settings(both),
+            **settings,
+        }
+    )
+    async with open_resources(chosen, SystemClock()) as resources, served(both, resources) as opened:
+        yield opened
+
+
+@asynccontextmanager
+async def served(both: Vendors, resources: Resources) -> AsyncIterator[Site]:
+    """config-api on these resources."""
+    async with (
+        serving(create_app(resources), "127.0.0.1", 0) as port,
+        httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False) as client,
+    ):
+        yield Site(both, resources, client)
