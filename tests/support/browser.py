@@ -54,9 +54,10 @@ class Site:
         """The answer of our callback."""
         return await self.client.get(f"/oauth/{provider}/callback", params=dict(returned), headers=headers)
 
-    async def connect(self, provider: str, **body: str) -> httpx2.Response:
+    async def connect(self, provider: str, *, return_url: str | None = None, display: str = "page") -> httpx2.Response:
         """From the first address to the last."""
-        return await self.come_back(provider, await self.agree(await self.begin(provider, **body)))
+        begun = await self.begin(provider, return_url=return_url, display=display)
+        return await self.come_back(provider, await self.agree(begun))
 
     async def items(self) -> dict[str, dict[str, Any]]:
         """The caller's connections by provider."""
