@@ -34,7 +34,7 @@ class Site:
     resources: Resources
     client: httpx2.AsyncClient
 
-    async def begin(self, provider: str, *, headers: Mapping[str, str] = FROM_OUR_PAGE, **body: str) -> str:
+    async def begin(self, provider: str, *, headers: Mapping[str, str] = FROM_OUR_PAGE, **body: object) -> str:
         """The address at which the consent begins."""
         answer = await self.client.post(f"/v1/connections/{provider}/authorize", json=body, headers=dict(headers))
         assert answer.status_code == 200, answer.text
