@@ -64,6 +64,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/oauth/{provider}/callback": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The end of a consent
+         * @description Store the grant for whom the consent was begun, and send the browser on. Each state is good once.
+         */
+        get: operations["callback_oauth__provider__callback_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/audit-events": {
         parameters: {
             query?: never;
@@ -78,6 +98,66 @@ export interface paths {
         get: operations["list_audit_events_v1_audit_events_get"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/connections": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The caller's connections
+         * @description Every connection that was not ended, with its state.
+         */
+        get: operations["list_connections_v1_connections_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/connections/{provider}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * End a connection
+         * @description Revoke the grant at the provider, erase its tokens, pause what used them. Links and reports stay.
+         */
+        delete: operations["disconnect_v1_connections__provider__delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/connections/{provider}/authorize": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Begin a consent
+         * @description Where to send the caller's browser. The address is good once, for some minutes.
+         */
+        post: operations["authorize_v1_connections__provider__authorize_post"];
         delete?: never;
         options?: never;
         head?: never;
@@ -517,6 +597,40 @@ export interface components {
             next_cursor?: string | null;
         };
         /**
+         * AuthorizeAnswer
+         * @description Where to send the browser.
+         */
+        AuthorizeAnswer: {
+            /**
+             * Authorization Url
+             * @example https://accounts.google.com/o/oauth2/v2/auth?…
+             */
+            authorization_url: string;
+        };
+        /**
+         * AuthorizeRequest
+         * @description Begins a consent.
+         */
+        AuthorizeRequest: {
+            /**
+             * Data Centre
+             * @description Zoho alone: the data centre where consent begins. Needed for `cn`, which stands alone
+             */
+            data_centre?: string | null;
+            /**
+             * Display
+             * @description `popup`: the window tells its opener how it ended, then closes
+             * @default page
+             * @enum {string}
+             */
+            display?: "page" | "popup";
+            /**
+             * Return Url
+             * @description Where the browser goes afterwards; on the allow-list
+             */
+            return_url?: string | null;
+        };
+        /**
          * Backlog
          * @description Contacts that wait for later runs.
          */
@@ -681,6 +795,57 @@ export interface components {
             next_cursor?: string | null;
         };
         /**
+         * Connection
+         * @description One user's grant to one account of one provider.
+         */
+        Connection: {
+            /**
+             * Account Name
+             * @description Who is connected, as the provider names the account
+             * @example ada@example.org
+             */
+            account_name: string;
+            /**
+             * Connected At
+             * Format: date-time
+             */
+            connected_at: string;
+            /**
+             * Data Centre
+             * @default
+             * @example eu
+             */
+            data_centre?: string;
+            /**
+             * Organisation Name
+             * @description The CRM's organisation
+             * @default
+             * @example Analytical Ltd
+             */
+            organisation_name?: string;
+            provider: components["schemas"]["Provider"];
+            /**
+             * Reason
+             * @default
+             */
+            reason?: string;
+            state: components["schemas"]["ConnectionState"];
+        };
+        /**
+         * ConnectionList
+         * @description All connections of the caller.
+         */
+        ConnectionList: {
+            /** Items */
+            items: components["schemas"]["Connection"][];
+        };
+        /**
+         * ConnectionState
+         * @description Whether a connection can be used.
+         * @enum {string}
+         */
+        ConnectionState: "active" | "needs_reconnect";
+        /**
          * CreatedWebhookEndpoint
          * @description The endpoint and its secret, which is not shown again.
          */
@@ -722,6 +887,17 @@ export interface components {
          * @enum {string}
          */
         DeletePolicy: "keep" | "from_crm" | "propagate";
+        /**
+         * Disconnected
+         * @description What became of the grant. Our copy of it is erased in any case.
+         */
+        Disconnected: {
+            /**
+             * Revoked
+             * @description Whether the provider confirmed the end of the grant; else its owner can end it
+             */
+            revoked: boolean;
+        };
         /**
          * Event
          * @description What outgoing webhooks tell.
@@ -884,6 +1060,12 @@ export interface components {
              */
             to_write: number;
         };
+        /**
+         * Provider
+         * @description Where an account is.
+         * @enum {string}
+         */
+        Provider: "zoho" | "google";
         /**
          * RequestedRun
          * @description The run that answers a request.
@@ -1330,6 +1512,59 @@ export interface operations {
             };
         };
     };
+    callback_oauth__provider__callback_get: {
+        parameters: {
+            query: {
+                state: string;
+                code?: string | null;
+                error?: string | null;
+                "accounts-server"?: string | null;
+                location?: string | null;
+            };
+            header?: never;
+            path: {
+                provider: components["schemas"]["Provider"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page that says how it ended */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/html": unknown;
+                };
+            };
+            /** @description Successful Response */
+            303: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `state_invalid` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `invalid_request` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
     list_audit_events_v1_audit_events_get: {
         parameters: {
             query?: {
@@ -1382,6 +1617,146 @@ export interface operations {
             };
             /** @description `rate_limited` */
             429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    list_connections_v1_connections_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConnectionList"];
+                };
+            };
+            /** @description `not_authenticated` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    disconnect_v1_connections__provider__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                provider: components["schemas"]["Provider"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Disconnected"];
+                };
+            };
+            /** @description `not_authenticated` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `not_found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `invalid_request` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    authorize_v1_connections__provider__authorize_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                provider: components["schemas"]["Provider"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AuthorizeRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuthorizeAnswer"];
+                };
+            };
+            /** @description `malformed_body` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `not_authenticated` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `body_too_large` */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `invalid_request` */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
