@@ -53,6 +53,8 @@ if command -v flock >/dev/null 2>&1; then # two commands typed at once set up on
 fi
 
 export UV_CACHE_DIR="${UV_CACHE_DIR:-$root/.cache/uv}" PIP_CACHE_DIR="${PIP_CACHE_DIR:-$root/.cache/pip}"
+# pip asks rustc for its version, and a rustup that has no home yet would make one.
+[ -e "${HOME:-/nonexistent}/.rustup" ] || export RUSTUP_HOME="${RUSTUP_HOME:-$root/.cache/rustup}"
 export UV_PYTHON_DOWNLOADS=never UV_LINK_MODE="${UV_LINK_MODE:-hardlink}" PIP_DISABLE_PIP_VERSION_CHECK=1
 rm -f .venv/.set-up-*
 
