@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime
 from typing import Annotated, Final
 from uuid import UUID
 
@@ -13,7 +12,7 @@ from config_api.configurations.schemas import Configuration, ConfigurationBody, 
 from config_api.resources import Given
 from config_api.web.callers import AnyCaller
 from config_api.web.idempotency import IdempotencyKey, IdempotentRoute
-from config_api.web.paging import Cursor, Limit, decode_cursor, encode_cursor, invalid_cursor
+from config_api.web.paging import Cursor, Limit, dated_place, encode_cursor
 from config_api.web.problems import ProblemError, responses
 from contactsync.ports.configurations import Place
 
@@ -54,7 +53,8 @@ async def create(
 @router.get("", responses=responses("invalid_request"))
 async def list_all(caller: AnyCaller, given: Given, cursor: Cursor = None, limit: Limit = 50) -> ConfigurationPage:
     """Configurations of the caller, or of the organisation for its administrators; newest first."""
-    items = await given.configurations.page(caller, _place(cursor), limit + 1)
+    place = dated_place(cursor)
+    items = await given.configurations.page(caller, Place(*place) if place else None, limit + 1)
     last = items[limit - 1] if len(items) > limit else None
     next_cursor = encode_cursor(last.created_at.isoformat(), str(last.id)) if last else None
     return ConfigurationPage(items=items[:limit], next_cursor=next_cursor)
@@ -136,13 +136,3 @@ def _etag(if_match: str | None) -> int | None:
     if match is None:
         raise ProblemError("stale_version")
     return int(match[1])
-
-
-def _place(cursor: str | None) -> Place | None:
-    parts = decode_cursor(cursor, 2)
-    if parts is None:
-        return None
-    try:
-        return Place(datetime.fromisoformat(parts[0]), UUID(parts[1]))
-    except ValueError as error:
-        raise invalid_cursor() from error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated, Any, Final
 from uuid import UUID
 
@@ -17,7 +16,7 @@ from config_api.runs.service import TICKET_LIFETIME
 from config_api.web.callers import AnyCaller, Caller, current_caller
 from config_api.web.idempotency import IdempotencyKey, IdempotentRoute
 from config_api.web.language import language_of
-from config_api.web.paging import Cursor, Limit, decode_cursor, encode_cursor, invalid_cursor
+from config_api.web.paging import Cursor, Limit, dated_place, encode_cursor, id_place
 from config_api.web.problems import ProblemError, responses
 from contactsync.domain.ids import LinkId
 from contactsync.domain.outcome import Outcome
@@ -66,7 +65,8 @@ async def list_all(
     config_id: UUID, caller: AnyCaller, given: Given, request: Request, cursor: Cursor = None, limit: Limit = 50
 ) -> RunPage:
     """Runs of a configuration, newest first."""
-    reports = await given.runs.page(caller, config_id, _run_place(cursor), limit + 1)
+    place = dated_place(cursor)
+    reports = await given.runs.page(caller, config_id, RunPlace(*place) if place else None, limit + 1)
     last = reports[limit - 1] if len(reports) > limit else None
     return RunPage(
         items=[shown(report, language_of(request)) for report in reports[:limit]],
@@ -110,7 +110,10 @@ async def contacts(  # noqa: PLR0913  each is one part of the request
         pages = given.runs.reports.all_contacts(caller.organisation_id, report, outcome)
         headers = {"Content-Disposition": f'attachment; filename="run-{report.run_id}.csv"'}
         return StreamingResponse(as_csv(pages, language), media_type=f"{_CSV}; charset=utf-8", headers=headers)
-    rows = await given.runs.reports.contacts(caller.organisation_id, report, outcome, _link_place(cursor), limit + 1)
+    after = id_place(cursor)
+    rows = await given.runs.reports.contacts(
+        caller.organisation_id, report, outcome, LinkId(after) if after else None, limit + 1
+    )
     return RunContactPage(
         items=[row(contact, language) for contact in rows[:limit]],
         next_cursor=encode_cursor(str(rows[limit - 1].link_id)) if len(rows) > limit else None,
@@ -195,23 +198,3 @@ async def _watcher(request: Request, given: Given, ticket: str | None, run_id: U
 def _answering(report: RunReport, request: Request, response: Response) -> Run:
     response.headers["Location"] = f"/v1/runs/{report.run_id}"
     return shown(report, language_of(request))
-
-
-def _run_place(cursor: str | None) -> RunPlace | None:
-    parts = decode_cursor(cursor, 2)
-    if parts is None:
-        return None
-    try:
-        return RunPlace(datetime.fromisoformat(parts[0]), UUID(parts[1]))
-    except ValueError as error:
-        raise invalid_cursor() from error
-
-
-def _link_place(cursor: str | None) -> LinkId | None:
-    parts = decode_cursor(cursor, 1)
-    if parts is None:
-        return None
-    try:
-        return LinkId(UUID(parts[0]))
-    except ValueError as error:
-        raise invalid_cursor() from error

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import binascii
+from datetime import datetime
 from typing import Annotated
+from uuid import UUID
 
 import orjson
 from fastapi import Query
@@ -36,3 +38,30 @@ def decode_cursor(cursor: str | None, parts: int) -> tuple[str, ...] | None:
 def invalid_cursor() -> ProblemError:
     """The problem of a cursor that this list has not given."""
     return ProblemError("invalid_request", errors=[FieldError("cursor", "cursor_invalid", "Not a cursor of this list")])
+
+
+def id_place(cursor: str | None) -> UUID | None:
+    """Where a page begins in a list that is ordered by id."""
+    parts = decode_cursor(cursor, 1)
+    return None if parts is None else _id(parts[0])
+
+
+def dated_place(cursor: str | None) -> tuple[datetime, UUID] | None:
+    """Where a page begins in a list that is ordered by date and id."""
+    parts = decode_cursor(cursor, 2)
+    if parts is None:
+        return None
+    try:
+        date = datetime.fromisoformat(parts[0])
+    except ValueError as error:
+        raise invalid_cursor() from error
+    if date.tzinfo is None:
+        raise invalid_cursor()
+    return date, _id(parts[1])
+
+
+def _id(text: str) -> UUID:
+    try:
+        return UUID(text)
+    except ValueError as error:
+        raise invalid_cursor() from error

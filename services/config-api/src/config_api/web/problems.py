@@ -107,6 +107,12 @@ _ALL = (
         "Rien n’attend de réponse : elle a déjà été donnée, ou la question ne s’est jamais posée.",
     ),
     _problem(
+        "action_not_possible",
+        409,
+        "This cannot be asked of the contact as it stands.",
+        "Cela ne peut pas être demandé pour ce contact dans son état actuel.",
+    ),
+    _problem(
         "state_invalid",
         400,
         "This sign-in has expired or was used already. Please start again.",

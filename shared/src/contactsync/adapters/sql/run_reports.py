@@ -125,7 +125,7 @@ class SqlRunReports:
                 )
             else:
                 rows = await connection.fetch(_ROWS, organisation_id, run.run_id, outcome, after or _START, limit)
-        return [_contact(row, sealer, organisation_id, run.run_id) for row in rows]
+        return [contact_from(row, sealer, organisation_id, run.run_id) for row in rows]
 
     async def all_contacts(
         self, organisation_id: OrganisationId, run: RunReport, outcome: Outcome | None
@@ -187,21 +187,23 @@ def _report(row: asyncpg.Record) -> RunReport:
     )
 
 
-def _contact(row: asyncpg.Record, sealer: Sealer, organisation_id: OrganisationId, run_id: RunId) -> RunContact:
+def contact_from(
+    row: asyncpg.Record, sealer: Sealer, organisation_id: OrganisationId, run_id: RunId, prefix: str = ""
+) -> RunContact:
+    """The report's row in a record whose columns have this prefix, all but `link_id`."""
     name, message = "", ""
-    if row["sealed"] is not None:
-        name, message = orjson.loads(
-            sealer.open(row["sealed"], report_context(organisation_id, run_id, row["link_id"]))
-        )
+    if row[f"{prefix}sealed"] is not None:
+        context = report_context(organisation_id, run_id, row["link_id"])
+        name, message = orjson.loads(sealer.open(row[f"{prefix}sealed"], context))
     return RunContact(
         link_id=row["link_id"],
-        outcome=Outcome(row["outcome"]),
-        reason=row["reason"],
-        crm_id=row["crm_id"],
-        google_id=row["google_id"],
+        outcome=Outcome(row[f"{prefix}outcome"]),
+        reason=row[f"{prefix}reason"],
+        crm_id=row[f"{prefix}crm_id"],
+        google_id=row[f"{prefix}google_id"],
         name=name,
-        fields=row["fields"],
-        sides=[Side(side) for side in row["sides"]],
-        left_out=orjson.loads(row["left_out"]),
+        fields=row[f"{prefix}fields"],
+        sides=[Side(side) for side in row[f"{prefix}sides"]],
+        left_out=orjson.loads(row[f"{prefix}left_out"]),
         provider_message=message,
     )

@@ -1,0 +1,1 @@
+"""What became of single contacts, and what may be asked of them."""
