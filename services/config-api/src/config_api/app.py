@@ -12,6 +12,7 @@ from config_api.audit import endpoints as audit
 from config_api.configurations import endpoints as configurations
 from config_api.connections import endpoints as connections
 from config_api.oauth import endpoints as oauth
+from config_api.pairs import endpoints as pairs
 from config_api.resources import Resources
 from config_api.runs import endpoints as runs
 from config_api.signin import endpoints as signin
@@ -24,6 +25,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     connections.router,
     oauth.router,
     configurations.router,
+    pairs.router,
     runs.router,
     webhooks.router,
     audit.router,

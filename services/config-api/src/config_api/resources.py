@@ -15,16 +15,19 @@ from config_api.callers.sessions import Sessions
 from config_api.configurations.service import ConfigurationService
 from config_api.connections.surroundings import ConnectedAccounts
 from config_api.oauth.service import Consents, allowed_origins
+from config_api.pairs.service import PairService
 from config_api.runs.service import RunService
 from config_api.settings import ConfigApiSettings
 from config_api.web.callers import Authenticator, Caller, LocalUser, Role
 from config_api.webhooks.assembly import Webhooks, webhooks_on
+from contactsync.adapters.sql.answers import SqlPairAnswers
 from contactsync.adapters.sql.audit import SqlAuditTrail
 from contactsync.adapters.sql.callers import SqlCallerDirectory, SqlTickets
 from contactsync.adapters.sql.configurations import SqlConfigurations
 from contactsync.adapters.sql.connections import SqlConnections
 from contactsync.adapters.sql.idempotency import SqlIdempotency
 from contactsync.adapters.sql.members import Member, SqlMembers
+from contactsync.adapters.sql.pairs import SqlPairs
 from contactsync.adapters.sql.requests import SqlRunRequests
 from contactsync.adapters.sql.run_reports import SqlRunReports
 from contactsync.assembly.foundation import Foundation, open_foundation, run_limits
@@ -64,6 +67,7 @@ class Resources:
     configurations: ConfigurationService
     runs: RunService
     webhooks: Webhooks
+    pairs: PairService
 
 
 @asynccontextmanager
@@ -116,6 +120,13 @@ async def resources_on(foundation: Foundation, settings: ConfigApiSettings) -> R
             clock=clock,
         ),
         webhooks=await webhooks_on(foundation, settings, requests, tokens),
+        pairs=PairService(
+            configurations=stored,
+            pairs=SqlPairs(database, vault),
+            answers=SqlPairAnswers(database, vault),
+            requests=requests,
+            clock=clock,
+        ),
     )
 
 

@@ -27,9 +27,9 @@ _RUNS_LOOKED_AT: Final = 200
 
 def _by_remote(side: Side, place: int) -> str:
     """Pairs by the id of one side: each state has an index of its own."""
-    of_account = f"SELECT link_id FROM links WHERE organisation_id = $1 AND account_key = $3 AND {side}_id = ${place}"
-    living, gone = f"{of_account} AND state <> 'gone'", f"{of_account} AND state = 'gone'"
-    return f"(${place}::text IS NULL OR s.link_id IN ({living} UNION ALL {gone}))"
+    found = f"FROM links WHERE organisation_id = $1 AND account_key = $3 AND {side}_id = ${place}"
+    each = " UNION ALL ".join(f"SELECT link_id {found} AND {state}" for state in ("state <> 'gone'", "state = 'gone'"))
+    return f"(${place}::text IS NULL OR s.link_id IN ({each}))"
 
 
 _STANDS: Final = f"""CASE $9::text
