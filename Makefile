@@ -25,6 +25,9 @@ demo: set-up-run ## The same, and end after the reports
 k8s-check: set-up ## Render deploy/k8s and check it against the schemas of several versions, with the compose file and the image's recipe
 	@$(python) -m pytest -n 0 tests/unit/deploy $(ARGS)
 
+image-check: set-up ## Build the image and run every role of it (needs docker or podman; see tests/images/engine.py)
+	@$(python) -m tests.support.run -n 0 -m image tests/images $(ARGS)
+
 up: ## Start Contact Sync on this machine in containers: PostgreSQL, RabbitMQ, every role (docker compose)
 	@deploy/compose/prepare.sh
 	@docker compose --file deploy/compose/compose.yaml up --detach --build --wait $(ARGS)
@@ -39,7 +42,7 @@ test: set-up ## Run every suite, against private PostgreSQL and RabbitMQ servers
 	@$(python) -m tests.support.run $(ARGS)
 
 test-fast: set-up ## Run the tests that need no server
-	@$(python) -m pytest -n 2 -m "not (postgres or rabbitmq or process or browser)" $(ARGS)
+	@$(python) -m pytest -n 2 -m "not (postgres or rabbitmq or process or browser or image)" $(ARGS)
 
 bench: set-up ## Play the scenarios at full size: calls, time, processor, memory (ARGS=--help)
 	@$(python) -m benchmarks $(ARGS)
