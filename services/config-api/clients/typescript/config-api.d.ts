@@ -164,6 +164,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/me": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The caller's edition, permissions and directions
+         * @description Each with its reason, from the CRM's own answers.
+         */
+        get: operations["show_me_v1_me_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/runs/{run_id}": {
         parameters: {
             query?: never;
@@ -547,6 +567,28 @@ export interface components {
          * @enum {string}
          */
         Action: "connection.made" | "connection.removed" | "connection.lost" | "configuration.created" | "configuration.changed" | "configuration.activated" | "configuration.deactivated" | "configuration.deleted" | "run.requested" | "run.cancelled" | "deletes.approved" | "deletes.refused" | "contact.decided" | "report.exported" | "webhook_endpoint.created" | "webhook_endpoint.rotated" | "webhook_endpoint.deleted" | "embed_session.created";
+        /**
+         * AllowedDirection
+         * @description A direction, and whether it may be chosen.
+         */
+        AllowedDirection: {
+            /** Allowed */
+            allowed: boolean;
+            direction: components["schemas"]["contactsync__domain__policy__Direction"];
+            /**
+             * Message
+             * @description The same as a sentence in the caller's language
+             * @default
+             */
+            message?: string;
+            /**
+             * Reason
+             * @description Code; empty when it is allowed
+             * @default
+             * @example edition_free
+             */
+            reason?: string;
+        };
         /**
          * AuditEvent
          * @description One act.
@@ -984,6 +1026,29 @@ export interface components {
             google_field: string;
         };
         /**
+         * Me
+         * @description Edition, permissions and directions as of the last check.
+         */
+        Me: {
+            /**
+             * Checked At
+             * Format: date-time
+             */
+            checked_at: string;
+            /** Directions */
+            directions: components["schemas"]["AllowedDirection"][];
+            /**
+             * Edition
+             * @description `free`, or the edition whose limits apply
+             * @example enterprise
+             */
+            edition: string;
+            /** Edition Allows Sync */
+            edition_allows_sync: boolean;
+            /** Permissions */
+            permissions: components["schemas"]["Permission"][];
+        };
+        /**
          * NoEmailRule
          * @description What happens to contacts without an e-mail address.
          * @enum {string}
@@ -995,6 +1060,31 @@ export interface components {
          * @enum {string}
          */
         Outcome: "failed" | "held" | "waiting" | "skipped" | "deleted" | "created" | "updated" | "linked" | "unchanged";
+        /**
+         * Permission
+         * @description A right of the CRM profile.
+         */
+        Permission: {
+            /**
+             * Granted
+             * @description null: the CRM does not tell this user
+             */
+            granted: boolean | null;
+            /**
+             * Message
+             * @description The same as a sentence in the caller's language
+             * @default
+             */
+            message?: string;
+            name: components["schemas"]["Right"];
+            /**
+             * Reason
+             * @description Code; empty when it is granted
+             * @default
+             * @example no_right_delete
+             */
+            reason?: string;
+        };
         /**
          * Phase
          * @description Steps of a run, in order.
@@ -1078,6 +1168,12 @@ export interface components {
             coalesced?: ("joined" | "queued_next") | null;
             run: components["schemas"]["Run"];
         };
+        /**
+         * Right
+         * @description A right of a CRM profile that the sync depends on.
+         * @enum {string}
+         */
+        Right: "google_sync" | "view_contacts" | "create_contacts" | "edit_contacts" | "delete_contacts";
         /**
          * RowDirection
          * @description A row narrowed to one direction.
@@ -1757,6 +1853,65 @@ export interface operations {
             };
             /** @description `invalid_request` */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    show_me_v1_me_get: {
+        parameters: {
+            query?: {
+                /** @description Ask the CRM even if the last answer is younger than an hour */
+                fresh?: boolean;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Me"];
+                };
+            };
+            /** @description `not_authenticated` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `not_connected` `needs_reconnect` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `invalid_request` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `provider_unavailable` */
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };

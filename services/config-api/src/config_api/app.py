@@ -11,6 +11,7 @@ from fastapi import APIRouter, FastAPI, Request, Response
 from config_api.audit import endpoints as audit
 from config_api.configurations import endpoints as configurations
 from config_api.connections import endpoints as connections
+from config_api.me import endpoints as me
 from config_api.oauth import endpoints as oauth
 from config_api.pairs import endpoints as pairs
 from config_api.resources import Resources
@@ -22,6 +23,7 @@ from config_api.webhooks import endpoints as webhooks
 
 ROUTERS: tuple[APIRouter, ...] = (
     signin.router,
+    me.router,
     connections.router,
     oauth.router,
     configurations.router,

@@ -14,6 +14,7 @@ from config_api.callers.assembly import Trust, edges, trust_from
 from config_api.callers.sessions import Sessions
 from config_api.configurations.service import ConfigurationService
 from config_api.connections.surroundings import ConnectedAccounts
+from config_api.me.service import MeService
 from config_api.oauth.service import Consents, allowed_origins
 from config_api.pairs.service import PairService
 from config_api.runs.service import RunService
@@ -32,6 +33,7 @@ from contactsync.adapters.sql.requests import SqlRunRequests
 from contactsync.adapters.sql.run_reports import SqlRunReports
 from contactsync.assembly.foundation import Foundation, open_foundation, run_limits
 from contactsync.assembly.grants import google_oauth, grant_keepers, token_source, zoho_oauth
+from contactsync.assembly.rights import rights_check
 from contactsync.domain.ids import OrganisationId, UserId
 from contactsync.ports.clock import Clock
 from contactsync.ports.connections import GrantKeeper, Provider
@@ -63,6 +65,7 @@ class Resources:
     connections: SqlConnections
     keepers: Mapping[Provider, GrantKeeper]
     consents: Consents
+    me: MeService
     tokens: TokenSource
     configurations: ConfigurationService
     runs: RunService
@@ -89,6 +92,7 @@ async def resources_on(foundation: Foundation, settings: ConfigApiSettings) -> R
     requests = SqlRunRequests(database, clock, limits=limits)
     connections = SqlConnections(database, vault, clock)
     tokens = token_source(foundation, settings)
+    me = MeService(connections, rights_check(foundation, settings, tokens), clock)
     stored = SqlConfigurations(database, requests)
     return Resources(
         settings=settings,
@@ -103,11 +107,12 @@ async def resources_on(foundation: Foundation, settings: ConfigApiSettings) -> R
         idempotency=SqlIdempotency(database, vault, clock),
         connections=connections,
         keepers=grant_keepers(foundation, settings),
+        me=me,
         consents=_consents(foundation, settings, connections, tickets),
         tokens=tokens,
         configurations=ConfigurationService(
             store=stored,
-            surroundings=ConnectedAccounts(foundation, connections, tokens),
+            surroundings=ConnectedAccounts(foundation, connections, tokens, me),
             clock=clock,
             limits=limits,
             catch_up_pause_s=settings.catch_up_pause.total_seconds(),

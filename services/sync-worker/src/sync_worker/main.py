@@ -11,7 +11,6 @@ from contactsync.adapters.sql.database import Database, PoolSettings
 from contactsync.adapters.sql.leases import worker_presence
 from contactsync.assembly.admin import admin_app, serving
 from contactsync.assembly.foundation import Foundation, job_queue, open_foundation
-from contactsync.assembly.grants import token_source
 from contactsync.errors import ContactSyncError, TemporaryError
 from contactsync.ports.queue import JobQueue
 from contactsync.telemetry.logs import get_logger
@@ -56,7 +55,7 @@ async def work(foundation: Foundation, queue: JobQueue, settings: SyncWorkerSett
         state = state_on(foundation, settings)
         runner = SliceRunner(
             state,
-            ports_on(foundation, state, token_source(foundation, settings)),
+            ports_on(foundation, settings, state),
             foundation.clock,
             settings.runner_settings(),
             holder=holder,

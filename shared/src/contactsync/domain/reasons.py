@@ -84,6 +84,11 @@ class Reason(StrEnum):
     DISCONNECTED = "disconnected"
     USER_INACTIVE = "user_inactive"
     PROFILE_UNREADABLE = "profile_unreadable"
+    NO_RIGHT_GOOGLE_SYNC = "no_right_google_sync"
+    NO_RIGHT_VIEW = "no_right_view"
+    NO_RIGHT_CREATE = "no_right_create"
+    NO_RIGHT_EDIT = "no_right_edit"
+    NO_RIGHT_DELETE = "no_right_delete"
     MISSING_SCOPE = "missing_scope"
     SERVICE_DISABLED = "service_disabled"
     WRONG_DATA_CENTRE = "wrong_data_centre"
@@ -356,6 +361,26 @@ _WRITTEN: Final[Mapping[Reason, tuple[str, str]]] = {
     Reason.PROFILE_UNREADABLE: (
         "You may not read your CRM profile, so only CRM to Google is offered until an administrator connects.",
         "Profil CRM illisible : seul CRM vers Google est proposé tant qu'aucun administrateur n'est connecté.",
+    ),
+    Reason.NO_RIGHT_GOOGLE_SYNC: (
+        "Your CRM profile lacks “Sync with Google Contact”. There is no sync without it.",
+        "Le droit « Synchroniser avec Google Contacts » manque à votre profil CRM. Sans lui, pas de synchronisation.",
+    ),
+    Reason.NO_RIGHT_VIEW: (
+        "Your CRM profile lacks “View Contacts”. There is no sync without it.",
+        "Le droit « Afficher les contacts » manque à votre profil CRM. Sans lui, aucune synchronisation.",
+    ),
+    Reason.NO_RIGHT_CREATE: (
+        "Your CRM profile lacks “Create Contacts”. Only CRM to Google is possible.",
+        "Le droit « Créer des contacts » manque à votre profil CRM. Seul CRM vers Google est possible.",
+    ),
+    Reason.NO_RIGHT_EDIT: (
+        "Your CRM profile lacks “Edit Contacts”. Only CRM to Google is possible.",
+        "Le droit « Modifier les contacts » manque à votre profil CRM. Seul CRM vers Google est possible.",
+    ),
+    Reason.NO_RIGHT_DELETE: (
+        "Your CRM profile lacks “Delete Contacts”. Only CRM to Google is possible.",
+        "Le droit « Supprimer les contacts » manque à votre profil CRM. Seul CRM vers Google est possible.",
     ),
     Reason.MISSING_SCOPE: (
         "A permission was not granted when the account was connected. Reconnect and grant all of them.",

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from config_api.configurations.surroundings import Group
+from config_api.me.service import MeService
 from config_api.web.callers import Caller
 from config_api.web.problems import ProblemError
 from contactsync.adapters.google.metadata import GoogleAccount
@@ -13,10 +14,10 @@ from contactsync.adapters.http import AuthorizedHttp, OpenGate
 from contactsync.adapters.sql.connections import SqlConnections
 from contactsync.adapters.zoho.metadata import ZohoMetadata
 from contactsync.assembly.foundation import Foundation
+from contactsync.assembly.rights import access_of
 from contactsync.domain.catalogue import CrmField
 from contactsync.domain.ids import GroupId, ViewId
 from contactsync.domain.policy import Direction
-from contactsync.domain.reasons import Reason
 from contactsync.ports.configurations import Accounts
 from contactsync.ports.connections import ConnectionState, Owner, Provider, StoredConnection
 from contactsync.ports.vault import TokenSource
@@ -29,6 +30,7 @@ class ConnectedAccounts:
     foundation: Foundation
     connections: SqlConnections
     tokens: TokenSource
+    me: MeService
 
     async def accounts(self, caller: Caller) -> Accounts:
         """The caller's two connections. Raises a `not_connected` or `needs_reconnect` problem."""
@@ -37,17 +39,10 @@ class ConnectedAccounts:
 
     async def directions(self, caller: Caller) -> frozenset[Direction]:
         """What the caller's rights in the CRM allow. Raises a `permission_missing` problem when that is nothing."""
-        metadata = await self._metadata(caller)
-        organisation = await metadata.organisation()
-        if organisation.edition(self.foundation.clock.now().date()) == "free":
-            raise ProblemError("permission_missing", Reason.EDITION_FREE)
-        user = await metadata.current_user()
-        rights = await metadata.rights(user.profile_id)
-        if rights is None:
-            return frozenset({Direction.CRM_TO_GOOGLE})
-        if not rights.google_sync or not rights.view:
-            raise ProblemError("permission_missing", ", ".join(rights.missing()))
-        return frozenset({Direction.CRM_TO_GOOGLE}) if rights.missing() else frozenset(Direction)
+        found = access_of(await self.me.facts(caller, afresh=True))
+        if found.reason:
+            raise ProblemError("permission_missing", found.reason)
+        return found.allowed
 
     async def fields(self, caller: Caller) -> Mapping[str, CrmField]:
         """The fields of the CRM's contacts by API name."""

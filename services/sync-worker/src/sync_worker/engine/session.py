@@ -52,6 +52,17 @@ class HasLease(Protocol):
         ...
 
 
+class Rights(Protocol):
+    """What the CRM allows the owner of the run."""
+
+    async def require(self, *, afresh: bool = False) -> None:
+        """Return when the run may go on in its direction; asks the CRM when the last answer is old, or `afresh`.
+
+        Raises PermissionMissingError, whose reason names what is missing, and AuthorizationLostError.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ports:
     """Everything outside that a slice touches."""
@@ -62,6 +73,8 @@ class Ports:
     clock: Clock
     digester: Digester
     new_id: Callable[[], LinkId]
+    rights: Rights | None = None
+    """None where nobody restricts the owner: in simulations."""
 
 
 class Session:

@@ -7,7 +7,13 @@ from random import Random
 
 import structlog
 
-from contactsync.errors import ContactSyncError, Disposition, SyncTokenExpiredError, TemporaryError
+from contactsync.errors import (
+    ContactSyncError,
+    Disposition,
+    PermissionMissingError,
+    SyncTokenExpiredError,
+    TemporaryError,
+)
 from contactsync.ports.state import Phase, RunMode, RunState
 from sync_worker.engine.apply import apply
 from sync_worker.engine.deletes import delete, delete_approved
@@ -36,11 +42,15 @@ async def run_slice(session: Session, rng: Random) -> None:
         await read_google_in_full(session)
         await _enter(session, Phase.OBSERVE)
         await hand_on(session)
+    except PermissionMissingError as error:
+        await _handle(session, await _named(session, error), rng)
     except ContactSyncError as error:
         await _handle(session, error, rng)
 
 
 async def _work(session: Session) -> None:
+    if session.ports.rights is not None:
+        await session.ports.rights.require()
     await recover(session)
     while not session.over:
         if session.run.phase is Phase.FINISH:
@@ -54,6 +64,19 @@ async def _work(session: Session) -> None:
         elif done:
             await _enter(session, then)
     await hand_on(session)
+
+
+async def _named(session: Session, refused: PermissionMissingError) -> ContactSyncError:
+    """The refusal of a call, with the name of the right that was withdrawn, where the CRM tells it."""
+    if session.ports.rights is None or refused.reason != PermissionMissingError.reason:
+        return refused
+    try:
+        await session.ports.rights.require(afresh=True)
+    except PermissionMissingError as error:
+        return error
+    except ContactSyncError as error:
+        log.info("sync.rights.unknown", reason=error.reason)
+    return refused
 
 
 async def _step(session: Session) -> tuple[bool, Phase]:

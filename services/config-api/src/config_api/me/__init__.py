@@ -1,0 +1,1 @@
+"""What the caller may do here, and why not the rest."""

@@ -1,0 +1,152 @@
+"""The rights that a user's grant stands on: asked of the CRM when due, kept with the connection.
+
+Where the CRM does not let a user read his own profile, an administrator's connection of the same organisation is asked
+for it. A user who is not active in the CRM any more loses his grants on both sides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Final
+
+from contactsync.adapters.http import HttpEdge, OpenGate
+from contactsync.adapters.sql.connections import SqlConnections
+from contactsync.adapters.zoho.metadata import CrmRights, ZohoMetadata
+from contactsync.assembly.foundation import Foundation
+from contactsync.assembly.grants import grant_keepers
+from contactsync.assembly.settings import CommonSettings
+from contactsync.domain.ids import ConnectionId, OrganisationId
+from contactsync.domain.policy import Direction
+from contactsync.domain.reasons import Reason
+from contactsync.domain.rights import Access, Right, access
+from contactsync.errors import AuthorizationLostError, ContactSyncError, PermissionMissingError
+from contactsync.ports.clock import Clock
+from contactsync.ports.connections import CrmFacts, GrantKeeper, Owner, Provider, StoredConnection
+from contactsync.ports.directory import CallGate
+from contactsync.ports.vault import TokenSource
+from contactsync.telemetry.logs import get_logger
+
+log = get_logger(__name__)
+
+CHECKED_EVERY: Final = timedelta(hours=1)
+NOW: Final = timedelta()
+"""An age that no check has: the CRM is asked in any case."""
+
+
+@dataclass(frozen=True, slots=True)
+class CrmRightsCheck:
+    """Asks the CRM; all are control calls."""
+
+    store: SqlConnections
+    tokens: TokenSource
+    zoho: HttpEdge
+    keepers: Mapping[Provider, GrantKeeper]
+    clock: Clock
+
+    async def facts(
+        self, connection: StoredConnection, gate: CallGate | None = None, *, within: timedelta = CHECKED_EVERY
+    ) -> CrmFacts:
+        """What the CRM says about the user of a Zoho connection, no older than `within`.
+
+        Raises AuthorizationLostError(`user_inactive`) for a user who was switched off, and as `ZohoMetadata` does.
+        """
+        known = connection.facts
+        if known.checked_at is not None and self.clock.now() - known.checked_at < within:
+            return known
+        gate = gate or OpenGate()
+        metadata = self._metadata(connection, gate)
+        user = await metadata.current_user()
+        if not user.active:
+            await self._end_grants(Owner(connection.organisation_id, connection.user_id))
+            raise AuthorizationLostError("the user is not active in the CRM", reason=Reason.USER_INACTIVE)
+        organisation = await metadata.organisation()
+        own = await metadata.rights(user.profile_id)
+        rights = own or await self._told_by_administrators(connection, user.profile_id, gate)
+        facts = replace(
+            known,
+            edition=organisation.edition(self.clock.now().date()),
+            active=True,
+            profile_id=user.profile_id,
+            rights=None if rights is None else _by_name(rights),
+            reads_profiles=own is not None,
+            checked_at=self.clock.now(),
+        )
+        await self.store.save_facts(connection.organisation_id, connection.connection_id, facts)
+        return facts
+
+    async def require(
+        self,
+        organisation_id: OrganisationId,
+        connection_id: ConnectionId,
+        direction: Direction,
+        gate: CallGate,
+        *,
+        within: timedelta = CHECKED_EVERY,
+    ) -> None:
+        """Return when a run in this direction may begin; `within=NOW` after a call was refused.
+
+        Raises PermissionMissingError, whose reason names the missing right or the edition, and as `facts` does.
+        """
+        connection = await self.store.get(organisation_id, connection_id)
+        found = access_of(await self.facts(connection, gate, within=within))
+        reason = found.directions[direction]
+        if reason:
+            details = {"permissions": [right.value for right in found.missing]}
+            raise PermissionMissingError(reason=reason, details=details)
+
+    def _metadata(self, connection: StoredConnection, gate: CallGate) -> ZohoMetadata:
+        return ZohoMetadata(self.zoho, self.tokens, connection.connection_id, gate)
+
+    async def _told_by_administrators(
+        self, connection: StoredConnection, profile_id: str, gate: CallGate
+    ) -> CrmRights | None:
+        for reader in await self.store.profile_readers(connection.organisation_id):
+            if reader.connection_id == connection.connection_id:
+                continue
+            try:
+                rights = await self._metadata(reader, gate).rights(profile_id)
+            except AuthorizationLostError as error:  # his grant is gone, not this user's
+                log.info("rights.reader.lost", connection_id=str(reader.connection_id), reason=error.reason)
+                continue
+            if rights is not None:
+                return rights
+        return None
+
+    async def _end_grants(self, owner: Owner) -> None:
+        for provider, keeper in self.keepers.items():
+            grant = await self.store.grant(owner, provider)
+            if grant is None:
+                continue
+            try:
+                await keeper.revoke(grant)
+            except ContactSyncError as error:  # our copy is erased all the same
+                log.warning("connection.revoke.failed", provider=provider.value, reason=error.reason)
+            await self.store.disconnect(owner, provider, reason=Reason.USER_INACTIVE, actor=None)
+
+
+def rights_check(foundation: Foundation, settings: CommonSettings, tokens: TokenSource) -> CrmRightsCheck:
+    """The check of a process."""
+    return CrmRightsCheck(
+        store=SqlConnections(foundation.database, foundation.vault, foundation.clock),
+        tokens=tokens,
+        zoho=foundation.zoho,
+        keepers=grant_keepers(foundation, settings),
+        clock=foundation.clock,
+    )
+
+
+def access_of(facts: CrmFacts) -> Access:
+    """The directions that these facts open."""
+    return access(facts.edition, facts.rights)
+
+
+def _by_name(rights: CrmRights) -> dict[str, bool]:
+    return {
+        Right.GOOGLE_SYNC: rights.google_sync,
+        Right.VIEW_CONTACTS: rights.view,
+        Right.CREATE_CONTACTS: rights.create,
+        Right.EDIT_CONTACTS: rights.edit,
+        Right.DELETE_CONTACTS: rights.delete,
+    }
