@@ -401,6 +401,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/sync-configs/{config_id}/contacts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Find
+         * @description Contacts of the configuration with their state now and why; each given parameter narrows.
+         */
+        get: operations["find_v1_sync_configs__config_id__contacts_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sync-configs/{config_id}/contacts/{link_id}/actions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Act
+         * @description Ask something of one contact; the next run, which is asked for as well, carries it out.
+         */
+        post: operations["act_v1_sync_configs__config_id__contacts__link_id__actions_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/sync-configs/{config_id}/deactivate": {
         parameters: {
             query?: never;
@@ -562,11 +602,28 @@ export interface components {
             configurations: number;
         };
         /**
-         * Action
-         * @description What was done; part of the interface, so names stay.
-         * @enum {string}
+         * ActionAnswer
+         * @description The contact, and the run that carries the action out.
          */
-        Action: "connection.made" | "connection.removed" | "connection.lost" | "configuration.created" | "configuration.changed" | "configuration.activated" | "configuration.deactivated" | "configuration.deleted" | "run.requested" | "run.cancelled" | "deletes.approved" | "deletes.refused" | "contact.decided" | "report.exported" | "webhook_endpoint.created" | "webhook_endpoint.rotated" | "webhook_endpoint.deleted" | "embed_session.created";
+        ActionAnswer: {
+            contact: components["schemas"]["ContactStatus"];
+            /**
+             * Run Id
+             * Format: uuid
+             */
+            run_id: string;
+        };
+        /**
+         * ActionRequest
+         * @description Asks something of one contact.
+         */
+        ActionRequest: {
+            /**
+             * Action
+             * @enum {string}
+             */
+            action: "retry" | "same_person" | "keep_apart" | "bring_back" | "exclude" | "restore";
+        };
         /**
          * AllowedDirection
          * @description A direction, and whether it may be chosen.
@@ -594,7 +651,7 @@ export interface components {
          * @description One act.
          */
         AuditEvent: {
-            action: components["schemas"]["Action"];
+            action: components["schemas"]["contactsync__ports__audit__Action"];
             /**
              * Actor Id
              * @description The user who did it; absent for what the product did by itself
@@ -888,6 +945,98 @@ export interface components {
          */
         ConnectionState: "active" | "needs_reconnect";
         /**
+         * ContactSide
+         * @description What is known of one side's contact.
+         */
+        ContactSide: {
+            /**
+             * Id
+             * @example 5545974000000412001
+             */
+            id: string | null;
+            /**
+             * In Scope
+             * @description In the view; in the group
+             */
+            in_scope: boolean;
+            presence: components["schemas"]["Presence"];
+            /**
+             * Written At
+             * @description Our last write
+             */
+            written_at: string | null;
+        };
+        /**
+         * ContactStatus
+         * @description A contact's state now, and why.
+         */
+        ContactStatus: {
+            /**
+             * Actions
+             * @description What may be asked for now
+             * @example [
+             *       "exclude"
+             *     ]
+             */
+            actions: components["schemas"]["contactsync__domain__actions__Action"][];
+            /** @description What somebody asked for and the next run carries out */
+            asked?: components["schemas"]["contactsync__domain__actions__Action"] | null;
+            crm: components["schemas"]["ContactSide"];
+            /**
+             * Diverged
+             * @description CRM fields that differ on purpose
+             * @example [
+             *       "Phone"
+             *     ]
+             */
+            diverged: string[];
+            /** Excluded */
+            excluded: boolean;
+            google: components["schemas"]["ContactSide"];
+            held?: components["schemas"]["Doubt"] | null;
+            last?: components["schemas"]["LastOutcome"] | null;
+            /**
+             * Link Id
+             * Format: uuid
+             */
+            link_id: string;
+            /**
+             * Name
+             * @description As the last report shows it; for 30 days
+             * @default
+             */
+            name?: string;
+            /**
+             * Reason
+             * @default
+             */
+            reason?: string;
+            /**
+             * Reason Text
+             * @default
+             */
+            reason_text?: string;
+            state: components["schemas"]["PairState"];
+            /** Waiting Since */
+            waiting_since?: string | null;
+        };
+        /**
+         * ContactStatusPage
+         * @description Contacts of a configuration.
+         */
+        ContactStatusPage: {
+            /** Items */
+            items: components["schemas"]["ContactStatus"][];
+            /** Next Cursor */
+            next_cursor?: string | null;
+            /**
+             * Outside
+             * @description In answer to `email`: contacts that are out of scope
+             * @default []
+             */
+            outside?: components["schemas"]["Outside"][];
+        };
+        /**
          * CreatedWebhookEndpoint
          * @description The endpoint and its secret, which is not shown again.
          */
@@ -941,6 +1090,39 @@ export interface components {
             revoked: boolean;
         };
         /**
+         * Doubt
+         * @description Why nothing is written to the contact for now.
+         */
+        Doubt: {
+            /**
+             * May Be
+             * @description Ids of the contacts that it may be one with, the likeliest first
+             */
+            may_be: string[];
+            /**
+             * Provider Message
+             * @default
+             */
+            provider_message?: string;
+            /**
+             * Reason
+             * @example possible_duplicate
+             */
+            reason: string;
+            /** Reason Text */
+            reason_text: string;
+            /**
+             * Retry At
+             * @description Absent: until somebody answers or the reason changes
+             */
+            retry_at: string | null;
+            /**
+             * Since
+             * Format: date-time
+             */
+            since: string;
+        };
+        /**
          * Event
          * @description What outgoing webhooks tell.
          * @enum {string}
@@ -992,6 +1174,35 @@ export interface components {
          * @enum {string}
          */
         Frequency: "5m" | "15m" | "30m" | "1h" | "2h" | "6h" | "12h" | "daily" | "weekly" | "manual";
+        /**
+         * LastOutcome
+         * @description What the last run that dealt with the contact did.
+         */
+        LastOutcome: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Fields */
+            fields: string[];
+            outcome: components["schemas"]["Outcome"];
+            /**
+             * Reason
+             * @default
+             */
+            reason?: string;
+            /**
+             * Reason Text
+             * @default
+             */
+            reason_text?: string;
+            /**
+             * Run Id
+             * Format: uuid
+             */
+            run_id: string;
+        };
         /**
          * Limits
          * @description Contacts that a run takes at most.
@@ -1061,6 +1272,21 @@ export interface components {
          */
         Outcome: "failed" | "held" | "waiting" | "skipped" | "deleted" | "created" | "updated" | "linked" | "unchanged";
         /**
+         * Outside
+         * @description A contact with the address that was asked for, outside the view or the group.
+         */
+        Outside: {
+            /** Id */
+            id: string;
+            side: components["schemas"]["Side"];
+        };
+        /**
+         * PairState
+         * @description The life of a pair (design: `docs/decisions.md`).
+         * @enum {string}
+         */
+        PairState: "single" | "linked" | "dormant" | "released" | "gone";
+        /**
          * Permission
          * @description A right of the CRM profile.
          */
@@ -1091,6 +1317,12 @@ export interface components {
          * @enum {string}
          */
         Phase: "observe" | "search" | "apply" | "delete" | "finish";
+        /**
+         * Presence
+         * @description What is known of one side's contact.
+         * @enum {string}
+         */
+        Presence: "unknown" | "present" | "deleted" | "absent";
         /**
          * ProblemBody
          * @description A problem as the API sends it (RFC 9457).
@@ -1372,6 +1604,12 @@ export interface components {
             written: number;
         };
         /**
+         * Standing
+         * @description By what pairs can be listed: their state, or a mark on them.
+         * @enum {string}
+         */
+        Standing: "single" | "linked" | "dormant" | "released" | "gone" | "held" | "waiting" | "excluded";
+        /**
          * Status
          * @description Whether a configuration runs.
          * @enum {string}
@@ -1445,11 +1683,23 @@ export interface components {
             items: components["schemas"]["WebhookEndpoint"][];
         };
         /**
+         * Action
+         * @description What a person may ask for.
+         * @enum {string}
+         */
+        contactsync__domain__actions__Action: "retry" | "same_person" | "keep_apart" | "bring_back" | "exclude" | "restore" | "release";
+        /**
          * Direction
          * @description Where changes may flow. A one-way configuration never writes to its source.
          * @enum {string}
          */
         contactsync__domain__policy__Direction: "two_way" | "crm_to_google" | "google_to_crm";
+        /**
+         * Action
+         * @description What was done; part of the interface, so names stay.
+         * @enum {string}
+         */
+        contactsync__ports__audit__Action: "connection.made" | "connection.removed" | "connection.lost" | "configuration.created" | "configuration.changed" | "configuration.activated" | "configuration.deactivated" | "configuration.deleted" | "run.requested" | "run.cancelled" | "deletes.approved" | "deletes.refused" | "contact.decided" | "report.exported" | "webhook_endpoint.created" | "webhook_endpoint.rotated" | "webhook_endpoint.deleted" | "embed_session.created";
         /**
          * Direction
          * @description Who calls whom.
@@ -2990,6 +3240,186 @@ export interface operations {
             };
             /** @description `provider_unavailable` */
             503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    find_v1_sync_configs__config_id__contacts_get: {
+        parameters: {
+            query?: {
+                /** @description Any of the contact's addresses */
+                email?: string | null;
+                crm_id?: string | null;
+                google_id?: string | null;
+                /** @description Their state, or a mark on them */
+                state?: components["schemas"]["Standing"] | null;
+                /** @description `next_cursor` of the page before */
+                cursor?: string | null;
+                /** @description Items on a page */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                config_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ContactStatusPage"];
+                };
+            };
+            /** @description `not_authenticated` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `not_found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `invalid_request` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `rate_limited` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `internal_error` */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    act_v1_sync_configs__config_id__contacts__link_id__actions_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Any text of up to 200 characters; the same request under the same key is done once in 24 hours */
+                "Idempotency-Key"?: string | null;
+            };
+            path: {
+                config_id: string;
+                link_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ActionRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ActionAnswer"];
+                };
+            };
+            /** @description `malformed_body` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `not_authenticated` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `not_found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `not_active` `action_not_possible` `request_under_way` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `body_too_large` */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `idempotency_key_reused` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `rate_limited` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `internal_error` */
+            500: {
                 headers: {
                     [name: string]: unknown;
                 };
