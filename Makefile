@@ -1,6 +1,6 @@
 # Every target that a person types says what it does behind `##`; `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help run demo bench test test-fast lint types format lock migrate client k8s-check image-check up down simulators set-up set-up-run clean
+.PHONY: help run demo bench test test-fast mutants lint types format lock migrate client k8s-check image-check up down simulators set-up set-up-run clean
 
 export LC_ALL := C.UTF-8
 export PYTHONUTF8 := 1
@@ -43,6 +43,9 @@ test: set-up ## Run every suite, against private PostgreSQL and RabbitMQ servers
 
 test-fast: set-up ## Run the tests that need no server
 	@$(python) -m pytest -n 2 -m "not (postgres or rabbitmq or process or browser or image)" $(ARGS)
+
+mutants: set-up ## Break the product in many small ways, one at a time; a test must notice each (long)
+	@$(python) -m tests.support.run tests/mutants/each.py $(ARGS)
 
 bench: set-up ## Play the scenarios at full size: calls, time, processor, memory (ARGS=--help)
 	@$(python) -m benchmarks $(ARGS)
