@@ -20,7 +20,18 @@ from contactsync.domain.outcome import Outcome
 from contactsync.messages.hint import RunHint
 from contactsync.ports.directory import Call, CallGate
 from contactsync.ports.requests import RunLimits
-from contactsync.ports.state import Busy, Claimed, Lease, LeaseStore, Run, RunContact, RunSettings, State, Transaction
+from contactsync.ports.state import (
+    Busy,
+    Claimed,
+    CreditStore,
+    Lease,
+    LeaseStore,
+    Run,
+    RunContact,
+    RunSettings,
+    State,
+    Transaction,
+)
 from tests.contract.state.worlds import MemoryWorld, SqlWorld, World
 from tests.support.postgres import Database as TestDatabase
 
@@ -194,6 +205,13 @@ class MortalState:
     @property
     def leases(self) -> MortalLeases:
         return MortalLeases(self._state.leases, self._mortal)
+
+    @property
+    def credits(self) -> CreditStore:
+        return self._state.credits
+
+    async def slices_under_way(self, hint: RunHint, account: AccountKey) -> int:
+        return await self._state.slices_under_way(hint, account)
 
     async def account_of(self, hint: RunHint) -> AccountKey | None:
         self._mortal.crash.tick()

@@ -135,16 +135,17 @@ class SyncWorld:
         """
         now = self.clock.now()
         asked = await self.books.requests.request(self.settings.organisation_id, self.config, mode, trigger, now)
-        return await self._until_ended(asked.run_id)
+        return await self.until_ended(asked.run_id)
 
-    async def _until_ended(self, run_id: RunId) -> Run:
+    async def until_ended(self, run_id: RunId) -> Run:
+        """Work what is due until this run has ended."""
         for _ in range(50):
             facts = await self.books.run_row(self.settings, run_id)
             if not RunState(facts.state).open:
                 run = await self.books.run(self.settings, run_id)
                 await self._check(run)
                 return run
-            await self._work_due()
+            await self.work_due()
         raise AssertionError("the run does not end")
 
     async def _check(self, run: Run) -> None:
@@ -181,7 +182,8 @@ class SyncWorld:
             await self.vendors.advance(wait)
             self.clock.advance_to(instant)
 
-    async def _work_due(self) -> None:
+    async def work_due(self) -> None:
+        """Let time go by until something is due, and work it."""
         due = await self.books.relay.next_due()
         assert due is not None, "an open run has a hint"
         await self.pass_until(due)
@@ -196,7 +198,7 @@ class SyncWorld:
             await self.pass_until(due)
             await self.books.sweeper.start_due(self.clock.now(), 10)
             while await self.books.relay.next_due() is not None:
-                await self._work_due()
+                await self.work_due()
         await self.pass_until(until)
         return [run for run in await self.books.runs(self.settings) if run.run_id not in before]
 

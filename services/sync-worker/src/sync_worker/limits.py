@@ -1,23 +1,27 @@
-"""Who may call a provider now: the lease has life enough, the quota has room, and every call is counted.
+"""Who may call a provider now: the lease has life enough, the quotas have room, and every call is counted.
 
 The Google bucket belongs to the account, travels with the lease and is stored with it at each slice's end. Windows are
 one minute long, as Google counts them (People API usage limits; the figures are settings since Google publishes none).
+The CRM's credits belong to the organisation; they are reserved in chunks, so that a slice asks the database rarely.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from contactsync.errors import LeaseLostError, RateLimitedError
 from contactsync.ports.clock import Clock
 from contactsync.ports.directory import Call
-from contactsync.ports.state import Lease, LeaseStore
+from contactsync.ports.state import CreditStore, Lease, LeaseStore, RunSettings
 
 WINDOW_S = 60.0
+CREDIT_CHUNK = 100
+"""CRM credits reserved at once: a first run of 10,000 asks about ten times, a run that finds nothing once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +70,51 @@ class QuotaBucket:
     def state(self) -> dict[str, float]:
         """What to store with the lease."""
         return {"at": self._started, **{name: float(units) for name, units in self._used.items()}}
+
+
+class CreditBudget:
+    """The CRM credits of one slice, out of the organisation's share."""
+
+    def __init__(
+        self, store: CreditStore, settings: RunSettings, clock: Clock, *, share_percent: int, chunk: int = CREDIT_CHUNK
+    ) -> None:
+        self._store = store
+        self._settings = settings
+        self._clock = clock
+        self._share_percent = share_percent
+        self._chunk = chunk
+        self._left = 0
+        self._lock = asyncio.Lock()
+
+    async def take(self, amount: int) -> None:
+        """Use credits. Raises RateLimitedError, with none used, while the organisation's share is used up."""
+        async with self._lock:
+            if self._left < amount:
+                await self._reserve(amount - self._left)
+            self._left -= amount
+
+    async def _reserve(self, needed: int) -> None:
+        now = self._clock.now()
+        amount, until = max(needed, self._chunk), await self._ask(max(needed, self._chunk), now)
+        if until is not None and needed < amount:
+            amount, until = needed, await self._ask(needed, now)
+        if until is not None:
+            raise RateLimitedError(
+                "the share of the CRM's daily credits is used up",
+                reason="crm_credits",
+                retry_after_s=(until - now).total_seconds(),
+            )
+        self._left += amount
+
+    async def _ask(self, amount: int, now: datetime) -> datetime | None:
+        return await self._store.reserve(self._settings, amount, self._share_percent, now)
+
+    async def close(self) -> None:
+        """Give back what was reserved and not used."""
+        async with self._lock:
+            if self._left:
+                await self._store.give_back(self._settings, self._left, self._clock.now())
+                self._left = 0
 
 
 class LeaseKeeper:
@@ -117,9 +166,17 @@ class LeaseKeeper:
 class Gate:
     """The `CallGate` of one slice."""
 
-    def __init__(self, keeper: LeaseKeeper, buckets: Mapping[str, QuotaBucket], *, call_needs: timedelta) -> None:
+    def __init__(
+        self,
+        keeper: LeaseKeeper,
+        buckets: Mapping[str, QuotaBucket],
+        budget: CreditBudget,
+        *,
+        call_needs: timedelta,
+    ) -> None:
         self._keeper = keeper
         self._buckets = buckets
+        self._budget = budget
         self._call_needs = call_needs.total_seconds()
         self.calls: Counter[str] = Counter()
         """`<provider>.<operation>` -> data calls; control calls under `control.<provider>.<operation>`."""
@@ -130,5 +187,7 @@ class Gate:
         bucket = self._buckets.get(call.provider)
         if bucket is not None:
             bucket.take(call.units)
+        if (amount := call.units.get("credits", 0)) > 0:
+            await self._budget.take(amount)
         name = f"{call.provider}.{call.operation}"
         self.calls[f"control.{name}" if call.control else name] += 1

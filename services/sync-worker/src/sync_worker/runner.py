@@ -18,12 +18,13 @@ from contactsync.messages.hint import RunHint
 from contactsync.ports.clock import Clock
 from contactsync.ports.directory import CallGate
 from contactsync.ports.queue import Lane
+from contactsync.ports.requests import APPROVAL, BY_HAND
 from contactsync.ports.state import Busy, Claimed, Lease, Run, RunState, State
 from sync_worker.engine.finish import next_hint, stop
 from sync_worker.engine.session import Ports, Session
 from sync_worker.engine.settings import EngineSettings
 from sync_worker.engine.slice import run_slice
-from sync_worker.limits import Gate, LeaseKeeper, Quota, QuotaBucket
+from sync_worker.limits import CreditBudget, Gate, LeaseKeeper, Quota, QuotaBucket
 
 log = structlog.get_logger(__name__)
 
@@ -48,6 +49,12 @@ class WorkerSettings:
     """How soon a slice whose account is busy is tried again, at the earliest."""
     max_attempts: int = 5
     """A slice that began this often and never ended fails its run."""
+    slices_per_organisation: int = 4
+    """Slices of one organisation worked at once: a large one never keeps the workers from the others."""
+    credit_share: int = 25
+    """Percent of the organisation's daily CRM credits that syncs may use."""
+    credit_share_manual: int = 40
+    """The same for runs that a person asked for."""
     quotas: dict[str, Quota] = field(default_factory=dict)
     engine: EngineSettings = field(default_factory=EngineSettings)
 
@@ -83,7 +90,8 @@ class SliceRunner:
         asked_at = self._clock.monotonic()
         lease = await self._state.leases.acquire(account, self._holder, self._settings.lease_ttl)
         if isinstance(lease, Busy):
-            await self._try_later(hint, lease)
+            log.info("sync.account.busy", until=lease.until.isoformat())
+            await self._postpone(hint, "account_busy")
             return
         keeper = LeaseKeeper(
             self._state.leases,
@@ -95,16 +103,26 @@ class SliceRunner:
         )
         bucket = QuotaBucket(self._settings.quotas.get("google", Quota()), self._clock, lease.bucket)
         try:
-            await self._hold(keeper, hint, lane, bucket)
+            if await self._has_room(hint, lease):
+                await self._hold(keeper, hint, lane, bucket)
         finally:
             await self._state.leases.release(keeper.lease, bucket.state())
 
-    async def _try_later(self, hint: RunHint, busy: Busy) -> None:
-        """The account is being worked on: store a date; the hint itself is done with."""
+    async def _has_room(self, hint: RunHint, lease: Lease) -> bool:
+        """Whether the organisation may have one more slice under way; asked with the lease in hand.
+
+        Two that ask at once see one another's lease, so that both may step back, and never more work than may.
+        """
+        if await self._state.slices_under_way(hint, lease.account) < self._settings.slices_per_organisation:
+            return True
+        log.info("sync.organisation.busy")
+        await self._postpone(hint, "fair_share")
+        return False
+
+    async def _postpone(self, hint: RunHint, reason: str) -> None:
+        """Store a date; the hint itself is done with."""
         jitter = timedelta(seconds=self._rng.uniform(0, self._settings.busy_pause.total_seconds()))
-        until = self._clock.now() + self._settings.busy_pause + jitter
-        log.info("sync.account.busy", until=busy.until.isoformat())
-        await self._state.postpone(hint, until, "account_busy")
+        await self._state.postpone(hint, self._clock.now() + self._settings.busy_pause + jitter, reason)
 
     async def _hold(self, keeper: LeaseKeeper, hint: RunHint, lane: Lane, bucket: QuotaBucket) -> None:
         """Work while the lease is kept; losing it ends the work at the next call."""
@@ -125,7 +143,8 @@ class SliceRunner:
             # It may be what ends processes: it goes where it can take nobody with it.
             await self._isolate(keeper.lease, run)
             return
-        gate = Gate(keeper, {"google": bucket}, call_needs=self._settings.call_needs)
+        budget = self._budget(run)
+        gate = Gate(keeper, {"google": bucket}, budget, call_needs=self._settings.call_needs)
         async with self._ports_of(run, gate) as ports:
             session = Session(run, keeper, ports, self._settings.engine, gate.calls, self._stop)
             try:
@@ -135,7 +154,15 @@ class SliceRunner:
                     await run_slice(session, self._rng)
             except LeaseLostError:
                 log.warning("sync.lease.lost", slice=run.slice)
+            finally:
+                await budget.close()
         self._log_end(session)
+
+    def _budget(self, run: Run) -> CreditBudget:
+        """What a person asked for may use a larger share than what goes on by itself."""
+        by_hand = run.trigger == BY_HAND or run.trigger.startswith(APPROVAL)
+        share = self._settings.credit_share_manual if by_hand else self._settings.credit_share
+        return CreditBudget(self._state.credits, run.settings, self._clock, share_percent=share)
 
     async def _isolate(self, lease: Lease, run: Run) -> None:
         async with self._state.begin(lease, run) as tx:

@@ -29,6 +29,11 @@ class SyncWorkerSettings(CommonSettings):
     lease_renew_every: Duration = Field(timedelta(seconds=15), description="How often a lease is renewed")
     lease_call_needs: Duration = Field(timedelta(seconds=25), description="Lease life that a provider call needs")
     full_every: Duration = Field(timedelta(hours=24), description="How often both sides are read in full")
+    zoho_credit_share: int = Field(
+        25, ge=1, le=100, description="Percent of an organisation's daily CRM credits that syncs may use"
+    )
+    zoho_credit_share_manual: int = Field(40, ge=1, le=100, description="The same for runs that a person asked for")
+    slices_per_organisation: int = Field(4, ge=1, description="Slices of one organisation that are worked at once")
     google_read_per_minute: int = Field(48, ge=0, description="Critical reads of one account in a minute; 0: unlimited")
     google_write_per_minute: int = Field(
         24, ge=0, description="Critical writes of one account in a minute; 0: unlimited"
@@ -46,6 +51,9 @@ class SyncWorkerSettings(CommonSettings):
             lease_ttl=self.lease_ttl,
             lease_renew_every=self.lease_renew_every,
             call_needs=self.lease_call_needs,
+            slices_per_organisation=self.slices_per_organisation,
+            credit_share=self.zoho_credit_share,
+            credit_share_manual=self.zoho_credit_share_manual,
             quotas={"google": Quota({name: units for name, units in quota.items() if units})},
             engine=self._engine(),
         )

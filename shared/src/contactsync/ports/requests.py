@@ -21,6 +21,9 @@ SUSPECT_AFTER = 2
 """Begins of one slice without an end, after which its run belongs to the lane that isolates it."""
 
 
+BY_HAND = "user"
+"""The trigger of a run that a person asked for."""
+
 APPROVAL = "approval:"
 """Before the id of the run whose deletes a person approved, in the trigger of the run that carries them out."""
 

@@ -519,8 +519,29 @@ class Claimed:
     """Began twice and never ended: work on it belongs to the lane that isolates it."""
 
 
+class CreditStore(Protocol):
+    """CRM credits that the syncs of an organisation have reserved in the last 24 hours, by our own clock."""
+
+    async def reserve(self, settings: RunSettings, amount: int, share_percent: int, now: datetime) -> datetime | None:
+        """None when so many credits are reserved now for the organisation of this configuration.
+
+        Otherwise nothing is reserved, and the answer is the instant from which so many will be free again: together
+        with what counts already they would exceed this share of what its CRM grants in a day.
+        """
+        ...
+
+    async def give_back(self, settings: RunSettings, amount: int, now: datetime) -> None:
+        """Free what was reserved and not used."""
+        ...
+
+
 class State(Protocol):
     """Everything durable that a worker needs."""
+
+    @property
+    def credits(self) -> CreditStore:
+        """The organisation's CRM credits."""
+        ...
 
     @property
     def leases(self) -> LeaseStore:
@@ -536,6 +557,10 @@ class State(Protocol):
 
     async def claim(self, hint: RunHint, lease: Lease, now: datetime) -> Claimed | None:
         """Count the attempt of the slice and return the run, in one commit, before its work begins."""
+        ...
+
+    async def slices_under_way(self, hint: RunHint, account: AccountKey) -> int:
+        """Google accounts but this one on which slices of the hint's organisation are being worked."""
         ...
 
     async def postpone(self, hint: RunHint, until: datetime, reason: str) -> None:

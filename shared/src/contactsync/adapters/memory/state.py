@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import uuid4
 
+from contactsync.adapters.memory.credits import MemoryCredits
 from contactsync.adapters.memory.leases import MemoryLeases
 from contactsync.adapters.memory.links import MemoryLinks, pairs_of
 from contactsync.adapters.memory.requests import MemoryAnswers, MemoryRelayStore, MemoryRequests, MemorySweeper
@@ -56,6 +57,7 @@ class MemoryState:
         self._lock = asyncio.Lock()
         self._owner: asyncio.Task[object] | None = None
         self._leases = MemoryLeases(self._tables, clock)
+        self._credits = MemoryCredits()
         self.requests = MemoryRequests(self._tables, self._alone, self._factory, self._outbox)
         self.answers = MemoryAnswers(self._tables, self._alone)
         self.relay = MemoryRelayStore(self._tables, clock, self._alone)
@@ -65,6 +67,11 @@ class MemoryState:
     def leases(self) -> MemoryLeases:
         """The leases of Google accounts."""
         return self._leases
+
+    @property
+    def credits(self) -> MemoryCredits:
+        """The organisation's CRM credits."""
+        return self._credits
 
     # --- configurations, which config-api keeps in PostgreSQL ---
 
@@ -149,6 +156,15 @@ class MemoryState:
             return None
         early = run.wait_until is not None and run.wait_until > now
         return row if run.state.open and run.slice == hint.slice and not early else None
+
+    async def slices_under_way(self, hint: RunHint, account: AccountKey) -> int:
+        """Google accounts but this one on which slices of the hint's organisation are being worked."""
+        async with self._alone():
+            now = self._clock.now()
+            open_runs = (row.run for row in self._tables.runs.values() if row.run.state.open)
+            accounts = {run.settings.account for run in open_runs if run.settings.organisation_id == hint.organisation}
+            rows = (self._tables.accounts.get(one) for one in accounts - {account})
+            return sum(row is not None and row.until is not None and row.until > now for row in rows)
 
     async def postpone(self, hint: RunHint, until: datetime, reason: str) -> None:
         """Store a date to try the slice again (busy account, fair share), with its hint in the outbox."""

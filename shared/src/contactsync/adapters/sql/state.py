@@ -11,6 +11,7 @@ from uuid import uuid4
 
 from contactsync.adapters.sql.codec import settings_to_json
 from contactsync.adapters.sql.config_rows import RUN_SETTINGS, run_settings_from
+from contactsync.adapters.sql.credits import SqlCredits
 from contactsync.adapters.sql.database import Connection, Database
 from contactsync.adapters.sql.effects import SqlEffects
 from contactsync.adapters.sql.leases import SqlLeases, enter_fenced
@@ -48,6 +49,11 @@ UPDATE runs SET started_at = $3, settings = $4::jsonb, account_key = $5, first =
     sync = $8::jsonb
 WHERE organisation_id = $1 AND run_id = $2
 """
+_UNDER_WAY: Final = """
+SELECT count(DISTINCT r.account_key) FROM runs r JOIN google_accounts a ON a.account_key = r.account_key
+WHERE r.organisation_id = $1 AND r.state IN ('queued', 'running', 'waiting') AND r.account_key <> $2
+AND a.holder IS NOT NULL AND a.until > clock_timestamp()
+"""
 _POSTPONE: Final = """
 UPDATE runs SET state = 'waiting', wait_until = $3, reason = $4 WHERE organisation_id = $1 AND run_id = $2
 """
@@ -81,11 +87,17 @@ class SqlState:
         self._limits = limits or RunLimits()
         self._new_id = new_id
         self._leases = SqlLeases(database)
+        self._credits = SqlCredits(database)
 
     @property
     def leases(self) -> SqlLeases:
         """The leases of Google accounts."""
         return self._leases
+
+    @property
+    def credits(self) -> SqlCredits:
+        """The organisation's CRM credits."""
+        return self._credits
 
     async def account_of(self, hint: RunHint) -> AccountKey | None:
         """The Google account that the hinted run works on; None when the slice is not due any more."""
@@ -126,6 +138,12 @@ class SqlState:
             config["sync"],
         )
         return True
+
+    async def slices_under_way(self, hint: RunHint, account: AccountKey) -> int:
+        """Google accounts but this one on which slices of the hint's organisation are being worked."""
+        async with self._database.tenant(OrganisationId(hint.organisation)) as connection:
+            under_way: int = await connection.fetchval(_UNDER_WAY, hint.organisation, account)
+        return under_way
 
     async def postpone(self, hint: RunHint, until: datetime, reason: str) -> None:
         """Store a date to try the slice again (busy account, fair share), with its hint in the outbox."""

@@ -450,6 +450,14 @@ CREATE TABLE webhook_endpoints (
 CREATE UNIQUE INDEX webhook_endpoints_id ON webhook_endpoints (endpoint_id);
 COMMENT ON COLUMN webhook_endpoints.secrets IS 'The secret and the one before it, with the end of their overlap; sealed';
 
+-- --- shares of what is scarce ------------------------------------------------------------------------------------
+
+CREATE TABLE crm_credits (
+    organisation_id uuid PRIMARY KEY REFERENCES organisations,
+    used            jsonb NOT NULL DEFAULT '{}'
+) WITH (fillfactor = 50);
+COMMENT ON COLUMN crm_credits.used IS 'Credits of the CRM that syncs reserved, by hour since the epoch, for 24 hours';
+
 -- --- walls -------------------------------------------------------------------------------------------------------
 
 DO $walls$
@@ -459,7 +467,7 @@ BEGIN
     FOREACH walled IN ARRAY ARRAY[
         'organisations', 'users', 'connections', 'sync_configs', 'runs', 'run_contacts', 'effects', 'links',
         'link_scopes', 'link_keys', 'link_aliases', 'link_answers', 'people', 'claims', 'outbox', 'audit_events', 'idempotency_keys',
-        'webhook_channels', 'webhook_endpoints'
+        'webhook_channels', 'webhook_endpoints', 'crm_credits'
     ] LOOP
         EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', walled);
         EXECUTE format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', walled);
@@ -481,7 +489,7 @@ GRANT USAGE ON SCHEMA public TO contactsync_app, contactsync_scheduler;
 GRANT SELECT, INSERT, UPDATE, DELETE ON
     google_accounts, oauth_states, tickets, users, connections, sync_configs, runs, run_contacts, effects, links,
     link_scopes, link_keys, link_aliases, link_answers, people, claims, outbox, idempotency_keys, webhook_channels,
-    webhook_endpoints
+    webhook_endpoints, crm_credits
     TO contactsync_app;
 GRANT SELECT, INSERT, UPDATE ON organisations, installation TO contactsync_app;
 GRANT SELECT, INSERT ON audit_events TO contactsync_app;

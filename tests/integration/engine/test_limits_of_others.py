@@ -1,0 +1,119 @@
+"""What the vendors allow: quotas of the minute, a full account, the CRM's daily credits, and a fair share of slices."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from uuid import uuid4
+
+from contactsync.domain.ids import RunId
+from contactsync.domain.outcome import Outcome
+from contactsync.domain.policy import Direction
+from contactsync.domain.reasons import Reason
+from contactsync.ports.state import RunMode, RunSettings, RunState
+from sync_worker.limits import Quota
+from sync_worker.runner import WorkerSettings
+from tests.contract.state.worlds import lease_of, some_settings
+from tests.integration.engine.conftest import OpenWorld
+from tests.integration.engine.test_first_run import DAYS_AGO, addresses, record, writes
+from tests.support.sync_world import SyncWorld
+
+
+async def test_a_quota_of_the_minute_makes_the_run_wait_with_a_date_and_end_complete(open_world: OpenWorld) -> None:
+    """Twelve units: two batches of creates a minute. Nothing is refused by Google, which keeps the same quota."""
+    quota = Quota({"read": 60, "write": 12})
+    async with open_world(direction=Direction.CRM_TO_GOOGLE, worker=WorkerSettings(quotas={"google": quota})) as world:
+        await world.vendors.google.control.settings(
+            quotas_enabled=True, quota_per_minute={"critical_read_requests": 60, "critical_write_requests": 12}
+        )
+        await world.vendors.crm.add([record(n) for n in range(1000)], at=DAYS_AGO)
+        began = world.clock.now()
+
+        run = await world.sync()
+
+        assert run.state is RunState.SUCCEEDED
+        assert writes(run) == {"writes.google.create": 1000}
+        assert timedelta(minutes=2) <= world.clock.now() - began <= timedelta(minutes=3)
+        assert run.counts["calls.google.people.batch_create"] == 5
+
+
+async def test_a_full_account_holds_what_does_not_fit_and_updates_go_on(open_world: OpenWorld) -> None:
+    async with open_world() as world:
+        ids = await world.vendors.crm.add([record(n, Title="Analyst") for n in range(10)], at=DAYS_AGO)
+        await world.sync()
+        await world.vendors.advance(600)
+        await world.sync()
+        await world.vendors.advance(600)
+        await world.vendors.google.control.settings(max_contacts=12)
+        await world.vendors.crm.add([record(n) for n in range(10, 20)])
+        await world.vendors.crm.edit(ids[0], Title="Countess")
+
+        run = await world.sync()
+
+        assert run.state is RunState.PARTIAL
+        assert writes(run) == {"writes.google.update": 1}
+        held = [row for row in await world.report(run) if row.outcome is Outcome.HELD]
+        assert {row.reason for row in held} == {Reason.GOOGLE_ACCOUNT_FULL}
+        assert len(held) == 10
+
+        await world.vendors.google.control.settings(max_contacts=25_000)
+        await world.pass_until(world.clock.now() + timedelta(days=1, minutes=1))
+        assert writes(await world.sync()) == {"writes.google.create": 10}
+        assert await addresses(world) == {f"ada{n}@example.org": (1, 1) for n in range(20)}
+
+
+async def test_runs_wait_with_a_date_while_the_share_of_the_credits_is_used_up(open_world: OpenWorld) -> None:
+    """Of 50,000 credits a quarter; what a person asks for may go up to two fifths."""
+    async with open_world(direction=Direction.CRM_TO_GOOGLE) as world:
+        await world.vendors.crm.add([record(n) for n in range(10)], at=DAYS_AGO)
+        began = world.clock.now()
+        assert await world.books.state.credits.reserve(world.settings, 12_499, 25, began) is None
+
+        by_hand = await world.sync()
+        waited_by_hand = world.clock.now() - began
+        scheduled = await world.sync(trigger="schedule")
+
+        assert (by_hand.state, waited_by_hand) == (RunState.SUCCEEDED, timedelta(0))
+        assert scheduled.state is RunState.SUCCEEDED
+        assert timedelta(hours=24) <= world.clock.now() - began <= timedelta(hours=26)
+
+
+async def test_unused_credits_go_back_at_the_end_of_a_slice(open_world: OpenWorld) -> None:
+    async with open_world(direction=Direction.CRM_TO_GOOGLE) as world:
+        await world.vendors.crm.add([record(n) for n in range(10)], at=DAYS_AGO)
+
+        await world.sync()
+
+        store, now = world.books.state.credits, world.clock.now()
+        # One page of the view is three of 12,500, and a few go for questions about the fields; a hundred were reserved.
+        assert await store.reserve(world.settings, 12_498, 25, now) is not None
+        assert await store.reserve(world.settings, 12_490, 25, now) is None
+
+
+async def requested(world: SyncWorld, settings: RunSettings) -> RunId:
+    """A run that was asked for."""
+    now = world.clock.now()
+    asked = await world.books.requests.request(settings.organisation_id, settings.config_id, RunMode.SYNC, "user", now)
+    return asked.run_id
+
+
+async def test_an_organisation_has_no_more_slices_under_way_than_its_share(open_world: OpenWorld) -> None:
+    worker = WorkerSettings(slices_per_organisation=1)
+    async with open_world(direction=Direction.CRM_TO_GOOGLE, worker=worker) as world:
+        await world.vendors.crm.add([record(n) for n in range(10)], at=DAYS_AGO)
+        holder = uuid4()
+        other = some_settings(organisation=world.settings.organisation_id)
+        await world.books.put(other)
+        async with world.books.presence(holder):
+            await requested(world, other)
+            for hint in await world.books.relay.take(10):
+                await world.books.relay.mark_published([hint.message_id])
+            lease = await lease_of(world.books, other.account, holder)
+            mine = await requested(world, world.settings)
+            await world.work_due()
+
+            waiting = await world.books.run_row(world.settings, mine)
+            assert (waiting.state, waiting.reason) == ("waiting", Reason.FAIR_SHARE)
+            assert waiting.attempt == 0
+
+            await world.books.state.leases.release(lease, {})
+            assert (await world.until_ended(mine)).state is RunState.SUCCEEDED
