@@ -64,7 +64,7 @@ async def work(foundation: Foundation, queue: JobQueue, settings: SyncWorkerSett
         )
         limits = ConsumerSettings(slots=settings.worker_slots, drain_grace=settings.drain_grace)
         consumer = HintConsumer(queue, runner, foundation.clock, limits)
-        log.info("worker.started", holder=str(holder), slots=settings.worker_slots)
+        log.info("worker.started", holder_id=str(holder), slots=settings.worker_slots)
         await _attended(consumer, foundation, settings, ending, stop=stop, lost=lost)
     log.info("worker.stopped")
     if lost.is_set() and not stop.is_set():

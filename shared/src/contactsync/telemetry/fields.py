@@ -54,7 +54,7 @@ def _matches(pattern: re.Pattern[str]) -> Form:
 _IDS = "organisation_id config_id run_id message_id connection_id user_id link_id effect_id holder_id request_id row_id"
 _NAMES = (
     "component direction edition error from_state kind lane level logger method mode operation outcome phase policy "
-    "provider reason role scope service setting side signal state status_class step to_state trigger version winner"
+    "provider reason role scope setting side signal state status_class step to_state trigger version winner"
 )
 _NUMBERS = (
     "applied attempt backlog batch bytes calls claimed code confirmed contacts created deleted depth due effects "
@@ -74,6 +74,7 @@ FORMS: Final[Mapping[str, Form]] = {
     "lanes": is_name,
     "permissions": is_name,
     "route": _matches(re.compile(r"/[A-Za-z0-9_{}/.-]{0,120}")),
+    "service": _matches(re.compile(r"[a-z]{1,20}(-[a-z]{1,20}){0,3}")),
     "settings": is_name,
     "source": _matches(_SOURCE),
     "trace": _matches(_TRACE),
