@@ -14,7 +14,7 @@ from tests.support.processes import ServiceProcess
 from tests.support.vendors import Vendors
 from tests.support.waiting import wait_until
 
-pytestmark = [pytest.mark.postgres, pytest.mark.rabbitmq, pytest.mark.process, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.postgres, pytest.mark.rabbitmq, pytest.mark.process, pytest.mark.timeout(300)]
 
 _KILLS = 10
 _CONTACTS = 2_400
@@ -35,7 +35,7 @@ class _Fleet:
 
     async def kill_the_one_at_work(self) -> None:
         """SIGKILL to whoever holds the account now; waits until somebody does."""
-        await wait_until(self._somebody_works, within_s=30)
+        await wait_until(self._somebody_works, within_s=60)
         victim = next(worker for worker in self._workers if self._holder in worker.log)
         self._workers.remove(victim)
         assert await victim.end(signal.SIGKILL) == -signal.SIGKILL

@@ -10,7 +10,7 @@ from tests.support.installation import Installation, outcomes
 from tests.support.vendors import Json, Vendors
 from tests.support.waiting import wait_until
 
-pytestmark = [pytest.mark.postgres, pytest.mark.rabbitmq, pytest.mark.process, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.postgres, pytest.mark.rabbitmq, pytest.mark.process, pytest.mark.timeout(180)]
 
 _BETWEEN_S = 600
 
@@ -63,7 +63,7 @@ async def test_a_worker_that_is_asked_to_stop_hands_its_run_on_and_nothing_is_do
     await both.google.control.settings(latency_scale=1.0, latency_s={"people.batchCreateContacts": 0.5, "*": 0.0})
     async with product.worker() as first:
         saved = await product.configure()
-        await wait_until(lambda: _has_written(product, saved["run_id"]), within_s=30)
+        await wait_until(lambda: _has_written(product, saved["run_id"]), within_s=60)
         async with product.worker():
             assert await first.end(signal.SIGTERM) == 0
             run = await product.ended(saved["run_id"])

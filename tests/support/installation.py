@@ -76,7 +76,7 @@ class Installation:
             }
         )
 
-    async def ended(self, run_id: str, *, within_s: float = 40) -> Json:
+    async def ended(self, run_id: str, *, within_s: float = 60) -> Json:
         """The run, once it has ended."""
         await wait_until(lambda: self._has_ended(run_id), within_s=within_s)
         return await self.customer.run(run_id)

@@ -16,8 +16,8 @@ import httpx2
 from standalone.ports import LOOPBACK, free_ports
 from tests.support.waiting import wait_until
 
-_START_WITHIN_S = 30
-_END_WITHIN_S = 30
+_START_WITHIN_S = 60
+_END_WITHIN_S = 60
 
 
 class ServiceProcess:
