@@ -51,6 +51,7 @@ def settings(database: Database, provider: str) -> ConfigApiSettings:
             "oidc_audience": CLIENT,
             "oidc_client_id": CLIENT,
             "oidc_client_secret": "a secret: with signs",
+            "frame_ancestors": "https://crm.example.com",
         }
     )
 
@@ -199,3 +200,34 @@ async def test_someone_without_an_organisation_gets_no_session(browser: Browser)
 async def test_the_browser_comes_back_to_our_own_page_alone(browser: Browser, asked: str, given: str) -> None:
     answer = await browser.send("GET", await browser.consent("ada", return_path=asked.replace("?", "%3F")))
     assert answer.headers["location"] == given
+
+
+# --- in a frame of another site ---------------------------------------------------------------------------------------
+
+
+async def test_a_crm_opens_the_page_in_a_frame_once(browser: Browser, provider: str) -> None:
+    token = await token_for("ada", provider)
+    made = await browser.api.post("/v1/embed-sessions", json={"return_path": "/?a=b"}, headers=bearer(token))
+    assert made.status_code == 201, made.text
+    address = made.json()["url"].removeprefix(PUBLIC)
+    opened = await browser.send("GET", address)
+    assert (opened.status_code, opened.headers["location"]) == (303, "/?a=b")
+    (cookie,) = browser.set_cookies
+    parts = {part.strip() for part in cookie.split(";")}
+    assert {"Secure", "HttpOnly", "Path=/", "SameSite=None", "Partitioned", "Max-Age=3600"} <= parts
+    trail = await browser.send("GET", "/v1/audit-events")
+    assert [event["action"] for event in trail.json()["items"]] == ["embed_session.created"]
+    again = await browser.send("GET", address)
+    assert (again.status_code, again.json()["code"]) == (400, "state_invalid")
+
+
+async def test_a_session_makes_no_further_sessions(browser: Browser) -> None:
+    await browser.sign_in("ada")
+    answer = await browser.api.post(
+        "/v1/embed-sessions", json={}, headers={"Origin": PUBLIC, "Cookie": _cookie_header(browser)}
+    )
+    assert (answer.status_code, answer.json()["code"]) == (403, "not_allowed")
+
+
+def _cookie_header(browser: Browser) -> str:
+    return "; ".join(f"{name}={value}" for name, value in browser.cookies.items())

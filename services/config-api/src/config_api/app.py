@@ -11,14 +11,16 @@ from fastapi import APIRouter, FastAPI, Request, Response
 from config_api.audit import endpoints as audit
 from config_api.configurations import endpoints as configurations
 from config_api.connections import endpoints as connections
+from config_api.embed import endpoints as embed
 from config_api.me import endpoints as me
 from config_api.oauth import endpoints as oauth
 from config_api.pairs import endpoints as pairs
 from config_api.resources import Resources
 from config_api.runs import endpoints as runs
 from config_api.signin import endpoints as signin
+from config_api.web.headers import allow_origins, data_headers, page_headers
 from config_api.web.middleware import BodyLimit, RequestEdge
-from config_api.web.problems import ANSWERED, MEDIA_TYPE, answer, problem_of
+from config_api.web.problems import ANSWERED, MEDIA_TYPE, answer, problem_of, responses
 from config_api.webhooks import endpoints as webhooks
 
 ROUTERS: tuple[APIRouter, ...] = (
@@ -30,6 +32,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     pairs.router,
     runs.router,
     webhooks.router,
+    embed.router,
     audit.router,
 )
 """Every part of the interface, in the order of the description."""
@@ -62,7 +65,7 @@ def interface() -> FastAPI:
         redoc_url=None,
     )
     for router in ROUTERS:
-        app.include_router(router)
+        app.include_router(router, responses=responses("rate_limited"))
     return app
 
 
@@ -75,7 +78,8 @@ def create_app(resources: Resources, stopping: asyncio.Event | None = None) -> F
         app.add_exception_handler(kind, _answer)
     # The last one added is the outermost: every answer gets an id and its headers.
     app.add_middleware(BodyLimit, max_bytes=resources.settings.max_body_bytes)
-    app.add_middleware(RequestEdge)
+    allow_origins(app, resources.settings)
+    app.add_middleware(RequestEdge, data=data_headers(resources.settings), page=page_headers(resources.settings))
     return app
 
 

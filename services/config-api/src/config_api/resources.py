@@ -11,7 +11,7 @@ from uuid import UUID
 from fastapi import Depends, Request
 
 from config_api.callers.assembly import Trust, edges, trust_from
-from config_api.callers.sessions import Sessions
+from config_api.callers.sessions import Place, Sessions
 from config_api.configurations.service import ConfigurationService
 from config_api.connections.surroundings import ConnectedAccounts
 from config_api.me.service import MeService
@@ -20,6 +20,7 @@ from config_api.pairs.service import PairService
 from config_api.runs.service import RunService
 from config_api.settings import ConfigApiSettings
 from config_api.web.callers import Authenticator, Caller, LocalUser, Role
+from config_api.web.rates import RequestRates
 from config_api.webhooks.assembly import Webhooks, webhooks_on
 from contactsync.adapters.sql.answers import SqlPairAnswers
 from contactsync.adapters.sql.audit import SqlAuditTrail
@@ -54,6 +55,7 @@ class Resources:
     settings: ConfigApiSettings
     foundation: Foundation
     authenticator: Authenticator
+    rates: RequestRates
     members: SqlMembers
     requests: SqlRunRequests
     tickets: SqlTickets
@@ -85,7 +87,8 @@ async def resources_on(foundation: Foundation, settings: ConfigApiSettings) -> R
     database, vault, clock = foundation.database, foundation.vault, foundation.clock
     members = SqlMembers(database, vault, clock)
     tickets = SqlTickets(database, vault, clock)
-    sessions = Sessions(tickets, settings.public_address, lifetime=settings.session_lifetime)
+    lifetimes = {Place.PAGE: settings.session_lifetime, Place.FRAME: settings.embed_session_lifetime}
+    sessions = Sessions(tickets, settings.public_address, lifetimes)
     directory = SqlCallerDirectory(database, vault, clock)
     trust = trust_from(settings, edges(foundation.client, clock), directory, tickets, sessions, clock)
     limits = run_limits(settings)
@@ -98,6 +101,7 @@ async def resources_on(foundation: Foundation, settings: ConfigApiSettings) -> R
         settings=settings,
         foundation=foundation,
         authenticator=await _local_user(members) if trust is None else trust.callers,
+        rates=RequestRates(settings.requests_per_user, settings.requests_per_organisation, clock),
         tickets=tickets,
         sessions=sessions,
         trust=trust,

@@ -59,7 +59,11 @@ class AuditEvent:
 
 
 class AuditTrail(Protocol):
-    """Reading the trail of one organisation. Writing is part of the transaction that does what is recorded."""
+    """The trail of one organisation. Writing is part of the transaction that does what is recorded, if there is one."""
+
+    async def add(self, organisation_id: OrganisationId, now: datetime, entry: AuditEntry) -> None:
+        """Add an event in a transaction of its own, for acts that change no row of the organisation."""
+        ...
 
     async def page(
         self, organisation_id: OrganisationId, *, limit: int, after: tuple[datetime, UUID] | None = None

@@ -7,6 +7,7 @@ from our own page (`Sec-Fetch-Site`, else `Origin`): the check of both headers n
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 from enum import StrEnum
 from typing import Final
@@ -33,15 +34,16 @@ class Place(StrEnum):
 class Sessions:
     """Opens, finds and closes sessions."""
 
-    def __init__(self, tickets: Tickets, public_url: str, *, lifetime: timedelta) -> None:
+    def __init__(self, tickets: Tickets, public_url: str, lifetimes: Mapping[Place, timedelta]) -> None:
         self._tickets = tickets
         self._origin = origin_of(public_url)
-        self._lifetime = lifetime
+        self._lifetimes = lifetimes
 
     async def open(self, response: Response, caller: Caller, place: Place) -> None:
         """Give the browser a new session; the secret of an older one is never taken up (fixation)."""
-        secret = await self._tickets.issue(place.value, content_of(caller), self._lifetime)
-        response.headers.append("Set-Cookie", self._cookie(place, secret, self._lifetime))
+        lifetime = self._lifetimes[place]
+        secret = await self._tickets.issue(place.value, content_of(caller), lifetime)
+        response.headers.append("Set-Cookie", self._cookie(place, secret, lifetime))
 
     async def caller(self, request: Request) -> Caller | None:
         """Whose session the request belongs to; None without one, and for a change that another site asks for."""

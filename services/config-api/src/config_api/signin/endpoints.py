@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Query, Request
@@ -13,13 +12,12 @@ from config_api.callers.tokens import TokenRefusedError
 from config_api.resources import Given, Resources
 from config_api.signin.service import LIFETIME, Finished, SignIn
 from config_api.web.callers import AnyCaller, Caller
+from config_api.web.paths import own_path
 from config_api.web.problems import ProblemError, responses
 
 router = APIRouter(tags=["sign-in"])
 
 _COOKIE: Final = "__Host-contactsync-sign-in"
-_PATH: Final = re.compile(r"/(?:[A-Za-z0-9._~!$&'()*+,;=:@%?#-][A-Za-z0-9._~!$&'()*+,;=:@%/?#-]*)?")
-"""A path of our own page: no second slash or backslash at its start, which browsers read as another host."""
 
 ReturnPath = Annotated[str, Query(max_length=500, description="A path of the page to come back to")]
 
@@ -33,7 +31,7 @@ ReturnPath = Annotated[str, Query(max_length=500, description="A path of the pag
 )
 async def sign_in(given: Given, return_path: ReturnPath = "/") -> Response:
     """Send the browser to the issuer. Protected by nothing: it does no more than begin."""
-    begun = await _service(given).begin(return_path if _PATH.fullmatch(return_path) else "/")
+    begun = await _service(given).begin(own_path(return_path))
     answer = RedirectResponse(begun.authorization_url, 303)
     age = int(LIFETIME.total_seconds())
     # Lax: it must come along when the issuer sends the browser back.

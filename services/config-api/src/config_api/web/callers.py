@@ -8,6 +8,7 @@ from typing import Annotated, Protocol
 from fastapi import Depends, Request
 
 from config_api.web.problems import ProblemError
+from config_api.web.rates import RequestRates
 from contactsync.domain.ids import OrganisationId, UserId
 from contactsync.ports.callers import Role
 
@@ -60,11 +61,13 @@ class LocalUser:
 
 
 async def current_caller(request: Request) -> Caller:
-    """The caller of a route. Raises a 401 problem when there is none."""
+    """The caller of a route. Raises a 401 problem when there is none, a 429 problem when he calls too often."""
     authenticator: Authenticator = request.app.state.resources.authenticator
     caller = await authenticator.caller(request)
     if caller is None:
         raise ProblemError("not_authenticated", headers={"WWW-Authenticate": "Bearer"})
+    rates: RequestRates = request.app.state.resources.rates
+    rates.admit(caller.organisation_id, caller.user_id)
     return caller
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from uuid import uuid4
 
 import structlog
@@ -14,13 +15,6 @@ from contactsync.telemetry.logs import get_logger
 
 log = get_logger(__name__)
 
-SECURITY_HEADERS = {
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cache-Control": "no-store",
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-}
-
 
 class RequestEdge:
     """Gives each request an id of ours (never the caller's: it goes into logs), and each answer its headers.
@@ -28,8 +22,10 @@ class RequestEdge:
     It is the process's edge too: whatever nobody foresaw is logged with its traceback and answered as a problem.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, data: Mapping[str, str], page: Mapping[str, str]) -> None:
         self._app = app
+        self._data = data
+        self._page = page
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve the request."""
@@ -46,7 +42,8 @@ class RequestEdge:
                 started = True
                 headers = MutableHeaders(scope=message)
                 headers["X-Request-Id"] = request_id
-                for name, value in SECURITY_HEADERS.items():
+                is_page = headers.get("content-type", "").startswith("text/html")
+                for name, value in (self._page if is_page else self._data).items():
                     headers.setdefault(name, value)
             await send(message)
 

@@ -46,6 +46,11 @@ class SqlAuditTrail:
     def __init__(self, database: Database) -> None:
         self._database = database
 
+    async def add(self, organisation_id: OrganisationId, now: datetime, entry: AuditEntry) -> None:
+        """Add an event in a transaction of its own, for acts that change no row of the organisation."""
+        async with self._database.tenant(organisation_id) as connection:
+            await record_in(connection, organisation_id, now, entry)
+
     async def page(
         self, organisation_id: OrganisationId, *, limit: int, after: tuple[datetime, UUID] | None = None
     ) -> Sequence[AuditEvent]:
