@@ -28,8 +28,8 @@ from tests.support.sync_world import SyncWorld, sync_world
 from tests.support.vendors import Json
 
 T = TypeVar("T")
-CASES = int(os.environ.get("CASES", "15"))
-STEPS = int(os.environ.get("STEPS", "20"))
+CASES = int(os.environ.get("CASES", "12"))
+STEPS = int(os.environ.get("STEPS", "15"))
 PEOPLE = 14
 TITLES = st.sampled_from(["Analyst", "Countess", "Engineer", None])
 NUMBERS = st.integers(0, PEOPLE - 1)
