@@ -184,6 +184,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/crm/fields": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Crm Fields
+         * @description The fields of the CRM's contacts, with type, length and whether they can be written.
+         */
+        get: operations["list_crm_fields_v1_crm_fields_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/crm/views": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Views
+         * @description The list views of the CRM's contacts that the caller may use.
+         */
+        get: operations["list_views_v1_crm_views_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/embed-sessions": {
         parameters: {
             query?: never;
@@ -198,6 +238,70 @@ export interface paths {
          * @description For the caller himself, by his token: a session makes no further ones. 404 where no site may frame the page.
          */
         post: operations["create_embed_session_v1_embed_sessions_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/google/fields": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Google Fields
+         * @description The fields of Google contacts.
+         */
+        get: operations["list_google_fields_v1_google_fields_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/google/groups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Groups
+         * @description The contact groups of the connected Google account.
+         */
+        get: operations["list_groups_v1_google_groups_get"];
+        put?: never;
+        /**
+         * Create Group
+         * @description Make a new, empty group.
+         */
+        post: operations["create_group_v1_google_groups_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/mappings/default": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show Default Mapping
+         * @description The mapping that a new configuration begins with, and rows that can be added to it.
+         */
+        get: operations["show_default_mapping_v1_mappings_default_get"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1113,6 +1217,69 @@ export interface components {
             url: string | null;
         };
         /**
+         * CrmFieldItem
+         * @description A field of the CRM's contacts.
+         */
+        CrmFieldItem: {
+            /**
+             * Api Name
+             * @example Mobile
+             */
+            api_name: string;
+            /**
+             * Choices
+             * @default []
+             */
+            choices?: string[];
+            /** Custom */
+            custom: boolean;
+            /**
+             * Label
+             * @example Mobile
+             */
+            label: string;
+            /** Mandatory */
+            mandatory: boolean;
+            /** Max Length */
+            max_length: number | null;
+            type: components["schemas"]["ValueKind"];
+            /**
+             * Writable
+             * @description A field that is not can be mapped towards Google alone
+             */
+            writable: boolean;
+        };
+        /**
+         * CrmFieldList
+         * @description The fields that can be mapped.
+         */
+        CrmFieldList: {
+            /** Items */
+            items: components["schemas"]["CrmFieldItem"][];
+            /**
+             * Read At
+             * Format: date-time
+             * @description When the provider was asked; `fresh=true` asks it again
+             */
+            read_at: string;
+        };
+        /**
+         * DefaultMapping
+         * @description The mapping to begin with, and the rows that "map more fields" proposes.
+         */
+        DefaultMapping: {
+            /** Mapping */
+            mapping: components["schemas"]["MappingRowBody"][];
+            /** More */
+            more: components["schemas"]["MappingRowBody"][];
+            /**
+             * Read At
+             * Format: date-time
+             * @description When the provider was asked; `fresh=true` asks it again
+             */
+            read_at: string;
+        };
+        /**
          * DeletePolicy
          * @description What a delete on one side does to the other.
          * @enum {string}
@@ -1244,6 +1411,74 @@ export interface components {
          */
         Frequency: "5m" | "15m" | "30m" | "1h" | "2h" | "6h" | "12h" | "daily" | "weekly" | "manual";
         /**
+         * GoogleFieldItem
+         * @description A field of a Google contact.
+         */
+        GoogleFieldItem: {
+            /** Label */
+            label: string;
+            /** Max Length */
+            max_length: number;
+            /**
+             * Path
+             * @description `*` stands for a type
+             * @example phone_numbers[*]
+             */
+            path: string;
+            type: components["schemas"]["ValueKind"];
+            /**
+             * Types
+             * @description Types that Google names; any other text is taken too. null: none
+             */
+            types: string[] | null;
+        };
+        /**
+         * GoogleFieldList
+         * @description Every field that can be mapped; the same for all accounts.
+         */
+        GoogleFieldList: {
+            /** Items */
+            items: components["schemas"]["GoogleFieldItem"][];
+        };
+        /**
+         * GroupItem
+         * @description A contact group of the Google account.
+         */
+        GroupItem: {
+            /** Contacts */
+            contacts: number;
+            /**
+             * Id
+             * @example contactGroups/63f8c1a20c8e3a5b
+             */
+            id: string;
+            /**
+             * Name
+             * @description As the account shows it
+             * @example Customers
+             */
+            name: string;
+            /**
+             * System
+             * @description `My Contacts`, `Starred` and all contacts: people whom nobody chose for the CRM
+             */
+            system: boolean;
+        };
+        /**
+         * GroupList
+         * @description The groups that contacts can be put into.
+         */
+        GroupList: {
+            /** Items */
+            items: components["schemas"]["GroupItem"][];
+            /**
+             * Read At
+             * Format: date-time
+             * @description When the provider was asked; `fresh=true` asks it again
+             */
+            read_at: string;
+        };
+        /**
          * LastOutcome
          * @description What the last run that dealt with the contact did.
          */
@@ -1327,6 +1562,17 @@ export interface components {
             edition_allows_sync: boolean;
             /** Permissions */
             permissions: components["schemas"]["Permission"][];
+        };
+        /**
+         * NewGroup
+         * @description A group to be made.
+         */
+        NewGroup: {
+            /**
+             * Name
+             * @example Customers
+             */
+            name: string;
         };
         /**
          * NoEmailRule
@@ -1690,6 +1936,55 @@ export interface components {
          * @enum {string}
          */
         Switch: "off" | "on";
+        /**
+         * ValueKind
+         * @description What a value is: decides when two values count as equal, and what a side can hold.
+         * @enum {string}
+         */
+        ValueKind: "text" | "multiline" | "email" | "phone" | "date" | "datetime" | "company" | "picklist" | "multi_picklist" | "boolean" | "number" | "url";
+        /**
+         * View
+         * @description A list view of the CRM's contacts.
+         */
+        View: {
+            /**
+             * Category
+             * @default
+             * @example created_by_me
+             */
+            category?: string;
+            /**
+             * Changes By The Hour
+             * @description Whether its contacts change with time alone, so that each sync reads it anew; null: not known
+             */
+            changes_by_the_hour: boolean | null;
+            /** Default */
+            default: boolean;
+            /**
+             * Id
+             * @example 5545974000000087501
+             */
+            id: string;
+            /**
+             * Name
+             * @example All Contacts
+             */
+            name: string;
+        };
+        /**
+         * ViewList
+         * @description The list views that the caller may use.
+         */
+        ViewList: {
+            /** Items */
+            items: components["schemas"]["View"][];
+            /**
+             * Read At
+             * Format: date-time
+             * @description When the provider was asked; `fresh=true` asks it again
+             */
+            read_at: string;
+        };
         /**
          * WebhookEndpoint
          * @description An endpoint as it stands. Its secret is shown once, when it is made.
@@ -2061,6 +2356,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
+            /** @description `internal_error` */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
         };
     };
     list_audit_events_v1_audit_events_get: {
@@ -2160,6 +2464,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
+            /** @description `internal_error` */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
         };
     };
     disconnect_v1_connections__provider__delete: {
@@ -2211,6 +2524,15 @@ export interface operations {
             };
             /** @description `rate_limited` */
             429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `internal_error` */
+            500: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2282,6 +2604,187 @@ export interface operations {
             };
             /** @description `rate_limited` */
             429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `internal_error` */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    list_crm_fields_v1_crm_fields_get: {
+        parameters: {
+            query?: {
+                /** @description Ask the provider even if the last answer is some minutes old */
+                fresh?: boolean;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CrmFieldList"];
+                };
+            };
+            /** @description `not_authenticated` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `permission_missing` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `not_connected` `needs_reconnect` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `invalid_request` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `rate_limited` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `internal_error` */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `provider_unavailable` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    list_views_v1_crm_views_get: {
+        parameters: {
+            query?: {
+                /** @description Ask the provider even if the last answer is some minutes old */
+                fresh?: boolean;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ViewList"];
+                };
+            };
+            /** @description `not_authenticated` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `permission_missing` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `not_connected` `needs_reconnect` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `invalid_request` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `rate_limited` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `internal_error` */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `provider_unavailable` */
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2369,6 +2872,333 @@ export interface operations {
             };
         };
     };
+    list_google_fields_v1_google_fields_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GoogleFieldList"];
+                };
+            };
+            /** @description `not_authenticated` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `rate_limited` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `internal_error` */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    list_groups_v1_google_groups_get: {
+        parameters: {
+            query?: {
+                /** @description Ask the provider even if the last answer is some minutes old */
+                fresh?: boolean;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GroupList"];
+                };
+            };
+            /** @description `not_authenticated` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `permission_missing` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `not_connected` `needs_reconnect` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `invalid_request` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `rate_limited` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `internal_error` */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `provider_unavailable` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    create_group_v1_google_groups_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Any text of up to 200 characters; the same request under the same key is done once in 24 hours */
+                "Idempotency-Key"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewGroup"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GroupItem"];
+                };
+            };
+            /** @description `malformed_body` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `not_authenticated` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `permission_missing` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `not_connected` `needs_reconnect` `request_under_way` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `body_too_large` */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `invalid_request` `idempotency_key_reused` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `rate_limited` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `internal_error` */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `provider_unavailable` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    show_default_mapping_v1_mappings_default_get: {
+        parameters: {
+            query?: {
+                /** @description Ask the provider even if the last answer is some minutes old */
+                fresh?: boolean;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DefaultMapping"];
+                };
+            };
+            /** @description `not_authenticated` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `permission_missing` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `not_connected` `needs_reconnect` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `invalid_request` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `rate_limited` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `internal_error` */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `provider_unavailable` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
     show_me_v1_me_get: {
         parameters: {
             query?: {
@@ -2399,6 +3229,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
+            /** @description `permission_missing` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
             /** @description `not_connected` `needs_reconnect` */
             409: {
                 headers: {
@@ -2419,6 +3258,15 @@ export interface operations {
             };
             /** @description `rate_limited` */
             429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `internal_error` */
+            500: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -12,6 +12,7 @@ from config_api.audit import endpoints as audit
 from config_api.configurations import endpoints as configurations
 from config_api.connections import endpoints as connections
 from config_api.embed import endpoints as embed
+from config_api.forms import endpoints as forms
 from config_api.me import endpoints as me
 from config_api.oauth import endpoints as oauth
 from config_api.pairs import endpoints as pairs
@@ -28,6 +29,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     me.router,
     connections.router,
     oauth.router,
+    forms.router,
     configurations.router,
     pairs.router,
     runs.router,

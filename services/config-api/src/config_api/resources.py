@@ -14,6 +14,8 @@ from config_api.callers.assembly import Trust, edges, trust_from
 from config_api.callers.sessions import Place, Sessions
 from config_api.configurations.service import ConfigurationService
 from config_api.connections.surroundings import ConnectedAccounts
+from config_api.forms.cache import FreshCache
+from config_api.forms.service import FormService
 from config_api.me.service import MeService
 from config_api.oauth.service import Consents, allowed_origins
 from config_api.pairs.service import PairService
@@ -68,6 +70,7 @@ class Resources:
     keepers: Mapping[Provider, GrantKeeper]
     consents: Consents
     me: MeService
+    forms: FormService
     tokens: TokenSource
     configurations: ConfigurationService
     runs: RunService
@@ -112,6 +115,7 @@ async def resources_on(foundation: Foundation, settings: ConfigApiSettings) -> R
         connections=connections,
         keepers=grant_keepers(foundation, settings),
         me=me,
+        forms=FormService(foundation, connections, tokens, FreshCache(clock)),
         consents=_consents(foundation, settings, connections, tickets),
         tokens=tokens,
         configurations=ConfigurationService(

@@ -15,7 +15,11 @@ from config_api.web.callers import AnyCaller
 from config_api.web.problems import responses
 from contactsync.ports.connections import Provider
 
-router = APIRouter(prefix="/v1/connections", tags=["connections"])
+router = APIRouter(
+    prefix="/v1/connections",
+    tags=["connections"],
+    responses=responses("not_authenticated", "rate_limited", "internal_error"),
+)
 
 
 def _service(given: Given) -> ConnectionService:
@@ -25,7 +29,7 @@ def _service(given: Given) -> ConnectionService:
 Service = Annotated[ConnectionService, Depends(_service)]
 
 
-@router.get("", summary="The caller's connections", responses=responses("not_authenticated"))
+@router.get("", summary="The caller's connections")
 async def list_connections(caller: AnyCaller, service: Service) -> ConnectionList:
     """Every connection that was not ended, with its state."""
     return await service.all(caller)
@@ -34,7 +38,7 @@ async def list_connections(caller: AnyCaller, service: Service) -> ConnectionLis
 @router.post(
     "/{provider}/authorize",
     summary="Begin a consent",
-    responses=responses("not_authenticated", "invalid_request", "malformed_body", "body_too_large"),
+    responses=responses("invalid_request", "malformed_body", "body_too_large"),
 )
 async def authorize(
     provider: Provider,
@@ -52,7 +56,7 @@ async def authorize(
 @router.delete(
     "/{provider}",
     summary="End a connection",
-    responses=responses("not_authenticated", "not_found", "invalid_request"),
+    responses=responses("not_found", "invalid_request"),
 )
 async def disconnect(provider: Provider, caller: AnyCaller, service: Service) -> Disconnected:
     """Revoke the grant at the provider, erase its tokens, pause what used them. Links and reports stay."""

@@ -12,14 +12,16 @@ from config_api.web.callers import AnyCaller
 from config_api.web.language import language_of
 from config_api.web.problems import responses
 
-router = APIRouter(prefix="/v1/me", tags=["me"])
+router = APIRouter(
+    prefix="/v1/me", tags=["me"], responses=responses("not_authenticated", "rate_limited", "internal_error")
+)
 
 
 @router.get(
     "",
     summary="The caller's edition, permissions and directions",
     responses=responses(
-        "not_authenticated", "invalid_request", "not_connected", "needs_reconnect", "provider_unavailable"
+        "invalid_request", "not_connected", "needs_reconnect", "permission_missing", "provider_unavailable"
     ),
 )
 async def show_me(

@@ -16,7 +16,7 @@ from config_api.web.language import language_of
 from config_api.web.problems import PROBLEMS, responses
 from contactsync.ports.connections import Provider
 
-router = APIRouter(prefix="/oauth", tags=["connections"])
+router = APIRouter(prefix="/oauth", tags=["connections"], responses=responses("rate_limited", "internal_error"))
 
 _COOKIE: Final = "contactsync-consent"
 

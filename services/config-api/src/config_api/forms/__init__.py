@@ -1,0 +1,1 @@
+"""The lists that the form of a sync configuration needs."""

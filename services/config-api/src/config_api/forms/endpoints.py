@@ -1,0 +1,72 @@
+"""`/v1/crm`, `/v1/google`, `/v1/mappings`: the lists that the form needs."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final
+
+from fastapi import APIRouter, Query
+
+from config_api.forms.schemas import (
+    CrmFieldList,
+    DefaultMapping,
+    GoogleFieldList,
+    GroupItem,
+    GroupList,
+    NewGroup,
+    ViewList,
+)
+from config_api.resources import Given
+from config_api.web.callers import AnyCaller
+from config_api.web.idempotency import IdempotencyKey, IdempotentRoute
+from config_api.web.problems import responses
+
+router = APIRouter(
+    prefix="/v1",
+    tags=["form data"],
+    route_class=IdempotentRoute,
+    responses=responses("not_authenticated", "rate_limited", "internal_error"),
+)
+
+_ASKING: Final = ("invalid_request", "not_connected", "needs_reconnect", "permission_missing", "provider_unavailable")
+
+Fresh = Annotated[bool, Query(description="Ask the provider even if the last answer is some minutes old")]
+
+
+@router.get("/crm/views", responses=responses(*_ASKING))
+async def list_views(caller: AnyCaller, given: Given, *, fresh: Fresh = False) -> ViewList:
+    """The list views of the CRM's contacts that the caller may use."""
+    return await given.forms.views(caller, fresh=fresh)
+
+
+@router.get("/crm/fields", responses=responses(*_ASKING))
+async def list_crm_fields(caller: AnyCaller, given: Given, *, fresh: Fresh = False) -> CrmFieldList:
+    """The fields of the CRM's contacts, with type, length and whether they can be written."""
+    return await given.forms.crm_fields(caller, fresh=fresh)
+
+
+@router.get("/google/groups", responses=responses(*_ASKING))
+async def list_groups(caller: AnyCaller, given: Given, *, fresh: Fresh = False) -> GroupList:
+    """The contact groups of the connected Google account."""
+    return await given.forms.groups(caller, fresh=fresh)
+
+
+@router.post(
+    "/google/groups",
+    status_code=201,
+    responses=responses(*_ASKING, "malformed_body", "body_too_large", "idempotency_key_reused", "request_under_way"),
+)
+async def create_group(body: NewGroup, caller: AnyCaller, given: Given, _: IdempotencyKey = None) -> GroupItem:
+    """Make a new, empty group."""
+    return await given.forms.create_group(caller, body.name)
+
+
+@router.get("/google/fields")
+async def list_google_fields(_: AnyCaller, given: Given) -> GoogleFieldList:
+    """The fields of Google contacts."""
+    return given.forms.google_fields()
+
+
+@router.get("/mappings/default", responses=responses(*_ASKING))
+async def show_default_mapping(caller: AnyCaller, given: Given, *, fresh: Fresh = False) -> DefaultMapping:
+    """The mapping that a new configuration begins with, and rows that can be added to it."""
+    return await given.forms.default_mapping(caller, fresh=fresh)
