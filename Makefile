@@ -1,6 +1,6 @@
 # Every target that a person types says what it does behind `##`; `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help run demo bench test test-fast mutants lint types format lock migrate client k8s-check image-check up down simulators set-up set-up-run clean
+.PHONY: help run demo bench test test-fast mutants lint types format lock migrate docs client k8s-check image-check up down simulators set-up set-up-run clean
 
 export LC_ALL := C.UTF-8
 export PYTHONUTF8 := 1
@@ -68,6 +68,9 @@ format: set-up ## Put the code in its standard form
 
 lock: set-up ## Resolve the dependencies anew and write the hashed locks (ARGS=--upgrade for newer versions)
 	@tools/lock.sh $(ARGS)
+
+docs: set-up ## Write the tables of settings and metrics, and .env.example, from the code
+	@$(python) -m tools.reference
 
 client: set-up ## Write the TypeScript types of the HTTP interface
 	@$(python) tools/typescript.py

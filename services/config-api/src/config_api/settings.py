@@ -35,9 +35,9 @@ class ConfigApiSettings(CommonSettings):
     """What config-api needs beside what both services need."""
 
     api_host: str = Field("127.0.0.1", description="Where the HTTP interface is served")
-    api_port: int = Field(8080, ge=0, le=65535)
+    api_port: int = Field(8080, ge=0, le=65535, description="Its port; 0 takes a free one")
     admin_host: str = Field("127.0.0.1", description="Where /livez, /readyz and /metrics are served")
-    admin_port: int = Field(8082, ge=0, le=65535)
+    admin_port: int = Field(8082, ge=0, le=65535, description="Their port")
     public_url: HttpUrl = Field(HttpUrl("http://127.0.0.1:8080"), description="How browsers reach config-api")
     return_origins: Words = Field((), description="Origins to which a browser may return after a consent")
     frame_ancestors: Words = Field((), description="Sites that may show the page in a frame")
@@ -53,7 +53,7 @@ class ConfigApiSettings(CommonSettings):
     oidc_scopes: Words = Field(("openid", "profile", "email"), description="Scopes that the page asks for")
     oidc_organisation_claim: str = Field("organisation", description="Claim that names the caller's organisation")
     oidc_role_claim: str = Field("role", description="Claim with the caller's role or roles")
-    oidc_admin_roles: Words = Field(("admin",), description="Values of it that make an administrator")
+    oidc_admin_roles: Words = Field(("admin",), description="Its values that stand for an administrator")
     crm_issuer: Address = Field("", description="A CRM that signs tokens itself, beside the issuer or instead of it")
     crm_jwks_url: Address = Field("", description="Its key set")
     session_lifetime: Duration = Field(timedelta(hours=8), description="How long a browser stays signed in")

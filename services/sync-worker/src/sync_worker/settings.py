@@ -20,7 +20,7 @@ class SyncWorkerSettings(CommonSettings):
     )
     worker_slots: int = Field(16, ge=3, le=256, description="Slices worked at once; each lane has some to itself")
     worker_admin_host: str = Field("127.0.0.1", description="Where /livez, /readyz and /metrics are served")
-    worker_admin_port: int = Field(8081, ge=0, le=65535)
+    worker_admin_port: int = Field(8081, ge=0, le=65535, description="Their port")
     drain_grace: Duration = Field(timedelta(seconds=25), description="How long slices may go on after SIGTERM")
     slice_budget: Duration = Field(timedelta(seconds=60), description="A slice begins nothing new after this")
     lease_ttl: Duration = Field(
