@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from urllib.parse import urlsplit
 
 import pytest
 
 from contactsync.adapters.zoho.client import ZohoContacts
 from contactsync.adapters.zoho.identity import identify
+from contactsync.adapters.zoho.notifications import LONGEST_LIFE, ZohoNotifications
 from contactsync.adapters.zoho.oauth import SCOPES, ZohoOAuth, ZohoOAuthSettings
 from contactsync.domain.catalogue import ValueKind
 from contactsync.domain.ids import ViewId
@@ -90,6 +91,22 @@ class TestConsent:
         assert await metadata.fields()
         assert await metadata.views()
         assert (await metadata.organisation()).zgid == crm.zgid
+        notifications = ZohoNotifications(zoho.edge, crm.tokens, CONNECTION, crm.gate)
+        until = datetime.now(UTC).replace(microsecond=0) + timedelta(days=1)
+        assert await notifications.subscribe("1000001", "http://127.0.0.1:9/hook", "t" * 50, until) == until
+        assert await notifications.renew("1000001", until + timedelta(days=1)) == until + timedelta(days=1)
+        await notifications.unsubscribe("1000001")
+        assert await notifications.renew("1000001", until) is None
+
+    async def test_a_channel_never_asks_for_longer_than_the_crm_allows(self, zoho: Vendor, crm: Customer) -> None:
+        """What is beyond a week silently becomes one hour."""
+        notifications = ZohoNotifications(zoho.edge, crm.tokens, CONNECTION, crm.gate)
+        now = datetime.now(UTC).replace(microsecond=0)
+        longest = now + LONGEST_LIFE
+        assert await notifications.subscribe("1000001", "http://127.0.0.1:9/hook", "t", longest) == longest
+        too_long = now + timedelta(days=8)
+        told = await notifications.subscribe("1000002", "http://127.0.0.1:9/hook", "t", too_long)
+        assert told < now + timedelta(hours=2)
 
 
 class TestMetadata:

@@ -31,8 +31,10 @@ SCOPES: Final = (
     "ZohoCRM.settings.profiles.READ",
     "ZohoCRM.users.READ",
     "ZohoCRM.org.READ",
+    "ZohoCRM.notifications.ALL",
 )
-"""What the product asks for: contacts, reading and making their companies, and the metadata that its page shows."""
+"""What the product asks for: contacts, reading and making their companies, the metadata that its page shows, and calls
+when contacts change."""
 
 THROTTLED_S: Final = 600.0
 """More than ten tokens in ten minutes are refused for as long."""
