@@ -1,6 +1,6 @@
 # Every target that a person types says what it does behind `##`; `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help run demo bench test test-fast mutants lint types format lock migrate docs client k8s-check image-check up down simulators set-up set-up-run clean
+.PHONY: help run demo bench test test-fast fuzz mutants lint types format lock migrate docs client k8s-check image-check up down simulators set-up set-up-run clean
 
 export LC_ALL := C.UTF-8
 export PYTHONUTF8 := 1
@@ -49,6 +49,9 @@ mutants: set-up ## Break the product in many small ways, one at a time; a test m
 
 bench: set-up ## Play the scenarios at full size: calls, time, processor, memory (ARGS=--help)
 	@$(python) -m benchmarks $(ARGS)
+
+fuzz: set-up ## Ask config-api 20,000 random requests and compare each answer with the description (CASES=n)
+	@CASES=$${CASES:-20000} $(python) -m tests.support.run -n 0 tests/integration/config_api/test_interface.py $(ARGS)
 
 lint: set-up ## Check style, types, directions of imports, dependencies and hygiene
 	@.venv/bin/ruff check

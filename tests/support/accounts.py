@@ -34,7 +34,7 @@ class OfferedAccounts:
     crm_fields: dict[str, CrmField] = field(default_factory=lambda: dict(STANDARD_CRM_FIELDS))
 
     async def connect(self, caller: Caller) -> Accounts:
-        """Store two connections of the caller, to accounts of their own."""
+        """Store two connections of the caller, to accounts of their own; without tokens, so that nothing uses them."""
         accounts = Accounts(ConnectionId(uuid4()), ConnectionId(uuid4()), AccountKey(uuid4().bytes))
         async with self.database.tenant(caller.organisation_id) as connection:
             for provider, connection_id in (
@@ -43,7 +43,7 @@ class OfferedAccounts:
             ):
                 await connection.execute(
                     "INSERT INTO connections (organisation_id, connection_id, user_id, provider, account_key, state, "
-                    "api_base_url, created_at, updated_at) VALUES ($1, $2, $3, $4, $5, 'active', '', $6, $6)",
+                    "api_base_url, created_at, updated_at) VALUES ($1, $2, $3, $4, $5, 'disconnected', '', $6, $6)",
                     caller.organisation_id,
                     connection_id,
                     caller.user_id,

@@ -294,7 +294,8 @@ async def test_a_ticket_opens_the_events_of_its_run_once(desk: Desk) -> None:
 
 async def test_a_run_is_cancelled_once(desk: Desk) -> None:
     saved = await desk.save()
-    assert (await desk.api.post(f"/v1/runs/{saved['run_id']}/cancel")).json()["state"] == "cancelled"
+    cancelled = (await desk.api.post(f"/v1/runs/{saved['run_id']}/cancel")).json()
+    assert (cancelled["state"], cancelled["progress"]["percent"]) == ("cancelled", 100)
     again = await desk.api.post(f"/v1/runs/{saved['run_id']}/cancel")
     assert (again.status_code, again.json()["code"]) == (409, "run_not_open")
 

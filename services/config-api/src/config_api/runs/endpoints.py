@@ -9,7 +9,7 @@ from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
 from config_api.resources import Given
-from config_api.runs.events import MEDIA_TYPE, events
+from config_api.runs.events import EVENT, EXAMPLE, MEDIA_TYPE, events
 from config_api.runs.report import as_csv, row, shown
 from config_api.runs.schemas import EventsTicket, RequestedRun, Run, RunContactPage, RunPage, RunRequest
 from config_api.runs.service import TICKET_LIFETIME
@@ -162,7 +162,7 @@ async def events_ticket(run_id: UUID, caller: AnyCaller, given: Given, _: Idempo
     responses={
         200: {
             "description": "`progress` at each change and `end` at the end; the data is the run",
-            "content": {MEDIA_TYPE: {"schema": {"type": "string"}, "example": "id: 1\nevent: progress\ndata: {…}\n\n"}},
+            "content": {MEDIA_TYPE: {"schema": EVENT, "example": EXAMPLE}},
         }
     },
 )

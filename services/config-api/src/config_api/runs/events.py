@@ -17,6 +17,15 @@ from contactsync.ports.reports import RunReport
 from contactsync.waiting import first_of
 
 MEDIA_TYPE: Final = "text/event-stream"
+EVENT: Final = {
+    "type": "object",
+    "properties": {
+        "id": {"type": "string", "description": "To send as Last-Event-ID"},
+        "event": {"enum": ["progress", "end"]},
+        "data": {"type": "string", "description": "The run as JSON, as GET /v1/runs/{run_id} tells it"},
+    },
+}
+EXAMPLE: Final = 'id: 1772355600.000000\nevent: progress\ndata: {"state":"running"}\n\n'
 _LOOK_EVERY_S: Final = 1.0
 _SIGN_OF_LIFE_S: Final = 15.0
 """Proxies cut connections that are silent for longer than some tens of seconds."""

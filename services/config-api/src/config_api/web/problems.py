@@ -80,7 +80,7 @@ _ALL = (
         "needs_reconnect",
         409,
         "The access was withdrawn or has expired: connect the account again.",
-        "L’accès a été retiré ou a expiré : reconnectez le compte.",
+        "L’accès a été retiré ou a expiré\u00a0: reconnectez le compte.",
     ),
     _problem(
         "permission_missing",
@@ -104,7 +104,7 @@ _ALL = (
         "nothing_to_approve",
         409,
         "Nothing awaits an answer: this was answered already, or never asked.",
-        "Rien n’attend de réponse : elle a déjà été donnée, ou la question ne s’est jamais posée.",
+        "Rien n’attend de réponse\u00a0: elle a déjà été donnée, ou la question ne s’est jamais posée.",
     ),
     _problem(
         "action_not_possible",

@@ -30,7 +30,8 @@ SELECT run_id, config_id, state IN ('queued', 'running', 'waiting') AS open, sta
 FROM runs WHERE organisation_id = $1 AND run_id = $2 FOR UPDATE
 """
 _CANCEL_NOW: Final = """
-UPDATE runs SET state = 'cancelled', reason = 'cancelled', cancel_requested = true, finished_at = $3, updated_at = $3
+UPDATE runs SET state = 'cancelled', reason = 'cancelled', cancel_requested = true, percent = 100,
+    finished_at = $3, updated_at = $3
 WHERE organisation_id = $1 AND run_id = $2
 """
 _ASK_TO_STOP: Final = """
