@@ -3616,11 +3616,18 @@ export interface operations {
                 };
                 content: {
                     /**
-                     * @example id: 1
+                     * @example id: 1772355600.000000
                      *     event: progress
-                     *     data: {…}
+                     *     data: {"state":"running"}
                      */
-                    "text/event-stream": string;
+                    "text/event-stream": {
+                        /** @description The run as JSON, as GET /v1/runs/{run_id} tells it */
+                        data?: string;
+                        /** @enum {unknown} */
+                        event?: "progress" | "end";
+                        /** @description To send as Last-Event-ID */
+                        id?: string;
+                    };
                 };
             };
             /** @description `not_authenticated` */
