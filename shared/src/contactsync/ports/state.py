@@ -133,6 +133,8 @@ class Listing:
     page: str | None = None
     done: bool = False
     seen: int = 0
+    left: int = 0
+    """Contacts of pairs that were shown outside the view or group and were inside before."""
     news: bool = False
     """A later reading brought a state that no link holds yet."""
     next_token: str | None = None

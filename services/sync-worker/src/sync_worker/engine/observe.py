@@ -20,7 +20,7 @@ from contactsync.domain.policy import DeletePolicy
 from contactsync.errors import PageTokenExpiredError, ScopeGoneError, SyncTokenExpiredError
 from contactsync.ports.state import Listing, Outsider, RunMode, SyncState, Transaction
 from sync_worker.engine.answers import take_answers
-from sync_worker.engine.people import absorb_people, context_for
+from sync_worker.engine.people import absorb_people, context_for, has_left
 from sync_worker.engine.session import Session, known
 
 _ABSENT_CHUNK = 1000
@@ -36,7 +36,20 @@ async def observe(session: Session) -> bool:
     for result in results:
         if isinstance(result, BaseException):
             raise result
+    if all(results):
+        await _check_scopes(session)
     return all(results)
+
+
+async def _check_scopes(session: Session) -> None:
+    """Where many contacts left at once, or all of them: make sure that it is not the view or the group that went."""
+    for side, listing in session.run.listings.items():
+        if not listing.left:
+            continue
+        async with session.transaction() as tx:
+            shown = (await tx.links.counts(session.now())).shown[side]
+        if listing.left > session.settings.scope_check_above or not shown:
+            await _require_scope(session, side)
 
 
 # --- beginning ------------------------------------------------------------------------------------------------------
@@ -115,9 +128,10 @@ async def _google_page(session: Session, listing: Listing) -> None:
     token = None if listing.full else (listing.next_token or sync.google_sync_token)
     page = await session.ports.google.list_page(token, listing.page)
     async with session.transaction() as tx:
-        await absorb_people(session, tx, page.people)
+        left = await absorb_people(session, tx, page.people)
         members = sum(1 for person in page.people if person.in_scope and not person.deleted)
         listing = replace(session.run.listings[Side.GOOGLE], page=page.next_page, seen=listing.seen + members)
+        listing = replace(listing, left=listing.left + left)
         if page.next_page is None:
             if page.next_sync_token is None:
                 # The provider ended the chain without a token: nothing of it proves anything later.
@@ -259,7 +273,8 @@ class _CrmReader:
             await self._absorb(
                 tx, [self._placed(record) if record.remote_id in news else record for record in page.records]
             )
-            session.set_listing(Side.CRM, replace(listing, news=listing.news or bool(news)))
+            left = session.run.listings[Side.CRM].left
+            session.set_listing(Side.CRM, replace(listing, news=listing.news or bool(news), left=left))
             if page.next_page is None:
                 self._complete(session.run.listings[Side.CRM])
 
@@ -277,13 +292,18 @@ class _CrmReader:
         links = await tx.links.by_remote(Side.CRM, [record.remote_id for record in records])
         context = context_for(session, Side.CRM, began=session.run.listings[Side.CRM].started_at)
         changed = []
+        left = 0
         for record in records:
             before = links.get(record.remote_id)
             link = absorb(before, record, Side.CRM, context)
+            left += has_left(before, link, Side.CRM)
             if link is not None and link != before:
                 changed.append(link)
         if changed:
             await tx.links.save(changed)
+        if left:
+            listing = session.run.listings[Side.CRM]
+            session.set_listing(Side.CRM, replace(listing, left=listing.left + left))
         if session.policy.deletions is not DeletePolicy.KEEP:
             # A record that was deleted may live on in one outside the view, into which it was merged.
             keys = session.ports.digester.match_keys

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from contactsync.domain.absorb import AbsorbContext, absorb
 from contactsync.domain.contact import Observation, Side
-from contactsync.domain.link import Link
+from contactsync.domain.link import Link, Presence
 from contactsync.ports.state import Outsider, Transaction
 from sync_worker.engine.marked import adopt_marked
 from sync_worker.engine.session import Session
@@ -30,8 +30,18 @@ def context_for(session: Session, side: Side, *, began: datetime) -> AbsorbConte
     )
 
 
-async def absorb_people(session: Session, tx: Transaction, people: Sequence[Observation]) -> None:
-    """Write people of a listing into the links; of those outside the group keep id and match keys alone."""
+def has_left(before: Link | None, after: Link | None, side: Side) -> bool:
+    """Whether a contact is still there and out of scope now."""
+    if before is None or after is None or not before.side(side).in_scope:
+        return False
+    return not after.side(side).in_scope and after.side(side).presence is Presence.PRESENT
+
+
+async def absorb_people(session: Session, tx: Transaction, people: Sequence[Observation]) -> int:
+    """Write people of a listing into the links; of those outside the group keep id and match keys alone.
+
+    How many of them have left the group.
+    """
     names = [name for person in people for name in (person.remote_id, *person.previous_ids)]
     links = dict(await tx.links.by_remote(Side.GOOGLE, names))
     links.update(await adopt_marked(session, tx, [person for person in people if person.remote_id not in links]))
@@ -39,9 +49,11 @@ async def absorb_people(session: Session, tx: Transaction, people: Sequence[Obse
     changed: list[Link] = []
     outsiders: list[Outsider] = []
     forgotten: list[str] = []
+    left = 0
     for person in people:
         known = next((links[name] for name in (person.remote_id, *person.previous_ids) if name in links), None)
         link = absorb(known, person, Side.GOOGLE, context)
+        left += has_left(known, link, Side.GOOGLE)
         if link is not None and link != known:
             changed.append(link)
         if link is None and not person.deleted:
@@ -54,3 +66,4 @@ async def absorb_people(session: Session, tx: Transaction, people: Sequence[Obse
         await tx.links.save_outsiders(Side.GOOGLE, context.listing_number, outsiders)
     if forgotten and session.run.sync.google_full_at is not None:
         await tx.links.remove_outsiders(Side.GOOGLE, forgotten)
+    return left
