@@ -50,15 +50,16 @@ def screen(output: io.StringIO) -> Screen:
 def test_a_line_says_how_far_both_sides_are(screen: Screen, output: io.StringIO) -> None:
     with screen.run_view() as view:
         view.show(_run())
-    line = "Zoho CRM: 1,200 read, 0 written; Google: 0 read, 0 written; reading both sides, 10 %"
+    line = "reading both sides, 10 %; Zoho CRM 1,200 read"
     assert output.getvalue().rstrip().endswith(line)
 
 
 def test_a_waiting_run_says_why_and_how_long(screen: Screen, output: io.StringIO) -> None:
     until = (datetime.now(UTC) + timedelta(seconds=42.5)).isoformat()
+    told = "waiting 42 s: Google's quota of this minute is used up; Zoho CRM 1,200 read"
     with screen.run_view() as view:
         view.show(_run(state="waiting", wait_until=until, reason_text="Google's quota of this minute is used up"))
-    assert output.getvalue().rstrip().endswith("waiting 42 s: Google's quota of this minute is used up")
+    assert output.getvalue().rstrip().endswith(told)
 
 
 def test_a_report_has_outcomes_writes_calls_and_cost(screen: Screen, output: io.StringIO) -> None:
@@ -80,7 +81,9 @@ def test_a_report_has_outcomes_writes_calls_and_cost(screen: Screen, output: io.
         "12 contacts in all",
         "",
         "10 Google: create",
-        "2 data calls (1 google.people.list, 1 zoho.contacts.view); the minimum is 2",
+        "2 data calls; the minimum is 2:",
+        "zoho: 1 contacts.view",
+        "google: 1 people.list",
         "2 control calls: rights, metadata, tokens",
         "1.2 s 100 MiB of memory at most",
     ]

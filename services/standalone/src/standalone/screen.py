@@ -10,7 +10,7 @@ from typing import Any, Final, Protocol
 
 from rich.console import Console, Group
 from rich.live import Live
-from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, TextColumn
 from rich.table import Table
 from rich.text import Text
 
@@ -84,13 +84,13 @@ class Screen:
         self._console.print(Text(text, style="red"))
 
     @contextmanager
-    def run_view(self) -> Iterator[RunView]:
-        """A view on one run, until the end of the block."""
+    def run_view(self, *, keep: bool = True) -> Iterator[RunView]:
+        """A view on one run, until the end of the block; what it showed last stays, or not."""
         if not self._console.is_terminal:
             yield _Lines(self._console)
             return
         bars = _Bars()
-        with Live(bars.renderable, console=self._console, refresh_per_second=10, transient=False):
+        with Live(bars.renderable, console=self._console, refresh_per_second=10, transient=not keep):
             yield bars
 
     def report(self, title: str, step: Step) -> None:
@@ -106,8 +106,11 @@ class Screen:
         for name, amount in sorted(step.run["writes"].items()):
             side, kind = name.split(".", 1)
             table.add_row(f"{amount:,}", f"{_SIDES[side]}: {kind.replace('_', ' ')}")
-        calls = ", ".join(f"{amount} {name}" for name, amount in sorted(step.run["calls"].items()))
-        table.add_row(f"{step.data_calls:,}", f"data calls ({calls}); the minimum is {step.minimum_calls:,}")
+        table.add_row(f"{step.data_calls:,}", f"data calls; the minimum is {step.minimum_calls:,}:")
+        for vendor in ("zoho", "google"):
+            calls = {name: amount for name, amount in sorted(step.run["calls"].items()) if name.startswith(vendor)}
+            told = ", ".join(f"{amount} {name.partition('.')[2]}" for name, amount in calls.items())
+            table.add_row("", Text(f"{vendor}: {told or 'none'}", style="dim"))
         table.add_row(f"{sum(step.run['control_calls'].values()):,}", "control calls: rights, metadata, tokens")
         table.add_row(f"{step.cost.seconds:.1f} s", f"{step.cost.peak_rss_mib:.0f} MiB of memory at most")
         self._console.print(table)
@@ -132,54 +135,79 @@ class Screen:
         self._console.print(table)
 
 
+class _Pace:
+    """Contacts a second, from the last look before the first one to the last one."""
+
+    def __init__(self) -> None:
+        self._began = self._ended = time.monotonic()
+        self._done = 0
+
+    def note(self, done: int) -> float | None:
+        """The pace now that so many are done; None before the first."""
+        now = time.monotonic()
+        if not done:
+            self._began = now
+        if done != self._done:
+            self._done, self._ended = done, now
+        took = self._ended - self._began
+        return done / took if done and took > 0 else None
+
+
 class _Bars:
     """A bar for each side's reading and writing, and a line that says what is going on."""
 
     def __init__(self) -> None:
-        self._progress = Progress(
-            TextColumn("  {task.description}"), BarColumn(bar_width=36), _Amount(), _Rate(), expand=False
-        )
-        self._tasks = {
-            (side, what): self._progress.add_task(f"{name:<9} {what:<7}", total=None, start=False)
-            for what in ("read", "written")
-            for side, name in _SIDES.items()
-        }
+        self._progress = Progress(TextColumn("  {task.description}"), BarColumn(bar_width=36), _Amount(), _Rate())
+        self._tasks: dict[tuple[str, str], TaskID] = {}
+        self._paces: dict[tuple[str, str], _Pace] = {}
+        for what in ("read", "written"):
+            for side, name in _SIDES.items():
+                task = self._progress.add_task(f"{name:<9} {what:<7}", total=1, rate=None, state="")
+                self._tasks[side, what], self._paces[side, what] = task, _Pace()
         self._line = Text("  waiting for a worker")
         self.renderable = Group(self._progress, self._line)
 
     def show(self, run: Mapping[str, Any]) -> None:
         """Move the bars."""
         progress = run["progress"]
+        reading = run["state"] == "running" and progress["phase"] == "observe"
         for side in _SIDES:
             one = progress[side]
-            self._move(side, "read", one["read"], one["read"] if one["complete"] else None)
-            written = one["written"]
-            expected = written + progress["to_write"] if one["complete"] else None
-            self._move(side, "written", written, expected if written else None)
+            self._show_reading(side, one["read"], complete=one["complete"], reading=reading)
+            done, left = one["written"], progress["to_write"] if one["complete"] else 0
+            self._move(side, "written", done, total=(done + left) or 1, state="")
         self._line.plain = f"  {_doing(run)}"
 
-    def _move(self, side: str, what: str, done: int, total: int | None) -> None:
+    def _show_reading(self, side: str, done: int, *, complete: bool, reading: bool) -> None:
+        """A bar that is full when all is read, and moves to and fro while nobody knows how much there is."""
+        if complete:
+            self._move(side, "read", done, total=done, state="all read")
+        else:
+            self._move(side, "read", done, total=None if reading else 1, state="")
+
+    def _move(self, side: str, what: str, done: int, *, total: int | None, state: str) -> None:
         task = self._tasks[side, what]
-        if done and not self._progress.tasks[task].started:
-            self._progress.start_task(task)
-        self._progress.update(task, completed=done, total=total)
+        # `total=None` in a call of `update` means no change.
+        self._progress.tasks[task].total = total
+        rate = self._paces[side, what].note(done)
+        self._progress.update(task, completed=done, state=state, rate=rate)
 
 
 class _Amount(ProgressColumn):
     """`4,200 of 10,000`."""
 
     def render(self, task: Task) -> Text:
-        done = f"{int(task.completed):>7,}" if task.completed else " " * 7
-        of = f" of {int(task.total):,}" if task.total and task.total != task.completed else ""
-        return Text(f"{done}{of:<12}", style="cyan")
+        done = f"{int(task.completed):>7,}" if task.completed or task.fields["state"] else " " * 7
+        of = f"of {int(task.total):,}" if task.completed and task.total and task.total > task.completed else ""
+        return Text(f"{done} {of or task.fields['state']:<9}", style="cyan")
 
 
 class _Rate(ProgressColumn):
-    """`1,530/s`, of the last seconds, or of all when the bar is full."""
+    """`1,530/s`."""
 
     def render(self, task: Task) -> Text:
-        speed = task.finished_speed or task.speed
-        return Text(f"{speed:>8,.0f}/s" if speed else " " * 10, style="dim")
+        rate = task.fields["rate"]
+        return Text(f"{rate:>8,.0f}/s" if rate else " " * 10, style="dim")
 
 
 class _Lines:
@@ -203,11 +231,13 @@ class _Lines:
 
 
 def _line(run: Mapping[str, Any]) -> str:
-    parts = []
-    for side, name in _SIDES.items():
-        one = run["progress"][side]
-        parts.append(f"{name}: {one['read']:,} read, {one['written']:,} written")
-    return f"{'; '.join(parts)}; {_doing(run)}"
+    parts = [
+        f"{name} {run['progress'][side][what]:,} {what}"
+        for what in ("read", "written")
+        for side, name in _SIDES.items()
+        if run["progress"][side][what]
+    ]
+    return "; ".join([_doing(run), *parts])
 
 
 def _doing(run: Mapping[str, Any]) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -32,17 +31,9 @@ class StoryError(RuntimeError):
     """A run did not end as it must; the message says how."""
 
 
-@dataclass(frozen=True, slots=True)
-class Pair:
-    """A contact of the first run on both sides."""
-
-    record_id: str
-    name: str
-
-
-async def follow(customer: Customer, run_id: str, screen: Screen) -> Json:
-    """Show a run's progress until it has ended; the run as it ended."""
-    with screen.run_view() as view:
+async def follow(customer: Customer, run_id: str, screen: Screen, *, keep: bool = True) -> Json:
+    """Show a run's progress until it has ended, and after it where `keep` says so; the run as it ended."""
+    with screen.run_view(keep=keep) as view:
         while True:
             run = await customer.run(run_id)
             view.show(run)
@@ -70,9 +61,7 @@ class Story:
         first = await self._first()
         conflicts = await self._edit(await self._pairs(first.run["id"]))
         later = await self._later(conflicts)
-        echo = await self._again(
-            "Once more, at once: the run reads its own writes and knows them", self._echo_minimum()
-        )
+        echo = await self._again("Once more: the run reads its own writes and knows them", self._echo_minimum())
         await self._vendors.advance(_BETWEEN_S)
         idle = await self._again(
             "And again: nothing has changed", minimum.later_run(changed_in_crm=0, changed_on_google=0)
@@ -102,9 +91,7 @@ class Story:
     async def _first(self) -> Step:
         views = {view["name"]: view for view in await self._customer.views()}
         view, group = views[self._vendors.crm.view_name], await self._customer.make_group(_GROUP)
-        self._screen.did(
-            f"view {view['name']!r} and the new group {group['name']!r} are to be kept the same, both ways"
-        )
+        self._screen.did(f"view {view['name']!r} and the new group {group['name']!r} are to hold the same, both ways")
         self._screen.heading(f"First sync of {self._options.contacts:,} contacts")
         async with measured() as cost:
             saved = await self._customer.save(
@@ -177,7 +164,7 @@ class Story:
     async def _again(self, heading: str, fewest: int) -> Step:
         self._screen.heading(heading)
         async with measured() as cost:
-            run = await self._pressed()
+            run = await self._pressed(keep=False)
         step = Step(run, cost, fewest)
         self._screen.did(
             f"{run['selected']:,} contacts unchanged, {sum(run['writes'].values())} writes, "
@@ -185,11 +172,11 @@ class Story:
         )
         return step
 
-    async def _pressed(self) -> Json:
-        return await self._ended((await self._customer.ask_for_run(self._config_id))["id"])
+    async def _pressed(self, *, keep: bool = True) -> Json:
+        return await self._ended((await self._customer.ask_for_run(self._config_id))["id"], keep=keep)
 
-    async def _ended(self, run_id: str) -> Json:
-        run = await follow(self._customer, run_id, self._screen)
+    async def _ended(self, run_id: str, *, keep: bool = True) -> Json:
+        run = await follow(self._customer, run_id, self._screen, keep=keep)
         if run["state"] not in {"succeeded", "partial"}:
             raise StoryError(f"the run ended as {run['state']}: {run['reason_text'] or run['reason']}")
         return run
