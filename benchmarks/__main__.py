@@ -98,7 +98,7 @@ async def measure(server: Database, scenario: Scenario, latency_scale: float) ->
 
 
 @asynccontextmanager
-async def _server() -> AsyncIterator[Database]:
+async def database_server() -> AsyncIterator[Database]:
     """The server that the environment names, else a private one whose data survives a crash of the machine."""
     given = os.environ.get("CONTACTSYNC_TEST_DATABASE_URL"), os.environ.get("CONTACTSYNC_TEST_DATABASE_ADMIN_URL")
     if given[0] and given[1]:
@@ -112,7 +112,7 @@ async def _server() -> AsyncIterator[Database]:
 async def run(options: argparse.Namespace) -> bool:
     """Play, print, write; whether each run ended as it must and took no more calls than the least."""
     results = []
-    async with _server() as server:
+    async with database_server() as server:
         print(_HEAD)
         for scenario in chosen(options):
             result = await measure(server, scenario, options.latency_scale)

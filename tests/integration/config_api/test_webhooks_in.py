@@ -23,6 +23,7 @@ from contactsync.ports.webhooks import Channel, Place
 from tests.contract.state.worlds import SqlWorld, some_settings
 from tests.integration.config_api.conftest import served
 from tests.support.clock import ManualClock
+from tests.support.pairs import put_pair
 from tests.support.postgres import Database
 
 pytestmark = pytest.mark.postgres
@@ -123,7 +124,10 @@ async def test_our_own_write_is_no_news(crm: Crm) -> None:
     (config,) = await crm.configured(some_settings())
     channel = await crm.channel(config)
     written = datetime.fromisoformat("2026-03-01T09:00:07+00:00")
-    await _linked(crm, config, "5001", written)
+    database = crm.resources.foundation.database
+    await put_pair(
+        database, config.organisation_id, config.config_id, crm_id="5001", crm_revision="2026-03-01T09:00:07Z"
+    )
     own = {"ids": ["5001"], "operation": "update"}
     instant = int(written.timestamp() * 1000)
     assert (await crm.notify(channel.channel_id, **own, server_time=instant + 412)).status_code == 202
@@ -132,27 +136,6 @@ async def test_our_own_write_is_no_news(crm: Crm) -> None:
     for news in ({**own, "server_time": instant + 1000}, {"ids": ["5001", "5002"], "server_time": instant}):
         assert (await crm.notify(channel.channel_id, **news)).status_code == 202
         assert len(await crm.runs(config)) == 1
-
-
-async def _linked(crm: Crm, config: RunSettings, record_id: str, written: datetime) -> None:
-    """A pair whose record was last written by us at that second."""
-    values: dict[str, Any] = {
-        "organisation_id": config.organisation_id,
-        "link_id": uuid4(),
-        "account_key": config.account,
-        "state": "linked",
-        "reason": "",
-        "crm_id": record_id,
-        "touched_at": written,
-        "excluded": False,
-    }
-    for side in ("crm", "google"):
-        values |= {f"{side}_{name}": "" for name in ("presence", "revision", "written_revision")}
-        values |= {f"{side}_{name}": b"" for name in ("base", "seen", "keys")} | {f"{side}_confirmed": True}
-    values["crm_written_revision"] = "2026-03-01T09:00:07Z"
-    places = ", ".join(f"${number}" for number in range(1, len(values) + 1))
-    async with crm.resources.foundation.database.tenant(config.organisation_id) as connection:
-        await connection.execute(f"INSERT INTO links ({', '.join(values)}) VALUES ({places})", *values.values())  # noqa: S608
 
 
 async def test_a_burst_loses_nothing_and_makes_two_runs_at_most(crm: Crm) -> None:

@@ -1360,7 +1360,7 @@ export interface components {
         };
         /**
          * Event
-         * @description What outgoing webhooks tell.
+         * @description What is told; part of the interface, so names stay.
          * @enum {string}
          */
         Event: "run.finished" | "run.approval_needed" | "configuration.paused";
@@ -4861,7 +4861,10 @@ export interface operations {
     create_webhook_endpoint_v1_webhook_endpoints_post: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Any text of up to 200 characters; the same request under the same key is done once in 24 hours */
+                "Idempotency-Key"?: string | null;
+            };
             path?: never;
             cookie?: never;
         };
@@ -4907,7 +4910,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `conflict` */
+            /** @description `conflict` `request_under_way` */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -4916,7 +4919,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `invalid_request` */
+            /** @description `invalid_request` `idempotency_key_reused` */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -5004,7 +5007,10 @@ export interface operations {
     rotate_webhook_secret_v1_webhook_endpoints__endpoint_id__rotate_secret_post: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Any text of up to 200 characters; the same request under the same key is done once in 24 hours */
+                "Idempotency-Key"?: string | null;
+            };
             path: {
                 endpoint_id: string;
             };

@@ -33,6 +33,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     configurations.router,
     pairs.router,
     runs.router,
+    webhooks.incoming,
     webhooks.router,
     embed.router,
     audit.router,

@@ -6,12 +6,15 @@ import asyncio
 from enum import StrEnum
 
 from config_api.app import create_app
+from config_api.notices.assembly import notice_sender
 from config_api.outbox.relay import OutboxRelay
 from config_api.outbox.watch import OutboxWatch
 from config_api.resources import Resources
+from config_api.scheduler.retention import Retention
 from config_api.scheduler.scheduler import Scheduler, SchedulerSettings
 from contactsync.adapters.sql.outbox import SqlOutboxRelayStore, outbox_wake_up
 from contactsync.adapters.sql.requests import SqlRunSweeper
+from contactsync.adapters.sql.retention import SqlRetention
 from contactsync.assembly.admin import serving
 from contactsync.ports.queue import JobQueue
 from contactsync.telemetry.logs import get_logger
@@ -45,6 +48,8 @@ async def play(roles: frozenset[Role], resources: Resources, queue: JobQueue | N
             tasks.create_task(_watch(resources, queue).run(stop), name="outbox watch")
         if Role.SCHEDULER in roles:
             tasks.create_task(_scheduler(resources).run(stop), name="scheduler")
+            tasks.create_task(_retention(resources).run(stop), name="retention")
+            tasks.create_task(notice_sender(resources.foundation, resources.settings).run(stop), name="notices")
             if resources.settings.can_be_called:
                 tasks.create_task(resources.webhooks.keeper.run(stop), name="webhook channels")
 
@@ -72,3 +77,7 @@ def _scheduler(resources: Resources) -> Scheduler:
     foundation = resources.foundation
     sweeper = SqlRunSweeper(foundation.database, resources.requests)
     return Scheduler(sweeper, foundation.clock, SchedulerSettings(every=resources.settings.sweep_every))
+
+
+def _retention(resources: Resources) -> Retention:
+    return Retention(SqlRetention(resources.foundation.database), resources.foundation.clock)

@@ -60,6 +60,10 @@ class ConfigApiSettings(CommonSettings):
     embed_session_lifetime: Duration = Field(timedelta(hours=1), description="The same in a frame of another site")
     requests_per_user: int = Field(300, ge=1, description="Requests of a user a minute, for each process")
     requests_per_organisation: int = Field(3000, ge=1, description="Requests of an organisation a minute, likewise")
+    smtp_url: SecretStr = Field(
+        SecretStr(""), description="smtp:// or smtps:// with user and password; else no letters"
+    )
+    smtp_from: str = Field("contact-sync@localhost", description="Sender of letters")
     webhook_hosts: Words = Field((), description="Hosts of outgoing webhooks that may be private and without TLS")
     consent_lifetime: Duration = Field(timedelta(minutes=10), description="How long a consent may take")
     sweep_every: Duration = Field(timedelta(seconds=15), description="How often due and stuck runs are looked for")

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Request, Response
 
 from config_api.resources import Given, Resources
 from config_api.web.callers import AdminCaller
+from config_api.web.idempotency import IdempotencyKey, IdempotentRoute
 from config_api.web.problems import ProblemError, responses
 from config_api.webhooks.schemas import (
     Accepted,
@@ -20,7 +21,9 @@ from config_api.webhooks.schemas import (
 from config_api.webhooks.service import SECRET_HEADER
 from contactsync.ports.webhooks import Direction, Endpoint
 
-router = APIRouter(tags=["webhooks"])
+incoming = APIRouter(tags=["webhooks"])
+"""Calls from outside, which carry secrets of their own."""
+router = APIRouter(tags=["webhooks"], route_class=IdempotentRoute)
 
 _SYNC_BODY = {
     "required": False,
@@ -46,7 +49,7 @@ _NOTIFICATION_BODY = {
 }
 
 
-@router.post(
+@incoming.post(
     "/webhooks/zoho/{channel}",
     status_code=202,
     summary="A notification of Zoho CRM",
@@ -60,7 +63,7 @@ async def zoho_notification(channel: UUID, request: Request, given: Given) -> Re
     return Response(status_code=202)
 
 
-@router.post(
+@incoming.post(
     "/webhooks/sync-requests/{endpoint}",
     status_code=202,
     summary="A CRM asks for runs",
@@ -89,11 +92,18 @@ async def list_webhook_endpoints(caller: AdminCaller, given: Given) -> WebhookEn
     status_code=201,
     summary="Make an endpoint",
     responses=responses(
-        "not_authenticated", "not_allowed", "invalid_request", "malformed_body", "conflict", "rate_limited"
+        "not_authenticated",
+        "not_allowed",
+        "invalid_request",
+        "malformed_body",
+        "conflict",
+        "rate_limited",
+        "idempotency_key_reused",
+        "request_under_way",
     ),
 )
 async def create_webhook_endpoint(
-    body: WebhookEndpointBody, caller: AdminCaller, given: Given
+    body: WebhookEndpointBody, caller: AdminCaller, given: Given, _: IdempotencyKey = None
 ) -> CreatedWebhookEndpoint:
     """The secret is in this answer alone."""
     endpoint, secret = await given.webhooks.endpoints.add(caller, body)
@@ -105,7 +115,9 @@ async def create_webhook_endpoint(
     summary="Give an endpoint a new secret",
     responses=responses("not_authenticated", "not_allowed", "not_found", "invalid_request", "rate_limited"),
 )
-async def rotate_webhook_secret(endpoint_id: UUID, caller: AdminCaller, given: Given) -> CreatedWebhookEndpoint:
+async def rotate_webhook_secret(
+    endpoint_id: UUID, caller: AdminCaller, given: Given, _: IdempotencyKey = None
+) -> CreatedWebhookEndpoint:
     """The secret before it holds for another 24 hours; outgoing messages are signed with both."""
     endpoint, secret = await given.webhooks.endpoints.rotate(caller, endpoint_id)
     return CreatedWebhookEndpoint.model_validate({**_shown(given, endpoint), "secret": secret})

@@ -3,21 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
-from enum import StrEnum
 from typing import Literal
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from contactsync.ports.notices import Event
 from contactsync.ports.webhooks import Direction
-
-
-class Event(StrEnum):
-    """What outgoing webhooks tell."""
-
-    RUN_FINISHED = "run.finished"
-    APPROVAL_NEEDED = "run.approval_needed"
-    CONFIGURATION_PAUSED = "configuration.paused"
 
 
 class WebhookEndpointBody(BaseModel):

@@ -229,7 +229,7 @@ class SqlEndpoints:
             row = await connection.fetchrow(_LOCK, organisation_id, endpoint_id)
             if row is None:
                 raise UnknownRowError(details={"endpoint": str(endpoint_id)})
-            old = await self._opened(connection, organisation_id, endpoint_id, row["secrets"])
+            old = await opened_secrets(connection, self._vault, organisation_id, endpoint_id, row["secrets"])
             fresh = Secrets(secret, old.current, now + OVERLAP)
             sealed = await self._sealed(connection, organisation_id, endpoint_id, fresh)
             await connection.execute(_ROTATE, organisation_id, endpoint_id, sealed)
@@ -255,7 +255,7 @@ class SqlEndpoints:
             sealed = await connection.fetchval(_INCOMING, owner, endpoint_id)
             if sealed is None:
                 return None
-            return Target(owner, endpoint_id, await self._opened(connection, owner, endpoint_id, sealed))
+            return Target(owner, endpoint_id, await opened_secrets(connection, self._vault, owner, endpoint_id, sealed))
 
     async def active_configurations(self, organisation_id: OrganisationId) -> Sequence[ConfigId]:
         """What a request without a configuration asks for."""
@@ -271,12 +271,14 @@ class SqlEndpoints:
         content = orjson.dumps([held.current, held.previous, until])
         return sealer.seal(content, _secrets_context(organisation_id, endpoint_id))
 
-    async def _opened(
-        self, connection: Connection, organisation_id: OrganisationId, endpoint_id: UUID, sealed: bytes
-    ) -> Secrets:
-        sealer = (await self._vault.organisation_in(connection, organisation_id)).sealer
-        current, previous, until = orjson.loads(sealer.open(sealed, _secrets_context(organisation_id, endpoint_id)))
-        return Secrets(current, previous, None if until is None else datetime.fromisoformat(until))
+
+async def opened_secrets(
+    connection: Connection, vault: SqlVault, organisation_id: OrganisationId, endpoint_id: UUID, sealed: bytes
+) -> Secrets:
+    """The secrets of an endpoint, within an open transaction of its organisation."""
+    sealer = (await vault.organisation_in(connection, organisation_id)).sealer
+    current, previous, until = orjson.loads(sealer.open(sealed, _secrets_context(organisation_id, endpoint_id)))
+    return Secrets(current, previous, None if until is None else datetime.fromisoformat(until))
 
 
 def _secrets_context(organisation_id: OrganisationId, endpoint_id: UUID) -> SealContext:

@@ -121,6 +121,7 @@ CREATE TABLE sync_configs (
     etag                 bigint NOT NULL DEFAULT 1,
     status               text NOT NULL CHECK (status IN ('draft', 'active', 'paused', 'deactivated', 'deleted')),
     paused_reason        text NOT NULL DEFAULT '',
+    pause_told           boolean NOT NULL DEFAULT false,
     first_done           boolean NOT NULL DEFAULT false,
     first_taken          integer NOT NULL DEFAULT 0,
     sync                 jsonb NOT NULL DEFAULT '{}',
@@ -139,6 +140,7 @@ CREATE TABLE sync_configs (
     FOREIGN KEY (organisation_id, google_connection_id) REFERENCES connections
 );
 CREATE INDEX sync_configs_due ON sync_configs (next_due) WHERE status = 'active' AND next_due IS NOT NULL;
+CREATE INDEX sync_configs_untold ON sync_configs (config_id) WHERE (status = 'paused') <> pause_told;
 CREATE INDEX sync_configs_owner ON sync_configs (organisation_id, owner_id, created_at);
 CREATE UNIQUE INDEX sync_configs_one_for_scope
     ON sync_configs (organisation_id, owner_id, account_key, view_id, group_id) WHERE status <> 'deleted';
@@ -178,11 +180,13 @@ CREATE TABLE runs (
     started_at       timestamptz,
     updated_at       timestamptz NOT NULL,
     finished_at      timestamptz,
+    told             boolean NOT NULL DEFAULT false,
     PRIMARY KEY (organisation_id, run_id),
     FOREIGN KEY (organisation_id, config_id) REFERENCES sync_configs
 ) WITH (fillfactor = 70);
 CREATE UNIQUE INDEX runs_one_open ON runs (organisation_id, config_id) WHERE state IN ('queued', 'running', 'waiting');
 CREATE INDEX runs_open ON runs (created_at) WHERE state IN ('queued', 'running', 'waiting');
+CREATE INDEX runs_untold ON runs (finished_at) WHERE finished_at IS NOT NULL AND NOT told;
 CREATE INDEX runs_of_config ON runs (organisation_id, config_id, created_at DESC, run_id);
 COMMENT ON COLUMN runs.settings IS 'Fixed when the run begins; NULL before';
 COMMENT ON COLUMN runs.percent IS 'How far it is; never goes back';
@@ -286,6 +290,7 @@ CREATE UNIQUE INDEX links_crm ON links (organisation_id, account_key, crm_id)
     WHERE crm_id IS NOT NULL AND state <> 'gone';
 CREATE UNIQUE INDEX links_google ON links (organisation_id, account_key, google_id)
     WHERE google_id IS NOT NULL AND state <> 'gone';
+CREATE INDEX links_gone_age ON links (organisation_id, touched_at) WHERE state = 'gone';
 CREATE INDEX links_buried_crm ON links (organisation_id, account_key, crm_id)
     WHERE crm_id IS NOT NULL AND state = 'gone';
 CREATE INDEX links_buried_google ON links (organisation_id, account_key, google_id)
@@ -458,6 +463,29 @@ CREATE TABLE crm_credits (
 ) WITH (fillfactor = 50);
 COMMENT ON COLUMN crm_credits.used IS 'Credits of the CRM that syncs reserved, by hour since the epoch, for 24 hours';
 
+CREATE TABLE deliveries (
+    organisation_id uuid NOT NULL,
+    delivery_id     uuid NOT NULL,
+    endpoint_id     uuid,
+    user_id         uuid,
+    event           text NOT NULL,
+    facts           jsonb NOT NULL,
+    occurred_at     timestamptz NOT NULL,
+    state           text NOT NULL DEFAULT 'waiting' CHECK (state IN ('waiting', 'done', 'dead')),
+    attempt         integer NOT NULL DEFAULT 1,
+    status          integer NOT NULL DEFAULT 0,
+    created_at      timestamptz NOT NULL,
+    not_before      timestamptz NOT NULL,
+    taken_until     timestamptz NOT NULL DEFAULT '-infinity',
+    PRIMARY KEY (organisation_id, delivery_id),
+    FOREIGN KEY (organisation_id, endpoint_id) REFERENCES webhook_endpoints ON DELETE CASCADE,
+    FOREIGN KEY (organisation_id, user_id) REFERENCES users,
+    CHECK ((endpoint_id IS NULL) <> (user_id IS NULL))
+);
+CREATE INDEX deliveries_due ON deliveries (not_before) WHERE state = 'waiting';
+CREATE INDEX deliveries_of_endpoint ON deliveries (organisation_id, endpoint_id, created_at DESC);
+COMMENT ON TABLE deliveries IS 'The outbox of news: calls to endpoints, letters to users. Ids, codes and counts, no values';
+
 -- --- walls -------------------------------------------------------------------------------------------------------
 
 DO $walls$
@@ -467,7 +495,7 @@ BEGIN
     FOREACH walled IN ARRAY ARRAY[
         'organisations', 'users', 'connections', 'sync_configs', 'runs', 'run_contacts', 'effects', 'links',
         'link_scopes', 'link_keys', 'link_aliases', 'link_answers', 'people', 'claims', 'outbox', 'audit_events', 'idempotency_keys',
-        'webhook_channels', 'webhook_endpoints', 'crm_credits'
+        'webhook_channels', 'webhook_endpoints', 'deliveries', 'crm_credits'
     ] LOOP
         EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', walled);
         EXECUTE format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', walled);
@@ -489,20 +517,23 @@ GRANT USAGE ON SCHEMA public TO contactsync_app, contactsync_scheduler;
 GRANT SELECT, INSERT, UPDATE, DELETE ON
     google_accounts, oauth_states, tickets, users, connections, sync_configs, runs, run_contacts, effects, links,
     link_scopes, link_keys, link_aliases, link_answers, people, claims, outbox, idempotency_keys, webhook_channels,
-    webhook_endpoints, crm_credits
+    webhook_endpoints, deliveries, crm_credits
     TO contactsync_app;
 GRANT SELECT, INSERT, UPDATE ON organisations, installation TO contactsync_app;
 GRANT SELECT, INSERT ON audit_events TO contactsync_app;
 
 GRANT SELECT (organisation_id, claim_key, crm_key, erased_at) ON organisations TO contactsync_scheduler;
 GRANT SELECT (organisation_id, connection_id) ON connections TO contactsync_scheduler;
-GRANT SELECT (organisation_id, config_id, crm_connection_id, status, next_due) ON sync_configs TO contactsync_scheduler;
+GRANT SELECT (organisation_id, config_id, crm_connection_id, status, pause_told, next_due)
+    ON sync_configs TO contactsync_scheduler;
 GRANT SELECT (organisation_id, run_id, config_id, account_key, state, first, slice, attempt, wait_until, created_at,
-              updated_at) ON runs TO contactsync_scheduler;
+              updated_at, finished_at, told) ON runs TO contactsync_scheduler;
 GRANT SELECT, DELETE ON outbox TO contactsync_scheduler;
 GRANT UPDATE (taken_until, published_at) ON outbox TO contactsync_scheduler;
 GRANT SELECT (organisation_id, channel_id, connection_id, expires_at, tried_at) ON webhook_channels TO contactsync_scheduler;
 GRANT SELECT (organisation_id, endpoint_id) ON webhook_endpoints TO contactsync_scheduler;
+GRANT SELECT (organisation_id, delivery_id, state, not_before, taken_until) ON deliveries TO contactsync_scheduler;
+GRANT UPDATE (taken_until) ON deliveries TO contactsync_scheduler;
 GRANT SELECT (account_key, until) ON google_accounts TO contactsync_scheduler;
 
 CREATE POLICY scheduler ON organisations FOR SELECT TO contactsync_scheduler USING (true);
@@ -511,4 +542,5 @@ CREATE POLICY scheduler ON sync_configs FOR SELECT TO contactsync_scheduler USIN
 CREATE POLICY scheduler ON runs FOR SELECT TO contactsync_scheduler USING (true);
 CREATE POLICY scheduler ON outbox TO contactsync_scheduler USING (true) WITH CHECK (true);
 CREATE POLICY scheduler ON webhook_channels FOR SELECT TO contactsync_scheduler USING (true);
+CREATE POLICY scheduler ON deliveries TO contactsync_scheduler USING (true) WITH CHECK (true);
 CREATE POLICY scheduler ON webhook_endpoints FOR SELECT TO contactsync_scheduler USING (true);
