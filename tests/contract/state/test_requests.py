@@ -314,7 +314,9 @@ class SweepContract:
         await world.put(due, next_due=EPOCH)
         await world.put(later, next_due=EPOCH + HOUR)
         await world.put(stopped, active=False, next_due=EPOCH)
+        assert await world.sweeper.oldest_due(EPOCH + timedelta(minutes=1)) == EPOCH
         assert await world.sweeper.start_due(EPOCH, 10) == 1
+        assert await world.sweeper.oldest_due(EPOCH) is None
         assert await world.sweeper.start_due(EPOCH, 10) == 0
         (hint,) = await take(world)
         assert hint.hint.configuration == due.config_id

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from uuid import uuid4
+
 import httpx2
 import pytest
 
 from config_api.settings import ConfigApiSettings
 from contactsync.errors import ConfigurationError
+from contactsync.telemetry import metrics
 
 pytestmark = pytest.mark.postgres
 
@@ -19,6 +22,13 @@ async def test_an_unknown_address_is_a_problem_in_the_callers_language(api: http
     assert answer.json()["title"] == "Cet élément n’existe pas ici."
     assert answer.json()["request_id"] == answer.headers["x-request-id"]
     assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+async def test_requests_are_counted_by_the_template_of_their_address(api: httpx2.AsyncClient) -> None:
+    labels = {"route": "/v1/runs/{run_id}", "method": "GET", "code": "404"}
+    before = metrics.REGISTRY.get_sample_value("contactsync_http_requests_total", labels) or 0
+    await api.get(f"/v1/runs/{uuid4()}")
+    assert metrics.REGISTRY.get_sample_value("contactsync_http_requests_total", labels) == before + 1
 
 
 async def test_a_wrong_method_names_the_right_ones(api: httpx2.AsyncClient) -> None:

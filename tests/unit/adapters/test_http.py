@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gzip
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
@@ -32,6 +33,7 @@ from contactsync.errors import (
 )
 from contactsync.ports.directory import Call
 from contactsync.ports.vault import AccessToken
+from contactsync.telemetry import metrics
 from tests.support.clock import EPOCH, ManualClock
 
 HOST = "api.example.com"
@@ -68,6 +70,15 @@ def fails(error: type[httpx2.RequestError]) -> Handler:
         raise error("broken", request=request)
 
     return handler
+
+
+@pytest.mark.parametrize(("handler", "status"), [(replies(404), "4xx"), (fails(httpx2.ReadError), "none")])
+async def test_calls_are_counted_by_what_became_of_them(handler: Handler, status: str) -> None:
+    labels = {"operation": READ.operation, "status": status}
+    before = metrics.REGISTRY.get_sample_value("contactsync_provider_calls_total", labels) or 0
+    with contextlib.suppress(ProviderUnavailableError):
+        await answer_of(handler)
+    assert metrics.REGISTRY.get_sample_value("contactsync_provider_calls_total", labels) == before + 1
 
 
 class TestHosts:

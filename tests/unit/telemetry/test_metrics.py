@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from datetime import timedelta
+from pathlib import Path
 
 from prometheus_client import Counter, Gauge, Histogram
 from prometheus_client.parser import text_string_to_metric_families
@@ -13,6 +14,7 @@ from contactsync.telemetry import metrics
 from contactsync.telemetry.loop_lag import watch_loop
 from tests.support.clock import ManualClock
 
+ROOT = Path(__file__).resolve().parents[3]
 OURS = [value for value in vars(metrics).values() if isinstance(value, Counter | Gauge | Histogram)]
 TENANT_LABELS = {"organisation", "organisation_id", "config_id", "run_id", "account", "user", "email"}
 
@@ -27,6 +29,12 @@ def test_every_name_has_the_prefix_and_a_counter_ends_in_total() -> None:
 def test_no_label_names_a_tenant() -> None:
     for metric in OURS:
         assert not TENANT_LABELS & set(metric._labelnames)  # noqa: SLF001 -- the library shows them in no other way
+
+
+def test_every_metric_is_measured_somewhere() -> None:
+    code = "".join(path.read_text(encoding="utf-8") for path in ROOT.glob("s*/**/*.py") if path.name != "metrics.py")
+    names = {name for name, value in vars(metrics).items() if isinstance(value, Counter | Gauge | Histogram)}
+    assert names <= set(re.findall(r"\bmetrics\.([A-Z_]+)", code))
 
 
 def test_the_page_can_be_read_by_prometheus() -> None:

@@ -32,6 +32,7 @@ from contactsync.errors import ConfigurationError, OutcomeUnknownError, Provider
 from contactsync.ports.clock import Clock
 from contactsync.ports.directory import Call, CallGate
 from contactsync.ports.vault import AccessToken, TokenSource
+from contactsync.telemetry import metrics
 
 USER_AGENT: Final = "contact-sync (gzip)"
 """Google compresses only for clients whose agent names gzip too (Google API guides, "Performance tips")."""
@@ -272,20 +273,30 @@ class HttpEdge:
         ProviderContractError for a host off the list or an answer beyond the size limit.
         """
         self._guard.check(request.url)
+        begun = self._clock.now()
+        status = "none"
+        try:
+            answer = await self._answered(request)
+            status = f"{answer.status // 100}xx"
+        finally:
+            metrics.PROVIDER_CALLS.labels(request.operation, status).inc()
+            metrics.PROVIDER_SECONDS.labels(request.operation).observe((self._clock.now() - begun).total_seconds())
+        if answer.status >= _SERVER_ERROR:
+            raise _no_answer(
+                request, f"status {answer.status}", may_have_arrived=True, retry_after_s=answer.retry_after_s
+            )
+        return answer
+
+    async def _answered(self, request: OutboundRequest) -> Answer:
         try:
             async with asyncio.timeout(self._settings.deadline.total_seconds()):
-                answer = await self._exchange(request)
+                return await self._exchange(request)
         except TimeoutError as error:
             raise _no_answer(request, "deadline", may_have_arrived=True) from error
         except httpx2.RequestError as error:
             raise _no_answer(
                 request, type(error).__name__, may_have_arrived=not isinstance(error, _NOTHING_LEFT)
             ) from error
-        if answer.status >= _SERVER_ERROR:
-            raise _no_answer(
-                request, f"status {answer.status}", may_have_arrived=True, retry_after_s=answer.retry_after_s
-            )
-        return answer
 
     async def _exchange(self, request: OutboundRequest) -> Answer:
         outgoing = self._client.build_request(

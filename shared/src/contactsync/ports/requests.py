@@ -167,6 +167,10 @@ class RunSweeper(Protocol):
         """
         ...
 
+    async def oldest_due(self, now: datetime) -> datetime | None:
+        """When the active configuration was due that has waited longest; None when none is due."""
+        ...
+
     async def revive(self, now: datetime, idle: timedelta, limit: int) -> int:
         """New hints for open runs that nobody works on; how many.
 

@@ -50,7 +50,6 @@ QUEUE_SETTLED: Final = _counter(
     "queue_settled_total", "Deliveries answered; outcome: ack, dead_letter, release, late.", "lane", "outcome"
 )
 QUEUE_DEPTH: Final = _gauge("queue_depth", "Messages that wait in a lane.", "lane")
-QUEUE_CONSUMER_READY: Final = _gauge("queue_consumer_ready", "1 while this worker is registered with the broker.")
 OUTBOX_OLDEST: Final = _gauge("outbox_oldest_seconds", "Age of the oldest hint that is due and not published.")
 OUTBOX_PUBLISHED: Final = _counter("outbox_published_total", "Outbox rows marked as published.")
 
@@ -67,36 +66,25 @@ LOOP_LAG: Final = _gauge("event_loop_lag_seconds", "How late the event loop was 
 # --- runs -------------------------------------------------------------------------------------------------------------
 
 RUNS: Final = _counter("runs_total", "Runs that ended.", "trigger", "outcome")
-RUN_SECONDS: Final = _histogram("run_duration_seconds", "Time that runs spent in a phase.", "phase")
-EFFECTS: Final = _counter("effects_total", "Writes to providers that were settled.", "provider", "kind", "outcome")
-UNKNOWN_EFFECTS: Final = _gauge("unknown_effects", "Writes whose outcome is not known.")
-HELD_RECORDS: Final = _gauge("held_records", "Pairs that wait for a person or a change of their reason.")
 DELETE_BRAKE: Final = _counter("delete_brake_total", "Runs whose deletes were held back.")
-OLDEST_DUE: Final = _gauge("oldest_due_seconds", "Age of the oldest configuration that is due and not queued.")
-PAUSED_CONFIGURATIONS: Final = _gauge("paused_configurations", "Configurations that are paused.", "reason")
-LAST_SUCCESS_WORST: Final = _gauge(
-    "last_success_timestamp_seconds", "End of the last successful run of the enabled configuration that waits longest."
-)
-OVERDUE_CONFIGURATIONS: Final = _gauge(
-    "overdue_configurations", "Enabled configurations without success for twice their interval."
-)
+OLDEST_DUE: Final = _gauge("oldest_due_seconds", "How late the longest waiting configuration was at a look.")
 
 # --- providers --------------------------------------------------------------------------------------------------------
 
-PROVIDER_CALLS: Final = _counter("provider_calls_total", "Calls to providers.", "provider", "operation", "status_class")
-PROVIDER_SECONDS: Final = _histogram("provider_call_duration_seconds", "Time of a call.", "provider", "operation")
-PROVIDER_WAIT: Final = _counter("provider_wait_seconds_total", "Time spent waiting for a quota.", "provider", "reason")
-QUOTA_LEVEL: Final = _gauge("quota_bucket_level", "What is left of the quota that was used last.", "provider", "bucket")
-TOKEN_REFRESH: Final = _counter("token_refresh_total", "Refreshes of access tokens.", "provider", "outcome")
+PROVIDER_CALLS: Final = _counter(
+    "provider_calls_total", "Calls to providers; status: 2xx to 5xx, or none without an answer.", "operation", "status"
+)
+PROVIDER_SECONDS: Final = _histogram("provider_call_duration_seconds", "Time of a call.", "operation")
+TOKEN_REFRESH: Final = _counter(
+    "token_refresh_total", "Refreshes of access tokens; outcome: renewed, lost, failed.", "provider", "outcome"
+)
 
 # --- leases -----------------------------------------------------------------------------------------------------------
 
 LEASE_LOST: Final = _counter("lease_lost_total", "Leases that passed to somebody else during a slice.")
 FENCE_REJECTS: Final = _counter("fence_rejects_total", "Commits refused because the fence had moved on.")
 
-# --- HTTP and database ------------------------------------------------------------------------------------------------
+# --- HTTP -------------------------------------------------------------------------------------------------------------
 
 HTTP_REQUESTS: Final = _counter("http_requests_total", "Requests answered.", "route", "method", "code")
 HTTP_SECONDS: Final = _histogram("http_request_duration_seconds", "Time to answer a request.", "route", "method")
-POOL_IN_USE: Final = _gauge("database_pool_in_use", "Connections of the pool that are in use.")
-POOL_WAIT: Final = _counter("database_pool_wait_seconds_total", "Time spent waiting for a connection of the pool.")

@@ -8,6 +8,7 @@ from datetime import timedelta
 
 from contactsync.ports.clock import Clock
 from contactsync.ports.requests import RunSweeper
+from contactsync.telemetry import metrics
 from contactsync.telemetry.logs import get_logger
 from contactsync.waiting import first_of
 
@@ -45,6 +46,9 @@ class Scheduler:
     async def look(self) -> None:
         """Start everything that is due, then revive what is stuck."""
         settings = self._settings
+        now = self._clock.now()
+        due = await self._sweeper.oldest_due(now)
+        metrics.OLDEST_DUE.set(0 if due is None else (now - due).total_seconds())
         while await self._sweeper.start_due(self._clock.now(), settings.batch) >= settings.batch:
             pass
         revived = await self._sweeper.revive(self._clock.now(), settings.stuck_after, settings.batch)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from time import perf_counter
 from uuid import uuid4
 
 import structlog
@@ -11,6 +12,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from config_api.web.problems import BodyTooLargeError, ProblemError, answer
+from contactsync.telemetry import metrics
 from contactsync.telemetry.logs import get_logger
 
 log = get_logger(__name__)
@@ -35,11 +37,14 @@ class RequestEdge:
         request_id = uuid4().hex
         scope.setdefault("state", {})["request_id"] = request_id
         started = False
+        code = "500"
+        begun = perf_counter()
 
         async def with_headers(message: Message) -> None:
-            nonlocal started
+            nonlocal started, code
             if message["type"] == "http.response.start":
                 started = True
+                code = str(message["status"])
                 headers = MutableHeaders(scope=message)
                 headers["X-Request-Id"] = request_id
                 is_page = headers.get("content-type", "").startswith("text/html")
@@ -55,6 +60,11 @@ class RequestEdge:
                 if not started:
                     response = answer(Request(scope), ProblemError("internal_error"))
                     await response(scope, receive, with_headers)
+            finally:
+                # The template of the address, as there are not many of them; it holds no id.
+                route = getattr(scope.get("route"), "path", "unmatched")
+                metrics.HTTP_REQUESTS.labels(route, scope["method"], code).inc()
+                metrics.HTTP_SECONDS.labels(route, scope["method"]).observe(perf_counter() - begun)
 
 
 class BodyLimit:

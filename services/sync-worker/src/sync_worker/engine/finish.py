@@ -12,6 +12,7 @@ from contactsync.domain.reasons import USERS_RULES, Reason
 from contactsync.messages.hint import RunHint
 from contactsync.ports.queue import Lane
 from contactsync.ports.state import Run, RunState, Transaction
+from contactsync.telemetry import metrics
 from sync_worker.engine.session import Session
 
 
@@ -65,6 +66,7 @@ async def finish(session: Session) -> None:
             "",
             next_due=session.now() + session.settings.catch_up_pause if waiting else None,
         )
+    _count(session.run)
 
 
 async def stop(session: Session, state: RunState, reason: str, *, pause: bool = False) -> None:
@@ -75,6 +77,14 @@ async def stop(session: Session, state: RunState, reason: str, *, pause: bool = 
         if pause:
             await tx.runs.pause(reason)
         await _end(session, tx, state, reason, next_due=None)
+    _count(session.run)
+
+
+def _count(run: Run) -> None:
+    """An approval's trigger names the run that it approves, which is no label."""
+    metrics.RUNS.labels(run.trigger.partition(":")[0], run.state.value).inc()
+    if run.state is RunState.NEEDS_APPROVAL:
+        metrics.DELETE_BRAKE.inc()
 
 
 async def _end(session: Session, tx: Transaction, state: RunState, reason: str, *, next_due: datetime | None) -> None:

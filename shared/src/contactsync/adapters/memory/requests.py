@@ -195,6 +195,11 @@ class MemorySweeper:
                 )
         return len(due[:limit])
 
+    async def oldest_due(self, now: datetime) -> datetime | None:
+        """When the active configuration was due that has waited longest; None when none is due."""
+        due = (config.next_due for config in self._tables.configs.values() if config.active)
+        return min((date for date in due if date is not None and date <= now), default=None)
+
     async def revive(self, now: datetime, idle: timedelta, limit: int) -> int:
         """New hints for open runs that nobody works on; how many."""
         async with self._alone() as journal:

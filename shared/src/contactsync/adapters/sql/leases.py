@@ -17,6 +17,7 @@ from contactsync.adapters.sql.database import Connection, Database, driver_url
 from contactsync.domain.ids import AccountKey, OrganisationId
 from contactsync.errors import LeaseLostError
 from contactsync.ports.state import Busy, Lease
+from contactsync.telemetry import metrics
 
 _ENSURE = "INSERT INTO google_accounts (account_key) VALUES ($1) ON CONFLICT DO NOTHING"
 _LOCK = """
@@ -75,6 +76,7 @@ class SqlLeases:
         async with self._database.untenanted() as connection:
             until = await connection.fetchval(_RENEW, lease.account, lease.holder, lease.fence, ttl)
         if until is None:
+            metrics.LEASE_LOST.inc()
             raise LeaseLostError(details={"fence": lease.fence})
         return replace(lease, until=until)
 
@@ -92,6 +94,7 @@ async def enter_fenced(connection: Connection, lease: Lease, organisation_id: Or
     """
     entered = await connection.fetchval(_FENCE, lease.account, lease.holder, lease.fence, str(organisation_id))
     if entered is None:
+        metrics.FENCE_REJECTS.inc()
         raise LeaseLostError(details={"fence": lease.fence})
 
 

@@ -41,6 +41,7 @@ _DUE: Final = """
 SELECT organisation_id, config_id FROM sync_configs WHERE status = 'active' AND next_due <= $1
 ORDER BY next_due LIMIT $2
 """
+_OLDEST_DUE: Final = "SELECT min(next_due) FROM sync_configs WHERE status = 'active' AND next_due <= $1"
 _LOCK_DUE: Final = """
 SELECT frequency, activated_at, created_at FROM sync_configs
 WHERE organisation_id = $1 AND config_id = $2 AND status = 'active' AND next_due <= $3 FOR NO KEY UPDATE SKIP LOCKED
@@ -164,6 +165,12 @@ class SqlRunSweeper:
         for row in due:
             started += await self._start(row["organisation_id"], row["config_id"], now)
         return started
+
+    async def oldest_due(self, now: datetime) -> datetime | None:
+        """When the active configuration was due that has waited longest; None when none is due."""
+        async with self._database.scheduler() as connection:
+            due: datetime | None = await connection.fetchval(_OLDEST_DUE, now)
+        return due
 
     async def _start(self, organisation_id: OrganisationId, config_id: ConfigId, now: datetime) -> bool:
         """The due date moves on in the transaction that makes the run: another sweeper finds it moved, or locked.

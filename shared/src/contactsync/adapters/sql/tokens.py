@@ -34,6 +34,7 @@ from contactsync.ports.audit import Action, AuditEntry
 from contactsync.ports.clock import Clock
 from contactsync.ports.connections import ConnectionState, GrantKeeper, Provider, RenewedToken, StoredGrant
 from contactsync.ports.vault import AccessToken
+from contactsync.telemetry import metrics
 from contactsync.telemetry.logs import get_logger
 
 log = get_logger(__name__)
@@ -173,17 +174,25 @@ class SqlTokens:
         try:
             renewed = await self._keepers[held.grant.provider].renew(held.grant)
         except AuthorizationLostError as error:
+            self._count(held, "lost")
             await self._lost(held, holder, error.reason)
             raise
         except TemporaryError as error:
+            self._count(held, "failed")
             rest = _PAUSE_AFTER_FAILURE_S if error.retry_after_s is None else error.retry_after_s
             await self._give_back(held, holder, rest, error.reason)
             raise
         except (ContactSyncError, asyncio.CancelledError):
+            self._count(held, "failed")
             await asyncio.shield(self._give_back(held, holder, 0, ""))
             raise
+        self._count(held, "renewed")
         stored = await asyncio.shield(self._store(held, holder, renewed))
         return renewed.access if stored else None
+
+    @staticmethod
+    def _count(held: _Held, outcome: str) -> None:
+        metrics.TOKEN_REFRESH.labels(held.grant.provider.value, outcome).inc()
 
     async def _store(self, held: _Held, holder: UUID, renewed: RenewedToken) -> bool:
         access, refresh = renewed.access, renewed.refresh_token
