@@ -9,6 +9,7 @@ import platform
 import subprocess
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -19,18 +20,18 @@ import orjson
 from benchmarks import scenarios as play
 from benchmarks.scenarios import Scenario
 from benchmarks.stage import stage
+from contactsync.ports.state import RunState
 from standalone.postgres import private_postgres
 from tests.support.postgres import Database
 
-_LATENCIES = {
-    "google": {
-        "people.connections.list": 0.6,
-        "people.getBatchGet": 0.6,
-        "people.batchCreateContacts": 1.5,
-        "people.batchUpdateContacts": 1.5,
-    },
-    "zoho": {},
+_GOOGLE_LATENCIES_S = {
+    "people.connections.list": 0.6,
+    "people.getBatchGet": 0.6,
+    "people.batchCreateContacts": 1.5,
+    "people.batchUpdateContacts": 1.5,
+    "people.batchDeleteContacts": 1.2,
 }
+"""What the lower bound assumes; the simulated CRM's own table says the same for the CRM."""
 
 
 def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -65,11 +66,16 @@ def chosen(options: argparse.Namespace) -> list[Scenario]:
 
 async def measure(server: Database, scenario: Scenario, latency_scale: float) -> dict[str, Any]:
     """One scenario, played once."""
-    simulators = {name: {"quotas_enabled": False, "latency_scale": latency_scale} for name in ("google", "zoho")}
+    common = {"quotas_enabled": False, "latency_scale": latency_scale}
+    simulators = {"google": {**common, "latency_s": _GOOGLE_LATENCIES_S}, "zoho": common}
     async with stage(server, simulators, {}) as scene:
         worker = await scenario.prepare(scene)
         run = await worker.run()
-    counts = run["counts"]
+        approved = await worker.approve(run) if run["state"] == RunState.NEEDS_APPROVAL else None
+    counts = Counter(run["counts"])
+    if approved is not None:
+        counts += Counter({name: n for name, n in approved["counts"].items() if name.startswith(("calls.", "writes."))})
+        run = {**run, "cpu_s": run["cpu_s"] + approved["cpu_s"], "wall_s": run["wall_s"] + approved["wall_s"]}
     plan = scenario.plan()
     calls = {name.removeprefix("calls."): n for name, n in counts.items() if name.startswith("calls.")}
     data_calls = sum(n for name, n in calls.items() if not name.startswith("control."))

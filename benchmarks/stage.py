@@ -31,7 +31,7 @@ from contactsync.domain.ids import (
 )
 from contactsync.domain.mapping import default_mapping
 from contactsync.domain.policy import DeletePolicy, Direction, Policy
-from contactsync.ports.requests import RunLimits
+from contactsync.ports.requests import APPROVAL, BY_HAND, RunLimits
 from contactsync.ports.state import RunMode, RunSettings
 from tests.contract.state.worlds import KEYS, SqlWorld
 from tests.support.postgres import Database
@@ -70,9 +70,13 @@ class Worker:
         self._program = program
         self.idle_rss_mib = idle_rss_mib
 
-    async def run(self, mode: RunMode = RunMode.SYNC) -> dict[str, Any]:
+    async def run(self, mode: RunMode = RunMode.SYNC, trigger: str = BY_HAND) -> dict[str, Any]:
         """One run, worked to its end, with what it took."""
-        return await self._program.ask(mode.value)
+        return await self._program.ask(f"{mode.value} {trigger}")
+
+    async def approve(self, asked: Mapping[str, Any]) -> dict[str, Any]:
+        """The run that carries out the deletes for which that one asked."""
+        return await self.run(RunMode.APPROVED_DELETES, f"{APPROVAL}{asked['run']}")
 
 
 @asynccontextmanager

@@ -120,7 +120,7 @@ class Bench:
             new_id=new_link_id,
         )
 
-    async def measured(self, mode: RunMode) -> dict[str, Any]:
+    async def measured(self, mode: RunMode, trigger: str) -> dict[str, Any]:
         """One run and what it took of this process."""
         gc.collect()
         reset_peak()
@@ -129,11 +129,12 @@ class Bench:
             OrganisationId(self._assignment.organisation),
             ConfigId(self._assignment.config),
             mode,
-            "user",
+            trigger,
             self._clock.now(),
         )
         run = await self._ended(asked.run_id)
         return {
+            "run": str(asked.run_id),
             "state": run["state"],
             "reason": run["reason"],
             "slices": run["slice"] + 1,
@@ -173,7 +174,7 @@ def _field(name: str) -> int:
 
 
 async def main() -> None:
-    """Answer one line for each line: a mode is a run of that mode, an empty line ends the process."""
+    """Answer one line for each line: mode and trigger are a run, an empty line ends the process."""
     configure_logging("sync-worker", level="WARNING", stream=sys.stderr.buffer)
     assignment = TypeAdapter(Assignment).validate_json(await _line())
     clock = SystemClock()
@@ -188,7 +189,8 @@ async def main() -> None:
         reset_peak()
         _say({"idle_rss_mib": peak_rss_mib()})
         while (line := (await _line()).strip()) != "":
-            _say(await bench.measured(RunMode(line)))
+            mode, trigger = line.split()
+            _say(await bench.measured(RunMode(mode), trigger))
 
 
 async def _line() -> str:

@@ -242,6 +242,7 @@ class LinkContract:
                 assert ids(await tx.links.by_keys(Side.CRM, [a_key("bob")])) == [bob.link_id]
                 both = sorted([ada.link_id, bob.link_id])
                 assert ids(await tx.links.by_keys(Side.CRM, [a_key("both"), a_key("ada")])) == both
+                assert ids(await tx.links.by_keys(Side.CRM, [a_key("both")], besides=[both[0]])) == both[1:]
                 assert await tx.links.by_keys(Side.CRM, [a_key("nobody")]) == []
                 assert await tx.links.by_keys(Side.CRM, []) == []
 
@@ -362,7 +363,7 @@ class LinkContract:
     async def test_pairs_are_counted_by_state_and_mark(self, world: World) -> None:
         held = Hold(reason="r", since=EPOCH)
         due = Hold(reason="r", since=EPOCH, retry_at=EPOCH - HOUR)
-        out = a_side("people/c9", in_scope=False)
+        out = a_side("people/c-outside", in_scope=False)
         links = [
             a_link(),
             a_link(state=PairState.DORMANT, google=out, crm=a_side("1", in_scope=False)),

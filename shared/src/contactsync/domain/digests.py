@@ -119,6 +119,7 @@ class DigestSet:
 
 
 EMPTY_DIGESTS: Final = DigestSet()
+_NO_DIGESTS: Final[Mapping[bytes, bytes]] = {}
 
 
 class Digester:
@@ -146,14 +147,23 @@ class Digester:
     def __repr__(self) -> str:
         return f"Digester(region={self.region!r})"
 
-    def digest_set(self, mapping: FieldMapping, values: Values) -> DigestSet:
-        """Digests of all rows of the mapping, the empty ones included."""
+    def digest_set(
+        self, mapping: FieldMapping, values: Values, *, like: tuple[Values, DigestSet] | None = None
+    ) -> DigestSet:
+        """Digests of all rows of the mapping, the empty ones included.
+
+        `like`: other values with their digests. Where a text is the same, its digest is taken from there.
+        """
         if mapping is not self._mapping:
             self._compile(mapping)
         parts = [bytes((CANONICAL_VERSION,))]
         get, region, state = values.get, self.region, self._field
+        other, made = (like[0].get, like[1].index) if like is not None else (_nothing, _NO_DIGESTS)
         for key, kind, name, when_empty in self._compiled:
             text = get(key)
+            if text and other(key) == text and (known := made.get(name)) is not None:
+                parts.append(name + known)
+                continue
             plain = canonical(kind, text, region) if text else ""
             if not plain:
                 parts.append(when_empty)
@@ -201,6 +211,10 @@ class Digester:
     def _match(self, kind: bytes, text: str) -> bytes:
         data = text.encode("utf-8", "surrogatepass")
         return blake2b(data, key=self._key, digest_size=_KEY_DIGEST, person=b"match-" + kind).digest()
+
+
+def _nothing(_: RowKey) -> None:
+    """No value for any row."""
 
 
 def _telling(number: str) -> bool:

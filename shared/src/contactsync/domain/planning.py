@@ -378,7 +378,7 @@ def confirm(  # noqa: PLR0913  one provider answer, field by field
     written = link.side(intent.side)
     match intent.kind:
         case EffectKind.CREATE:
-            written = _created(intent, observation, digester, mapping, left_out)
+            written = _created(intent, observation, digester, mapping, left_out, source=link.side(intent.side.other))
         case EffectKind.UPDATE:
             written = _updated(written, intent, observation, digester, mapping, left_out)
         case EffectKind.JOIN_GROUP:
@@ -421,11 +421,14 @@ def _created(
     digester: Digester,
     mapping: FieldMapping,
     left_out: Collection[RowKey],
+    *,
+    source: LinkSide,
 ) -> LinkSide:
     """The side that a create made. It is in scope although no listing has shown it yet."""
     sent = {key: text for key, text in intent.changes.items() if text and key not in left_out}
     identity = _identity_of_record(sent, mapping) if observation is None else observation.identity
-    shown = digester.digest_set(mapping, sent if observation is None else observation.values)
+    like = None if source.values is None else (source.values, source.seen)
+    shown = digester.digest_set(mapping, sent if observation is None else observation.values, like=like)
     return LinkSide(
         presence=Presence.PRESENT,
         in_scope=True,

@@ -7,7 +7,7 @@ organisation are invisible in it. No provider is called while a transaction is o
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -316,8 +316,10 @@ class LinkStore(Protocol):
         """Links by id."""
         ...
 
-    async def by_keys(self, side: Side, keys: Sequence[MatchKey]) -> Sequence[Link]:
-        """Links whose given side has one of these keys, of any state but `gone`."""
+    async def by_keys(
+        self, side: Side, keys: Sequence[MatchKey], *, besides: Collection[LinkId] = ()
+    ) -> Sequence[Link]:
+        """Links whose given side has one of these keys, of any state but `gone`, by id; but these."""
         ...
 
     async def save(self, links: Sequence[Link]) -> None:

@@ -65,7 +65,7 @@ async def match(session: Session, chunk: Sequence[Link]) -> Matched:
     bereaved = [link for link in chunk if is_bereaved(link)]
     if not alone and not bereaved:
         return Matched(list(chunk))
-    matcher = _Matcher(session, await _index(session, alone, bereaved))
+    matcher = _Matcher(session, await _index(session, chunk, alone, bereaved))
     resolved = {link.link_id: link for link in map(matcher.resolve, chunk) if link is not None}
     resolved |= matcher.continued
     return Matched(
@@ -111,20 +111,32 @@ def primary_keys(side: LinkSide, rule: NoEmailRule) -> tuple[MatchKey, ...]:
     return tuple(key for key in side.keys if rule is NoEmailRule.MATCH)
 
 
-async def _index(session: Session, alone: Sequence[Link], bereaved: Sequence[Link]) -> _Index:
+async def _index(session: Session, chunk: Sequence[Link], alone: Sequence[Link], bereaved: Sequence[Link]) -> _Index:
     keys = [key for link in alone for key in link.side(_here(link)).keys]
     keys += [key for link in bereaved for key in link.side(_missing(link)).keys]
     found: dict[Side, Sequence[Link]] = {}
     outsiders: dict[Side, dict[bytes, list[tuple[MatchKey, Outsider]]]] = {}
     async with session.transaction() as tx:
         for side in Side:
-            found[side] = await tx.links.by_keys(side, keys)
+            here = _with_key(chunk, side, keys)
+            others = await tx.links.by_keys(side, keys, besides=[link.link_id for link in here])
+            found[side] = sorted([*here, *others], key=lambda link: link.link_id)
             outsiders[side] = _outsiders_by_digest(await tx.links.outsiders(side, keys))
     links = {side: _by_digest(await _named(session, found[side], side, alone), side) for side in Side}
     strangers = _strangers(alone, bereaved, outsiders[Side.GOOGLE])
     people = await session.ports.google.read(sorted(strangers)) if strangers else ()
     known = {person.observation.remote_id: person.observation for person in people}
     return _Index(links, outsiders, known, await _names(session, links, outsiders, bereaved))
+
+
+def _with_key(chunk: Sequence[Link], side: Side, keys: Sequence[MatchKey]) -> list[Link]:
+    """Those of the chunk that have one of these keys on this side: they need not be read again."""
+    digests = {key.digest for key in keys}
+    return [
+        link
+        for link in chunk
+        if link.state is not PairState.GONE and any(key.digest in digests for key in link.side(side).keys)
+    ]
 
 
 async def _names(
@@ -139,12 +151,25 @@ async def _names(
         found = [link for some in links[side].values() for link in some if is_bereaved(link) and _missing(link) is side]
         for link in (*found, *(one for one in bereaved if _missing(one) is side)):
             stays = link.side(side.other)
+            if stays.name or str(stays.remote_id) in session.names:
+                continue
             digests = {key.digest for key in link.side(side).keys}
-            others = any(p.link_id != link.link_id for d in digests for p in links[side].get(d, ()))
-            if stays.name == "" and (others or any(outsiders[side].get(d) for d in digests)):
+            others = any(_share_primary(link, p, side, session) for d in digests for p in links[side].get(d, ()))
+            if others or any(outsiders[side].get(d) for d in digests):
                 wanted[side.other].add(str(stays.remote_id))
     read = [one for side in Side if wanted[side] for one in await _read(session, side, sorted(wanted[side]))]
-    return {name: one.identity.name for one in read for name in (one.remote_id, *one.previous_ids)}
+    session.names.update({name: one.identity.name for one in read for name in (one.remote_id, *one.previous_ids)})
+    return session.names
+
+
+def _share_primary(one: Link, other: Link, side: Side, session: Session) -> bool:
+    """Whether two pairs have contacts on this side that may be one: a primary key of either is a key of the other."""
+    if one.link_id == other.link_id:
+        return False
+    rule = session.policy.no_email
+    keys = {key.digest for key in one.side(side).keys}, {key.digest for key in other.side(side).keys}
+    primary = {k.digest for link in (one, other) for k in primary_keys(link.side(side), rule)}
+    return bool(primary & keys[0] & keys[1])
 
 
 async def _named(session: Session, found: Sequence[Link], side: Side, alone: Sequence[Link]) -> list[Link]:

@@ -15,7 +15,7 @@ from itertools import chain
 from contactsync.domain.contact import Side
 from contactsync.domain.effect import EffectKind
 from contactsync.domain.ids import LinkId
-from contactsync.domain.link import Link, PairState
+from contactsync.domain.link import Link, LinkSide, PairState
 from contactsync.domain.outcome import Outcome
 from contactsync.domain.planning import RETRY_AFTER, Decision, Intent, decide, hold, refuse
 from contactsync.domain.reasons import Reason
@@ -278,7 +278,15 @@ def finished(session: Session, link: Link, reason: str = "") -> Link:
     restored = link.state is PairState.LINKED and reason == Reason.RESTORED
     if link.hold is not None or restored:
         return replace(link, taken_by=session.run.run_id)
-    return replace(link, pending_since=None, pending_order=None, taken_by=session.run.run_id)
+    settled = replace(link, pending_since=None, pending_order=None, taken_by=session.run.run_id)
+    if link.state is PairState.SINGLE:
+        return settled
+    # Nothing of this run asks for them again: what is not kept need not be sealed, nor erased at the end.
+    return replace(settled, crm=_without_values(link.crm), google=_without_values(link.google))
+
+
+def _without_values(side: LinkSide) -> LinkSide:
+    return replace(side, values=None, name="", emails=())
 
 
 def refused(session: Session, work: PairWork, intent: Intent, reason: str, message: str) -> Link:

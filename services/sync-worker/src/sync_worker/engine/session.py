@@ -102,6 +102,8 @@ class Session:
         """Company name -> account id, as far as asked in this slice; None when the CRM does not know it."""
         self.journal: dict[EffectId, Overwritten] = {}
         """What pairs that are being restored had."""
+        self.names: dict[str, str] = {}
+        """Names of contacts that stayed when their counterpart was deleted, by id, as far as read in this slice."""
         self.record_names: dict[str, str] = {}
         """Names of CRM records found outside the view in this slice, by id: a name in common is asked for."""
         self._lease = lease

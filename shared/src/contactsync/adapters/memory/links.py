@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -62,12 +62,14 @@ class MemoryLinks:
         rows = self._tables.links
         return {i: self._load(i) for i in link_ids if i in rows and rows[i].realm == self._realm}
 
-    async def by_keys(self, side: Side, keys: Sequence[MatchKey]) -> Sequence[Link]:
-        """Links whose given side has one of these keys, of any state but `gone`."""
+    async def by_keys(
+        self, side: Side, keys: Sequence[MatchKey], *, besides: Collection[LinkId] = ()
+    ) -> Sequence[Link]:
+        """Links whose given side has one of these keys, of any state but `gone`, by id; but these."""
         hits: set[LinkId] = set()
         for key in keys:
             hits |= self._tables.keys.get((self._realm, side, key.digest), frozenset())
-        links = (self._load(link_id) for link_id in sorted(hits))
+        links = (self._load(link_id) for link_id in sorted(hits.difference(besides)))
         return [link for link in links if link.state is not PairState.GONE]
 
     async def pending(self, run_id: RunId, after: PendingPosition | None, limit: int) -> Sequence[Link]:

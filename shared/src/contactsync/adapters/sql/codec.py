@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from typing import Any, Final
 from uuid import UUID
@@ -49,6 +49,15 @@ def key_digests(packed: bytes) -> frozenset[bytes]:
     """The digests of packed keys, without their kinds."""
     step = 1 + _KEY_BYTES
     return frozenset(packed[at + 1 : at + step] for at in range(0, len(packed), step))
+
+
+def columns(rows: Iterable[Sequence[object]]) -> list[Sequence[object]]:
+    """Rows as one array a column, for `unnest`; a column without any value is an empty array.
+
+    `unnest` fills shorter arrays with NULL (PostgreSQL, 9.19), and the driver looks at each element of an array before
+    it encodes it.
+    """
+    return [() if column.count(None) == len(column) else column for column in zip(*rows, strict=True)]
 
 
 def dump(value: object) -> str:

@@ -8,6 +8,7 @@ from typing import Final
 import asyncpg
 import orjson
 
+from contactsync.adapters.sql.codec import columns
 from contactsync.adapters.sql.database import Connection
 from contactsync.domain.contact import Side
 from contactsync.domain.effect import EffectKind
@@ -76,10 +77,10 @@ class SqlEffects:
         """Insert effects (a batch is one transition with one batch id)."""
         if not effects:
             return
-        columns = map(list, zip(*(self._row(effect) for effect in effects), strict=True))
+        arrays = columns(self._row(effect) for effect in effects)
         try:
             await self._connection.execute(
-                _ADD, self._organisation, self._config, self._fence, self._clock.now(), *columns
+                _ADD, self._organisation, self._config, self._fence, self._clock.now(), *arrays
             )
         except asyncpg.UniqueViolationError as error:
             raise StateInvariantError("an effect exists") from error
@@ -111,8 +112,8 @@ class SqlEffects:
         if not effects:
             return
         rows = [(e.effect_id, e.state.value, e.remote_id, e.revision, e.attempt, e.reason, e.sent_at) for e in effects]
-        columns = map(list, zip(*rows, strict=True))
-        status = await self._connection.execute(_SETTLE, self._organisation, self._fence, *columns)
+        arrays = columns(rows)
+        status = await self._connection.execute(_SETTLE, self._organisation, self._fence, *arrays)
         if int(status.split()[-1]) != len(effects):
             raise StateInvariantError("no such effect")
 

@@ -6,7 +6,7 @@ keys is touched only for pairs whose keys changed; what a page replaces is read 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import groupby
@@ -15,7 +15,7 @@ from uuid import UUID
 
 import asyncpg
 
-from contactsync.adapters.sql.codec import key_digests
+from contactsync.adapters.sql.codec import columns, key_digests
 from contactsync.adapters.sql.database import Connection
 from contactsync.adapters.sql.link_rows import LINK_COLUMNS, SCOPE_COLUMNS, SELECTED, LinkCodec
 from contactsync.domain.actions import Action, Answer
@@ -86,10 +86,12 @@ class SqlLinks:
         links = await self._fetch(_BY_ID, link_ids) if link_ids else []
         return {link.link_id: link for link in links}
 
-    async def by_keys(self, side: Side, keys: Sequence[MatchKey]) -> Sequence[Link]:
+    async def by_keys(
+        self, side: Side, keys: Sequence[MatchKey], *, besides: Collection[LinkId] = ()
+    ) -> Sequence[Link]:
         """Links whose given side has one of these keys, whatever its kind, of any state but `gone`."""
         digests = list({key.digest for key in keys})
-        return await self._fetch(_BY_KEY, digests, side.value) if digests else []
+        return await self._fetch(_BY_KEY, digests, side.value, list(besides)) if digests else []
 
     async def pending(self, run_id: RunId, after: PendingPosition | None, limit: int) -> Sequence[Link]:
         """Pairs with something to do that this run has not taken, in order, holds that are not due left out."""
@@ -152,15 +154,13 @@ class SqlLinks:
         await self._free_changed_ids(links, fresh)
         now = self._clock.now()
         try:
-            saved = await self._connection.fetchval(
-                _SAVE_LINKS, self._organisation, self._account, now, *map(list, zip(*rows, strict=True))
-            )
+            saved = await self._connection.fetchval(_SAVE_LINKS, self._organisation, self._account, now, *columns(rows))
         except asyncpg.UniqueViolationError as error:
             raise StateInvariantError("two pairs with one contact", details=_details(error)) from error
         if saved != len(links):
             raise StateInvariantError("the link belongs to somebody else")
-        scopes = zip(*(self._codec.scope_row(link) for link in links), strict=True)
-        await self._connection.execute(_SAVE_SCOPES, self._organisation, self._config, *map(list, scopes))
+        scopes = columns(self._codec.scope_row(link) for link in links)
+        await self._connection.execute(_SAVE_SCOPES, self._organisation, self._config, *scopes)
         await self._index_keys(links, fresh)
         self._stored.update({link.link_id: row for link, row in zip(links, fresh, strict=True)})
 
@@ -204,9 +204,9 @@ class SqlLinks:
                     stale += [(digest, side, link.link_id) for digest in had - has]
                     added += [(digest, side, link.link_id) for digest in has - had]
         if stale:
-            await self._connection.execute(_DROP_KEYS, self._organisation, *map(list, zip(*stale, strict=True)))
+            await self._connection.execute(_DROP_KEYS, self._organisation, *columns(stale))
         if added:
-            await self._connection.execute(_ADD_KEYS, self._organisation, *map(list, zip(*added, strict=True)))
+            await self._connection.execute(_ADD_KEYS, self._organisation, *columns(added))
 
     async def remove(self, link_ids: Sequence[LinkId]) -> None:
         """Delete links that were absorbed by another or have nothing left on either side."""
@@ -219,7 +219,7 @@ class SqlLinks:
             for digest in key_digests(row[f"{side}_keys"])
         ]
         if keys:
-            await self._connection.execute(_DROP_KEYS, self._organisation, *map(list, zip(*keys, strict=True)))
+            await self._connection.execute(_DROP_KEYS, self._organisation, *columns(keys))
         await self._connection.execute(_REMOVE_SCOPES, self._organisation, removed)
         await self._connection.execute(_REMOVE_ALIASES, self._organisation, self._account, removed)
         for link_id in removed:
@@ -240,10 +240,8 @@ class SqlLinks:
             for place, key in enumerate(dict.fromkeys(person.keys))
         ]
         if rows:
-            columns = map(list, zip(*rows, strict=True))
-            await self._connection.execute(
-                _SAVE_PEOPLE, self._organisation, self._config, side.value, listing, *columns
-            )
+            arrays = columns(rows)
+            await self._connection.execute(_SAVE_PEOPLE, self._organisation, self._config, side.value, listing, *arrays)
 
     async def remove_outsiders(self, side: Side, remote_ids: Sequence[str]) -> None:
         """Forget outsiders that are gone or came into scope."""
@@ -353,7 +351,7 @@ _BY_KEY: Final = _read(
     """(
     SELECT DISTINCT k.link_id FROM unnest($4::bytea[]) AS d CROSS JOIN LATERAL (
         SELECT link_id FROM link_keys WHERE organisation_id = $1 AND digest = d AND side = $5 OFFSET 0
-    ) k
+    ) k WHERE k.link_id <> ALL($6::uuid[])
 )""",
     "link_id = w.link_id AND state <> 'gone'",
     "ORDER BY l.link_id",

@@ -10,6 +10,7 @@ import asyncpg
 import orjson
 
 from contactsync.adapters.sql.codec import (
+    columns,
     dump,
     listings_from,
     settings_from_json,
@@ -150,8 +151,8 @@ class SqlRuns:
         """Add or replace rows of the report, one for a pair."""
         latest = {contact.link_id: contact for contact in contacts}
         if latest:
-            columns = map(list, zip(*(self._row(run_id, contact) for contact in latest.values()), strict=True))
-            await self._connection.execute(_RECORD, self._organisation, run_id, self._clock.now(), *columns)
+            arrays = columns(self._row(run_id, contact) for contact in latest.values())
+            await self._connection.execute(_RECORD, self._organisation, run_id, self._clock.now(), *arrays)
 
     def _row(self, run_id: RunId, contact: RunContact) -> tuple[object, ...]:
         sealed = None
