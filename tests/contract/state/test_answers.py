@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from uuid import uuid4
 
 import pytest
@@ -100,6 +101,23 @@ class AnswerContract:
             mine = worker.settings.organisation_id
             assert await world.answers.last_overwritten(mine, link.link_id) == wanted.overwritten()
             assert await world.answers.last_overwritten(mine, untouched.link_id) is None
+
+    async def test_updates_of_a_pair_come_oldest_first_since_an_instant(self, world: World) -> None:
+        link, other = a_link(), a_link()
+        async with working(world) as worker:
+            await save(worker, link, other)
+            first, second = an_effect(worker, link), an_effect(worker, link, changes={RowKey("a=b"): None})
+            ignored = [
+                an_effect(worker, link, sent_at=EPOCH - timedelta(hours=1)),
+                an_effect(worker, link, kind=EffectKind.DELETE),
+                an_effect(worker, link, state=EffectState.REJECTED),
+            ]
+            async with worker.begin() as tx:
+                for effect in (*ignored, first, second):
+                    await tx.effects.add([effect])
+            async with worker.begin() as tx:
+                found = await tx.effects.updates_since([link.link_id, other.link_id], EPOCH)
+            assert {i: list(effects) for i, effects in found.items()} == {link.link_id: [first, second]}
 
 
 class TestMemoryAnswers(InMemory, AnswerContract):

@@ -97,7 +97,9 @@ def carry_out(
     """
     match action:
         case Action.RETRY:
-            return (_pending(replace(link, hold=None, excluded=False), now),)
+            asked = link.hold is not None and link.hold.reason == Reason.ANOTHER_PROGRAM_WRITES
+            reason = Reason.ANOTHER_PROGRAM_WRITES if asked else link.reason
+            return (_pending(replace(link, hold=None, excluded=False, reason=reason), now),)
         case Action.EXCLUDE:
             excluded = replace(link, excluded=True, hold=None, reason=Reason.EXCLUDED)
             return (replace(excluded, pending_since=None, pending_order=None, restoring=None),)

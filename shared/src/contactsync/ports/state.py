@@ -475,6 +475,10 @@ class EffectStore(Protocol):
         """The newest confirmed update or delete of each pair: what can be restored."""
         ...
 
+    async def updates_since(self, link_ids: Sequence[LinkId], since: datetime) -> Mapping[LinkId, Sequence[Effect]]:
+        """Confirmed updates of these pairs that were sent since then, oldest first; pairs without any left out."""
+        ...
+
 
 # --- outbox ---------------------------------------------------------------------------------------------------------
 

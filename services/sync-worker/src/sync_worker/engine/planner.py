@@ -14,6 +14,7 @@ from itertools import chain
 
 from contactsync.domain.contact import Side
 from contactsync.domain.effect import EffectKind
+from contactsync.domain.flipping import WITHIN, flipping
 from contactsync.domain.ids import LinkId
 from contactsync.domain.link import Link, LinkSide, PairState
 from contactsync.domain.outcome import Outcome
@@ -171,7 +172,7 @@ class Planner:
             decisions = [
                 (link, _later(link) if link.link_id in matched.later else decide_now(session, link)) for link in links
             ]
-            await self._take(matched, decisions)
+            await self._take(matched, await without_flipping(session, decisions))
         except BaseException:
             self._exhausted = True
             raise
@@ -261,6 +262,33 @@ def decide_now(session: Session, link: Link) -> Decision:
         first=session.run.first,
         journal=session.journal.get(link.restoring) if link.restoring is not None else None,
     )
+
+
+async def without_flipping(session: Session, decisions: Sequence[tuple[Link, Decision]]) -> list[tuple[Link, Decision]]:
+    """The decisions; pairs of which another program keeps undoing what the sync writes are held."""
+    since = session.now() - WITHIN
+    updates = {
+        link.link_id: {key: value for intent in decision.intents for key, value in intent.changes.items()}
+        for link, decision in decisions
+        # Not where a person has just asked to try again.
+        if _updates(decision) and link.reason != Reason.ANOTHER_PROGRAM_WRITES and link.restoring is None
+    }
+    if not updates:
+        return list(decisions)
+    async with session.transaction() as tx:
+        history = await tx.effects.updates_since(list(updates), since)
+    flip = {i for i, past in history.items() if flipping([effect.changes for effect in past], updates[i])}
+    return [(link, _held_for_flipping(session, link) if link.link_id in flip else d) for link, d in decisions]
+
+
+def _updates(decision: Decision) -> bool:
+    return any(intent.kind is EffectKind.UPDATE for intent in decision.intents)
+
+
+def _held_for_flipping(session: Session, link: Link) -> Decision:
+    reason = Reason.ANOTHER_PROGRAM_WRITES
+    kept = hold(link, reason, session.policy, session.now(), retry_after=RETRY_AFTER)
+    return Decision(link=kept, outcome=Outcome.HELD, reason=reason)
 
 
 async def recall_journal(session: Session, links: Sequence[Link]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -261,6 +261,15 @@ class MemoryEffects:
     async def last_of(self, link_ids: Sequence[LinkId]) -> Mapping[LinkId, Effect]:
         """The newest confirmed update or delete of each pair."""
         return {i: effect for i in link_ids if (effect := last_restorable(self._tables, i)) is not None}
+
+    async def updates_since(self, link_ids: Sequence[LinkId], since: datetime) -> Mapping[LinkId, Sequence[Effect]]:
+        """Confirmed updates of these pairs that were sent since then, oldest first."""
+        wanted, found = set(link_ids), defaultdict[LinkId, list[Effect]](list)
+        for effect in self._tables.effects.values():
+            is_update = effect.kind is EffectKind.UPDATE and effect.state is EffectState.CONFIRMED
+            if is_update and effect.link_id in wanted and effect.sent_at is not None and effect.sent_at >= since:
+                found[effect.link_id].append(effect)
+        return dict(found)
 
     def _own(self) -> Sequence[Effect]:
         """This configuration's effects; dictionaries keep the order of insertion."""

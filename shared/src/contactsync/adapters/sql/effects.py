@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Final
 
 import asyncpg
@@ -59,6 +60,14 @@ SELECT {_COLUMNS} FROM unnest($2::uuid[]) AS w CROSS JOIN LATERAL (
     WHERE organisation_id = $1 AND link_id = w AND kind IN ('update', 'delete') AND state = 'confirmed'
     ORDER BY ordinal DESC LIMIT 1
 ) e
+"""  # noqa: S608 # names of our own columns
+
+_UPDATES_SINCE: Final = f"""
+SELECT {_COLUMNS} FROM unnest($2::uuid[]) AS w CROSS JOIN LATERAL (
+    SELECT {_COLUMNS}, ordinal FROM effects
+    WHERE organisation_id = $1 AND link_id = w AND kind = 'update' AND state = 'confirmed' AND sent_at >= $3
+    ORDER BY ordinal DESC OFFSET 0
+) e ORDER BY ordinal
 """  # noqa: S608 # names of our own columns
 
 
@@ -141,6 +150,14 @@ class SqlEffects:
         """The newest confirmed update or delete of each pair."""
         rows = await self._connection.fetch(_LAST_OF, self._organisation, link_ids) if link_ids else []
         return {row["link_id"]: self._effect(row) for row in rows}
+
+    async def updates_since(self, link_ids: Sequence[LinkId], since: datetime) -> Mapping[LinkId, Sequence[Effect]]:
+        """Confirmed updates of these pairs that were sent since then, oldest first."""
+        rows = await self._connection.fetch(_UPDATES_SINCE, self._organisation, link_ids, since) if link_ids else []
+        found: dict[LinkId, list[Effect]] = {}
+        for row in rows:
+            found.setdefault(row["link_id"], []).append(self._effect(row))
+        return found
 
     def _effect(self, row: asyncpg.Record) -> Effect:
         return effect_from(row, self._organisation, self._sealer)
