@@ -28,8 +28,8 @@ echo "postgresql://contactsync_owner:$(cat secrets/owner_password)@postgresql:54
 echo "amqp://contactsync:$(cat secrets/rabbitmq_password)@rabbitmq:5672/%2F" | keep amqp_url
 printf 'default_user = contactsync\ndefault_pass = %s\n' "$(cat secrets/rabbitmq_password)" | keep rabbitmq_account
 echo "v1:$(head -c 32 /dev/urandom | base64)" | keep keys
-# Those of the OAuth clients are given by the providers; an empty file counts as not set.
-for name in zoho_client_secret google_client_secret oidc_client_secret; do
+# Given by the providers, the issuer and the mail server; an empty file counts as not set.
+for name in zoho_client_secret google_client_secret oidc_client_secret smtp_url; do
     keep "$name" </dev/null
 done
 
