@@ -10,8 +10,10 @@ from config_api.notices.assembly import notice_sender
 from config_api.outbox.relay import OutboxRelay
 from config_api.outbox.watch import OutboxWatch
 from config_api.resources import Resources
+from config_api.scheduler.freshness import FreshnessWatch
 from config_api.scheduler.retention import Retention
 from config_api.scheduler.scheduler import Scheduler, SchedulerSettings
+from contactsync.adapters.sql.freshness import SqlFreshness
 from contactsync.adapters.sql.outbox import SqlOutboxRelayStore, outbox_wake_up
 from contactsync.adapters.sql.requests import SqlRunSweeper
 from contactsync.adapters.sql.retention import SqlRetention
@@ -50,6 +52,7 @@ async def play(roles: frozenset[Role], resources: Resources, queue: JobQueue | N
             tasks.create_task(_scheduler(resources).run(stop), name="scheduler")
             tasks.create_task(_retention(resources).run(stop), name="retention")
             tasks.create_task(notice_sender(resources.foundation, resources.settings).run(stop), name="notices")
+            tasks.create_task(_freshness(resources).run(stop), name="freshness")
             if resources.settings.can_be_called:
                 tasks.create_task(resources.webhooks.keeper.run(stop), name="webhook channels")
 
@@ -81,3 +84,7 @@ def _scheduler(resources: Resources) -> Scheduler:
 
 def _retention(resources: Resources) -> Retention:
     return Retention(SqlRetention(resources.foundation.database), resources.foundation.clock)
+
+
+def _freshness(resources: Resources) -> FreshnessWatch:
+    return FreshnessWatch(SqlFreshness(resources.foundation.database), resources.foundation.clock)

@@ -68,6 +68,10 @@ LOOP_LAG: Final = _gauge("event_loop_lag_seconds", "How late the event loop was 
 RUNS: Final = _counter("runs_total", "Runs that ended.", "trigger", "outcome")
 DELETE_BRAKE: Final = _counter("delete_brake_total", "Runs whose deletes were held back.")
 OLDEST_DUE: Final = _gauge("oldest_due_seconds", "How late the longest waiting configuration was at a look.")
+PAUSED_CONFIGURATIONS: Final = _gauge("paused_configurations", "Configurations that are paused.", "reason")
+OVERDUE_CONFIGURATIONS: Final = _gauge(
+    "overdue_configurations", "Active configurations without a successful run for twice their interval."
+)
 
 # --- providers --------------------------------------------------------------------------------------------------------
 

@@ -524,7 +524,8 @@ GRANT SELECT, INSERT ON audit_events TO contactsync_app;
 
 GRANT SELECT (organisation_id, claim_key, crm_key, erased_at) ON organisations TO contactsync_scheduler;
 GRANT SELECT (organisation_id, connection_id) ON connections TO contactsync_scheduler;
-GRANT SELECT (organisation_id, config_id, crm_connection_id, status, pause_told, next_due)
+GRANT SELECT (organisation_id, config_id, crm_connection_id, status, paused_reason, pause_told, next_due, frequency,
+              activated_at, last_sync_at)
     ON sync_configs TO contactsync_scheduler;
 GRANT SELECT (organisation_id, run_id, config_id, account_key, state, first, slice, attempt, wait_until, created_at,
               updated_at, finished_at, told) ON runs TO contactsync_scheduler;

@@ -1,0 +1,51 @@
+"""Raises an alarm for configurations that missed two intervals."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from typing import Final
+
+from contactsync.domain.ids import ConfigId
+from contactsync.ports.clock import Clock
+from contactsync.ports.freshness import FreshnessStore
+from contactsync.telemetry import metrics
+from contactsync.telemetry.logs import get_logger
+from contactsync.waiting import first_of
+
+log = get_logger(__name__)
+
+_EVERY: Final = timedelta(minutes=1)
+_NAMED: Final = 20
+"""So many newly overdue configurations are named in the log at a look; the gauge counts all."""
+
+
+class FreshnessWatch:
+    """A periodic task; its lines at level error are the alarms, its gauges say the same to Prometheus."""
+
+    def __init__(self, store: FreshnessStore, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+        self._alarmed: frozenset[ConfigId] = frozenset()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Look at intervals until `stop`."""
+        while not stop.is_set():
+            try:
+                await self.look()
+            except Exception:
+                # A database that is away is told once by each look, and outlived.
+                log.exception("freshness.look.failed")
+            await first_of(stop.wait(), self._clock.sleep(_EVERY.total_seconds()))
+
+    async def look(self) -> None:
+        """Measure once, and tell what is newly overdue."""
+        found = await self._store.freshness(self._clock.now())
+        metrics.OVERDUE_CONFIGURATIONS.set(len(found.overdue))
+        metrics.PAUSED_CONFIGURATIONS.clear()
+        for reason, configurations in found.paused.items():
+            metrics.PAUSED_CONFIGURATIONS.labels(reason=reason).set(configurations)
+        news = [config_id for config_id in found.overdue if config_id not in self._alarmed]
+        for config_id in news[:_NAMED]:
+            log.error("sync.configuration.overdue", config_id=str(config_id))
+        self._alarmed = frozenset(found.overdue)
