@@ -15,3 +15,8 @@ async def first_of(*waits: Awaitable[object]) -> None:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def first_error(error: BaseException) -> BaseException:
+    """The error that ended a group of tasks, without the group around it; to be raised `from None`."""
+    return first_error(error.exceptions[0]) if isinstance(error, BaseExceptionGroup) else error

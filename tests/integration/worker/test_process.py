@@ -61,6 +61,12 @@ async def test_a_worker_that_others_may_take_for_dead_ends_to_be_started_anew(
     assert '"reason":"presence_lost"' in worker.log
 
 
+async def test_a_worker_with_too_few_slots_is_told_so_in_one_line(environment: dict[str, str], tmp_path: Path) -> None:
+    with pytest.raises(AssertionError, match="sync-worker: CONTACTSYNC_WORKER_SLOTS: "):
+        async with _worker(environment | {"CONTACTSYNC_WORKER_SLOTS": "2"}, tmp_path):
+            pass
+
+
 async def test_a_worker_without_settings_names_each_that_is_missing() -> None:
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "sync_worker", "run", env={}, stderr=asyncio.subprocess.PIPE

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 from pathlib import Path
 from typing import Annotated, Final
@@ -12,6 +13,7 @@ import uvloop
 from rich.console import Console
 
 from contactsync.errors import ContactSyncError
+from standalone.accounts import UnansweredError, are_given
 from standalone.consent import ConsentError
 from standalone.customer import RefusedError
 from standalone.folder import FolderError, prepared
@@ -31,16 +33,17 @@ _TOLD: Final = (
     ConsentError,
     FolderError,
     NoFreePortError,
+    OSError,  # a port that is taken, a full disk
     RefusedError,
     ServerStartError,
     ServerUnavailableError,
     StoryError,
+    UnansweredError,
 )
 """What ends a start with one line instead of a traceback."""
 
 Contacts = Annotated[int, typer.Option(min=1, max=10_000, help="Contacts of the simulated CRM")]
 Folder = Annotated[Path, typer.Option(help="Where all files go")]
-Keep = Annotated[bool, typer.Option(envvar="KEEP", help="Go on with the last state")]
 Real = Annotated[bool, typer.Option(envvar="REAL", help="The simulators keep the vendors' quotas and latencies")]
 
 
@@ -50,19 +53,22 @@ def standalone() -> None:
 
 
 @app.command("run")
-def run_command(
-    contacts: Contacts = 10_000, folder: Folder = Path(".run"), *, keep: Keep = False, real: Real = False
-) -> None:
+def run_command(contacts: Contacts = 10_000, folder: Folder = Path(".run"), *, real: Real = False) -> None:
     """Perform a first and a later sync against simulated vendors, then serve until stopped."""
-    _start(Options(folder=folder.resolve(), contacts=contacts, keep=keep, real=real, serve=True))
+    _start(_options(contacts, folder, real=real, serve=True))
 
 
 @app.command("demo")
-def demo_command(
-    contacts: Contacts = 10_000, folder: Folder = Path(".run"), *, keep: Keep = False, real: Real = False
-) -> None:
+def demo_command(contacts: Contacts = 10_000, folder: Folder = Path(".run"), *, real: Real = False) -> None:
     """The same, and end after the reports."""
-    _start(Options(folder=folder.resolve(), contacts=contacts, keep=keep, real=real, serve=False))
+    _start(_options(contacts, folder, real=real, serve=False))
+
+
+def _options(contacts: int, folder: Path, *, real: bool, serve: bool) -> Options:
+    """Real accounts have a folder of their own: what belongs to them outlives every start with simulators."""
+    accounts = are_given(os.environ)
+    place = (folder / "accounts" if accounts else folder / "simulated").resolve()
+    return Options(folder=place, contacts=contacts, real=real, serve=serve, accounts=accounts)
 
 
 def _start(options: Options) -> None:
@@ -70,7 +76,10 @@ def _start(options: Options) -> None:
     # Where nobody looks, a line is as long as it is.
     screen = Screen(console if console.is_terminal else Console(highlight=False, width=_PLAIN_WIDTH))
     try:
-        with prepared(options.folder, keep=options.keep), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        with (
+            prepared(options.folder, keep=options.accounts),
+            asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
+        ):
             ended_itself = runner.run(_until_stopped(options, screen))
     except _TOLD as error:
         screen.failed(f"contact-sync: {error}")

@@ -17,8 +17,8 @@ class Options:
     """Contacts that are edited on each side before the later run."""
     shared_edits: int = 20
     """Contacts among them that are edited on both sides, in the same field."""
-    keep: bool = False
-    """Go on with the last state."""
+    accounts: bool = False
+    """Real accounts take the simulators' place; their state is kept from start to start."""
     real: bool = False
     """The simulators keep the vendors' quotas and latencies."""
     serve: bool = True

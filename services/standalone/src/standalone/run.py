@@ -7,7 +7,6 @@ import os
 import platform
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
 from importlib.metadata import version
 from random import SystemRandom
 from typing import Any, Final
@@ -16,6 +15,7 @@ import httpx2
 import psutil
 
 from contactsync.telemetry.logs import configure_logging
+from standalone.accounts import Visit
 from standalone.customer import Customer
 from standalone.folder import encryption_keys
 from standalone.options import Options
@@ -32,45 +32,68 @@ LOG: Final = "log.jsonl"
 _USUAL_PORT: Final = 8080
 
 
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What a start has around it."""
-
-    servers: Servers
-    vendors: VendorUrls
-    public_url: str
-
-
 async def run(options: Options, screen: Screen, stop: asyncio.Event, serving: asyncio.Event) -> None:
     """Tell the story, write the report, and go on serving until `stop`; `serving` is set when the story is over."""
+    with (options.folder / LOG).open("ab") as log:
+        configure_logging("standalone", stream=log)
+        if options.accounts:
+            await _with_accounts(options, screen, stop, serving)
+        else:
+            await _with_simulators(options, screen, stop, serving)
+
+
+async def _with_accounts(options: Options, screen: Screen, stop: asyncio.Event, serving: asyncio.Event) -> None:
+    """The person's own accounts; nothing of an earlier start is forgotten."""
+    async with servers(options.folder) as backing:
+        settings = ServiceSettings.read(**_basics(options, backing))
+        public_url = settings.api.public_address
+        vendors = [("Zoho CRM", "real accounts"), ("Google", "real accounts")]
+        _banner(screen, options, [*_about(backing), *vendors, ("config-api", public_url)])
+        async with services(settings), httpx2.AsyncClient() as client:
+            await Visit(Customer(client, f"http://{LOOPBACK}:{settings.api.api_port}"), screen).first_sync()
+            await _serve(options, screen, public_url, stop, serving)
+
+
+async def _with_simulators(options: Options, screen: Screen, stop: asyncio.Event, serving: asyncio.Event) -> None:
     port = _port()
     public_url = f"http://{LOOPBACK}:{port}"
     zoho, google = _clients(public_url)
-    with (options.folder / LOG).open("ab") as log:
-        configure_logging("standalone", stream=log)
-        async with _surroundings(options, public_url, zoho, google) as around:
-            settings = ServiceSettings.read(
-                api_port=port,
-                public_url=public_url,
-                keys=encryption_keys(options.folder),
-                database_url=around.servers.database_url,
-                amqp_url=around.servers.amqp_url,
-                **_providers(around.vendors, zoho, google),
-                **({} if options.real else _UNLIMITED),
-            )
-            _banner(screen, options, around)
-            async with services(settings), httpx2.AsyncClient() as client:
-                story = Story(
-                    Customer(client, public_url), await furnish(around.vendors, client), client, screen, options
-                )
-                steps = await story.tell()
-                screen.summary(steps)
-                write_report(options.folder / REPORT, steps, _machine(options, around))
-                screen.say(f"\nFor machines: {options.folder / REPORT}")
-                if options.serve:
-                    serving.set()
-                    _invite(screen, public_url)
-                    await stop.wait()
+    async with _surroundings(options, zoho, google) as (backing, vendors):
+        settings = ServiceSettings.read(
+            **_basics(options, backing),
+            api_port=port,
+            public_url=public_url,
+            **_providers(vendors, zoho, google),
+            **({} if options.real else _UNLIMITED),
+        )
+        _banner(screen, options, [*_about(backing), *_about_vendors(options, vendors), ("config-api", public_url)])
+        async with services(settings), httpx2.AsyncClient() as client:
+            customer = Customer(client, public_url)
+            story = Story(customer, await furnish(vendors, client), client, screen, options)
+            steps = await story.tell()
+            screen.summary(steps)
+            write_report(options.folder.parent / REPORT, steps, _machine(options, backing))
+            screen.say(f"\nFor machines: {options.folder.parent / REPORT}")
+            await _serve(options, screen, public_url, stop, serving)
+
+
+def _basics(options: Options, backing: Servers) -> dict[str, Any]:
+    return {
+        "keys": encryption_keys(options.folder),
+        "database_url": backing.database_url,
+        "amqp_url": backing.amqp_url,
+        "admin_port": 0,
+    }
+
+
+async def _serve(
+    options: Options, screen: Screen, public_url: str, stop: asyncio.Event, serving: asyncio.Event
+) -> None:
+    """Serve until `stop`, where that is wanted."""
+    if options.serve:
+        serving.set()
+        _invite(screen, public_url)
+        await stop.wait()
 
 
 _UNLIMITED: Final = {"google_read_per_minute": 0, "google_write_per_minute": 0, "google_delete_per_minute": 0}
@@ -79,8 +102,8 @@ _UNLIMITED: Final = {"google_read_per_minute": 0, "google_write_per_minute": 0, 
 
 @asynccontextmanager
 async def _surroundings(
-    options: Options, public_url: str, zoho: OAuthClient, google: OAuthClient
-) -> AsyncIterator[Surroundings]:
+    options: Options, zoho: OAuthClient, google: OAuthClient
+) -> AsyncIterator[tuple[Servers, VendorUrls]]:
     """Servers and simulators, started side by side."""
     async with AsyncExitStack() as stack:
         simulated = simulated_vendors(options.folder, zoho=zoho, google=google, real=options.real)
@@ -89,7 +112,7 @@ async def _surroundings(
             backing = await stack.enter_async_context(servers(options.folder))
         finally:
             await asyncio.wait({vendors})
-        yield Surroundings(backing, vendors.result(), public_url)
+        yield backing, vendors.result()
 
 
 def _port() -> int:
@@ -126,33 +149,31 @@ def _providers(urls: VendorUrls, zoho: OAuthClient, google: OAuthClient) -> dict
     }
 
 
-def _banner(screen: Screen, options: Options, around: Surroundings) -> None:
+def _banner(screen: Screen, options: Options, facts: list[tuple[str, str]]) -> None:
+    title = f"Contact Sync {version('contactsync-standalone')}: config-api and sync-worker in one process"
+    screen.banner(title, [*facts, ("log", str(options.folder / LOG))])
+
+
+def _about(backing: Servers) -> list[tuple[str, str]]:
+    return [("database", backing.about_database), ("queue", backing.about_queue)]
+
+
+def _about_vendors(options: Options, urls: VendorUrls) -> list[tuple[str, str]]:
     pace = (
         "with the vendors' quotas and latencies"
         if options.real
         else "they answer at once and have no quotas (REAL=1: true quotas and latencies)"
     )
-    screen.banner(
-        f"Contact Sync {version('contactsync-standalone')}: config-api and sync-worker in one process",
-        [
-            ("database", around.servers.about_database),
-            ("queue", around.servers.about_queue),
-            ("Zoho CRM", f"simulated, {around.vendors.zoho}"),
-            ("Google", f"simulated, {around.vendors.google}"),
-            ("", pace),
-            ("config-api", around.public_url),
-            ("log", str(options.folder / LOG)),
-        ],
-    )
+    return [("Zoho CRM", f"simulated, {urls.zoho}"), ("Google", f"simulated, {urls.google}"), ("", pace)]
 
 
-def _machine(options: Options, around: Surroundings) -> dict[str, Any]:
+def _machine(options: Options, backing: Servers) -> dict[str, Any]:
     return {
         "version": version("contactsync-standalone"),
         "python": platform.python_version(),
         "cpus": psutil.cpu_count(),
         "contacts": options.contacts,
-        "queue": around.servers.about_queue,
+        "queue": backing.about_queue,
         "true_quotas_and_latencies": options.real,
     }
 

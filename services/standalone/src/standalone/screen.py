@@ -71,8 +71,8 @@ class Screen:
         self._console.print(Text.assemble(("  ✓ ", "green"), text))
 
     def say(self, text: str = "") -> None:
-        """A line."""
-        self._console.print(Text(text))
+        """A line, never broken: it may be an address."""
+        self._console.print(Text(text), soft_wrap=True)
 
     def heading(self, text: str) -> None:
         """What comes next."""
@@ -94,25 +94,35 @@ class Screen:
             yield bars
 
     def report(self, title: str, step: Step) -> None:
-        """What became of a run's contacts, and what it cost."""
+        """What became of a run's contacts, and what it cost, beside what it could have cost."""
+        calls = f"data calls; the minimum is {step.minimum_calls:,}:"
+        cost = (f"{step.cost.seconds:.1f} s", f"{step.cost.peak_rss_mib:.0f} MiB of memory at most")
+        self.run_report(title, step.run, calls=calls, cost=cost)
+
+    def run_report(
+        self, title: str, run: Mapping[str, Any], *, calls: str = "data calls:", cost: tuple[str, str] | None = None
+    ) -> None:
+        """What became of a run's contacts."""
         self.heading(title)
         table = Table(show_header=False, box=None, padding=(0, 2))
         table.add_column(justify="right")
         table.add_column()
-        for outcome, amount in step.contacts.items():
-            table.add_row(f"{amount:,}", _OUTCOMES[outcome])
-        table.add_row(f"{step.run['selected']:,}", Text("contacts in all", style="bold"), end_section=True)
+        for outcome, amount in run["counts"].items():
+            if amount:
+                table.add_row(f"{amount:,}", _OUTCOMES[outcome])
+        table.add_row(f"{run['selected']:,}", Text("contacts in all", style="bold"))
         table.add_row("", "")
-        for name, amount in sorted(step.run["writes"].items()):
+        for name, amount in sorted(run["writes"].items()):
             side, kind = name.split(".", 1)
             table.add_row(f"{amount:,}", f"{_SIDES[side]}: {kind.replace('_', ' ')}")
-        table.add_row(f"{step.data_calls:,}", f"data calls; the minimum is {step.minimum_calls:,}:")
+        table.add_row(f"{sum(run['calls'].values()):,}", calls)
         for vendor in ("zoho", "google"):
-            calls = {name: amount for name, amount in sorted(step.run["calls"].items()) if name.startswith(vendor)}
-            told = ", ".join(f"{amount} {name.partition('.')[2]}" for name, amount in calls.items())
+            made = {name: amount for name, amount in sorted(run["calls"].items()) if name.startswith(vendor)}
+            told = ", ".join(f"{amount} {name.partition('.')[2]}" for name, amount in made.items())
             table.add_row("", Text(f"{vendor}: {told or 'none'}", style="dim"))
-        table.add_row(f"{sum(step.run['control_calls'].values()):,}", "control calls: rights, metadata, tokens")
-        table.add_row(f"{step.cost.seconds:.1f} s", f"{step.cost.peak_rss_mib:.0f} MiB of memory at most")
+        table.add_row(f"{sum(run['control_calls'].values()):,}", "control calls: rights, metadata, tokens")
+        if cost is not None:
+            table.add_row(*cost)
         self._console.print(table)
 
     def summary(self, steps: Mapping[str, Step]) -> None:

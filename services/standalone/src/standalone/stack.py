@@ -20,9 +20,10 @@ from contactsync.adapters.sql.database import PoolSettings
 from contactsync.adapters.sql.migrate import upgrade
 from contactsync.assembly.foundation import job_queue, open_foundation
 from contactsync.ports.queue import JobQueue
+from contactsync.waiting import first_error
 from standalone.postgres import private_postgres
 from standalone.rabbitmq import installed_programs, private_rabbitmq
-from standalone.servers import ServerStartError, ServerUnavailableError
+from standalone.servers import ServerUnavailableError
 from sync_worker.main import work
 from sync_worker.settings import SyncWorkerSettings
 
@@ -56,8 +57,8 @@ async def servers(folder: Path, environ: Mapping[str, str] = os.environ) -> Asyn
             async with asyncio.TaskGroup() as starting:  # side by side: each takes seconds
                 database = starting.create_task(stack.enter_async_context(_database(folder / "postgres", environ)))
                 broker = starting.create_task(stack.enter_async_context(_broker(folder / "rabbitmq", environ)))
-        except* (ServerUnavailableError, ServerStartError) as group:
-            raise group.exceptions[0] from group
+        except BaseExceptionGroup as group:
+            raise first_error(group) from None
         yield Servers(*database.result(), *broker.result())
 
 
@@ -126,12 +127,7 @@ async def services(settings: ServiceSettings) -> AsyncIterator[None]:
                     stop.set()
                     await asyncio.wait(running, timeout=_ORDERLY_S)
         except BaseExceptionGroup as group:
-            raise _first(group) from group
-
-
-def _first(error: BaseException) -> BaseException:
-    """The error that ended the others."""
-    return _first(error.exceptions[0]) if isinstance(error, BaseExceptionGroup) else error
+            raise first_error(group) from None
 
 
 async def _listening(settings: ConfigApiSettings) -> None:

@@ -11,11 +11,11 @@ from contactsync.adapters.sql.database import Database, PoolSettings
 from contactsync.adapters.sql.leases import worker_presence
 from contactsync.assembly.admin import admin_app, serving
 from contactsync.assembly.foundation import Foundation, job_queue, open_foundation
-from contactsync.errors import ContactSyncError, TemporaryError
+from contactsync.errors import TemporaryError
 from contactsync.ports.queue import JobQueue
 from contactsync.telemetry.logs import get_logger
 from contactsync.telemetry.loop_lag import watch_loop
-from contactsync.waiting import first_of
+from contactsync.waiting import first_error, first_of
 from sync_worker.consumer import ConsumerSettings, HintConsumer
 from sync_worker.garbage import collect_less_often
 from sync_worker.runner import SliceRunner
@@ -104,8 +104,8 @@ async def _attended(
                 tasks.create_task(watch_loop(foundation.clock), name="loop lag"),
             ]
             tasks.create_task(consume(), name="worker")
-    except* ContactSyncError as group:
-        raise group.exceptions[0] from group
+    except BaseExceptionGroup as group:
+        raise first_error(group) from None
 
 
 class _Readiness:
