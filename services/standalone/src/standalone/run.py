@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import platform
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from importlib.metadata import version
 from random import SystemRandom
@@ -22,7 +22,7 @@ from standalone.options import Options
 from standalone.ports import LOOPBACK, free_ports, is_free
 from standalone.report import write_report
 from standalone.screen import Screen
-from standalone.stack import Servers, ServiceSettings, servers, services
+from standalone.stack import DATABASE_URL, Servers, ServiceSettings, servers, services
 from standalone.story import Story
 from standalone.vendors import OAuthClient, VendorUrls, furnish, simulated_vendors
 
@@ -109,10 +109,15 @@ async def _surroundings(
         simulated = simulated_vendors(options.folder, zoho=zoho, google=google, real=options.real)
         vendors = asyncio.create_task(stack.enter_async_context(simulated), name="simulators")
         try:
-            backing = await stack.enter_async_context(servers(options.folder))
+            backing = await stack.enter_async_context(servers(options.folder, _without_database(os.environ)))
         finally:
             await asyncio.wait({vendors})
         yield backing, vendors.result()
+
+
+def _without_database(environ: Mapping[str, str]) -> Mapping[str, str]:
+    """Simulated accounts begin afresh at each start, so they never get a database that somebody gave."""
+    return {name: value for name, value in environ.items() if name != DATABASE_URL}
 
 
 def _port() -> int:
