@@ -14,8 +14,10 @@ import pytest
 from config_api.resources import LOCAL_USER, Resources
 from contactsync.adapters.sql.audit import record_in
 from contactsync.adapters.sql.callers import SqlCallerDirectory, profile_of
+from contactsync.adapters.sql.requests import SqlRunSweeper
 from contactsync.ports.audit import Action, AuditEntry
 from contactsync.ports.callers import Identity, Profile, Role
+from tests.integration.config_api.conftest import Desk
 from tests.support.clock import ManualClock
 
 pytestmark = pytest.mark.postgres
@@ -121,3 +123,27 @@ async def test_an_act_that_is_undone_leaves_no_trace(resources: Resources) -> No
     with pytest.raises(RuntimeError):
         await act()
     assert await resources.audit.page(organisation, limit=10) == []
+
+
+async def test_what_a_user_does_stands_in_the_trail_and_what_happens_by_itself_does_not(desk: Desk) -> None:
+    saved = await desk.save()
+    config, run = saved["id"], saved["run_id"]
+    await desk.api.post(f"/v1/sync-configs/{config}/runs", json={"mode": "full"})
+    await desk.api.post(f"/v1/runs/{run}/cancel")
+    await desk.api.get(f"/v1/runs/{run}/contacts", headers={"Accept": "text/csv"})
+    await desk.api.post(f"/v1/sync-configs/{config}/deactivate")
+    await desk.api.post(f"/v1/sync-configs/{config}/activate")
+    await SqlRunSweeper(desk.resources.foundation.database, desk.resources.requests).start_due(desk.clock.now(), 10)
+    await desk.api.delete(f"/v1/sync-configs/{config}")
+    trail = (await desk.get("/v1/audit-events?limit=100"))["items"]
+    assert sorted(event["action"] for event in trail) == [
+        "configuration.activated",
+        "configuration.created",
+        "configuration.deactivated",
+        "configuration.deleted",
+        "report.exported",
+        "run.cancelled",
+        "run.requested",
+    ]
+    assert {event["actor_id"] for event in trail} == {str(LOCAL_USER.user_id)}
+    assert {event["object_id"] for event in trail} <= {config, run}

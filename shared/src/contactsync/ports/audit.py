@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -33,6 +34,10 @@ class Action(StrEnum):
     WEBHOOK_ENDPOINT_ROTATED = "webhook_endpoint.rotated"
     WEBHOOK_ENDPOINT_DELETED = "webhook_endpoint.deleted"
     EMBED_SESSION_CREATED = "embed_session.created"
+
+
+acting_user: ContextVar[UserId | None] = ContextVar("acting_user", default=None)
+"""Whom a request was let in for. Stores record their acts as his; without one it was the product itself."""
 
 
 @dataclass(frozen=True, slots=True)

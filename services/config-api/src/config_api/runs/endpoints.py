@@ -20,6 +20,7 @@ from config_api.web.paging import Cursor, Limit, dated_place, encode_cursor, id_
 from config_api.web.problems import ProblemError, responses
 from contactsync.domain.ids import LinkId
 from contactsync.domain.outcome import Outcome
+from contactsync.ports.audit import Action, AuditEntry
 from contactsync.ports.reports import RunPlace, RunReport
 from contactsync.ports.state import RunMode
 
@@ -107,6 +108,8 @@ async def contacts(  # noqa: PLR0913  each is one part of the request
     report = await given.runs.one(caller, run_id)
     language = language_of(request)
     if _CSV in accept.lower():
+        entry = AuditEntry(Action.REPORT_EXPORTED, "run", str(report.run_id), caller.user_id)
+        await given.audit.add(caller.organisation_id, given.foundation.clock.now(), entry)
         pages = given.runs.reports.all_contacts(caller.organisation_id, report, outcome)
         headers = {"Content-Disposition": f'attachment; filename="run-{report.run_id}.csv"'}
         return StreamingResponse(as_csv(pages, language), media_type=f"{_CSV}; charset=utf-8", headers=headers)

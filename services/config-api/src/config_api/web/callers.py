@@ -10,6 +10,7 @@ from fastapi import Depends, Request
 from config_api.web.problems import ProblemError
 from config_api.web.rates import RequestRates
 from contactsync.domain.ids import OrganisationId, UserId
+from contactsync.ports.audit import acting_user
 from contactsync.ports.callers import Role
 
 __all__ = [
@@ -68,6 +69,7 @@ async def current_caller(request: Request) -> Caller:
         raise ProblemError("not_authenticated", headers={"WWW-Authenticate": "Bearer"})
     rates: RequestRates = request.app.state.resources.rates
     rates.admit(caller.organisation_id, caller.user_id)
+    acting_user.set(caller.user_id)  # for this request's task alone
     return caller
 
 

@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
+from contactsync.adapters.sql.audit import record_act_in
 from contactsync.adapters.sql.database import Connection, Database
 from contactsync.adapters.sql.effects import last_restorable
 from contactsync.adapters.sql.vault import SqlVault
 from contactsync.domain.actions import Answer, Overwritten
 from contactsync.domain.ids import ConfigId, LinkId, OrganisationId
 from contactsync.errors import UnknownRowError
+from contactsync.ports import audit
 
 _ASK: Final = """
 INSERT INTO link_answers AS a (organisation_id, config_id, link_id, action, asked_at)
@@ -36,6 +38,11 @@ class SqlPairAnswers:
         """Store answers for the next run of this configuration."""
         async with self._database.tenant(organisation_id) as connection:
             await ask_in(connection, organisation_id, config_id, answers, now)
+            for answer in answers:
+                act, asked = audit.Action.CONTACT_DECIDED, answer.action.value
+                await record_act_in(
+                    connection, organisation_id, now, act, "link", answer.link_id, answer=asked, configuration=config_id
+                )
 
     async def last_overwritten(self, organisation_id: OrganisationId, link_id: LinkId) -> Overwritten | None:
         """The newest write of the pair that can be restored."""

@@ -12,7 +12,7 @@ import orjson
 
 from contactsync.adapters.sql.database import Connection, Database
 from contactsync.domain.ids import OrganisationId
-from contactsync.ports.audit import Action, AuditEntry, AuditEvent
+from contactsync.ports.audit import Action, AuditEntry, AuditEvent, acting_user
 
 _ADD: Final = """
 INSERT INTO audit_events (organisation_id, event_id, at, actor_id, action, object_kind, object_id, details)
@@ -36,8 +36,22 @@ async def record_in(connection: Connection, organisation_id: OrganisationId, now
         entry.action.value,
         entry.object_kind,
         entry.object_id,
-        orjson.dumps(dict(entry.details)).decode(),
+        orjson.dumps(dict(entry.details), default=str).decode(),
     )
+
+
+async def record_act_in(
+    connection: Connection,
+    organisation_id: OrganisationId,
+    now: datetime,
+    action: Action,
+    object_kind: str,
+    object_id: object,
+    **details: object,
+) -> None:
+    """Add an event for whoever the request at hand was let in for."""
+    entry = AuditEntry(action, object_kind, str(object_id), acting_user.get(), details)
+    await record_in(connection, organisation_id, now, entry)
 
 
 class SqlAuditTrail:

@@ -10,6 +10,7 @@ from uuid import uuid4
 import asyncpg
 import orjson
 
+from contactsync.adapters.sql.audit import record_act_in
 from contactsync.adapters.sql.codec import dump, policy_from_json, policy_to_json
 from contactsync.adapters.sql.database import Connection, Database
 from contactsync.adapters.sql.outbox import NewId
@@ -18,6 +19,7 @@ from contactsync.adapters.sql.runs import start_anew
 from contactsync.domain.frequency import Frequency, next_tick
 from contactsync.domain.ids import ConfigId, GroupId, OrganisationId, RunId, UserId, ViewId
 from contactsync.errors import UnknownRowError
+from contactsync.ports.audit import Action
 from contactsync.ports.configurations import (
     Accounts,
     Chosen,
@@ -98,6 +100,7 @@ class SqlConfigurations:
                 )
             except asyncpg.UniqueViolationError as error:
                 raise SameScopeError from error
+            await _record(connection, organisation_id, now, Action.CONFIGURATION_CREATED, config_id)
             return await self._with_run(connection, organisation_id, config_id, now)
 
     async def page(
@@ -133,6 +136,7 @@ class SqlConfigurations:
             anew = _scope(chosen, accounts) != _scope(current.chosen, current.accounts)
             reread = anew or _reading(chosen) != _reading(current.chosen)
             await self._write(connection, organisation_id, current, chosen, accounts, reread=reread, now=now)
+            await _record(connection, organisation_id, now, Action.CONFIGURATION_CHANGED, config_id)
             if anew:
                 await start_anew(connection, organisation_id, config_id)
                 if open_run is not None:
@@ -184,6 +188,7 @@ class SqlConfigurations:
                 return Saved(current, None)
             tick = next_tick(current.chosen.frequency, config_id, now, now)
             await connection.execute(_ACTIVATE, organisation_id, config_id, now, tick)
+            await _record(connection, organisation_id, now, Action.CONFIGURATION_ACTIVATED, config_id)
             return await self._with_run(connection, organisation_id, config_id, now)
 
     async def deactivate(
@@ -215,6 +220,8 @@ class SqlConfigurations:
         if current.status.value == status:
             return
         await connection.execute(_STOP, organisation_id, config_id, status, now)
+        action = Action.CONFIGURATION_DELETED if status == "deleted" else Action.CONFIGURATION_DEACTIVATED
+        await _record(connection, organisation_id, now, action, config_id)
         if open_run is not None:
             await connection.execute(_DROP_WISHES, organisation_id, open_run)
             await self._requests.cancel_in(connection, organisation_id, open_run, now)
@@ -226,6 +233,12 @@ class SqlConfigurations:
         wish = Wish(RunMode.SYNC, "user")
         asked = await self._requests.request_in(connection, organisation_id, config_id, wish, now)
         return Saved(await _found(connection, _ONE, organisation_id, None, config_id), asked.run_id)
+
+
+async def _record(
+    connection: Connection, organisation_id: OrganisationId, now: datetime, action: Action, config_id: ConfigId
+) -> None:
+    await record_act_in(connection, organisation_id, now, action, "configuration", config_id)
 
 
 async def _open_run(connection: Connection, organisation_id: OrganisationId, config_id: ConfigId) -> RunId | None:

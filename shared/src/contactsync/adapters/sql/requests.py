@@ -8,6 +8,7 @@ from uuid import uuid4
 
 import asyncpg
 
+from contactsync.adapters.sql.audit import record_act_in
 from contactsync.adapters.sql.codec import dump, wishes_from
 from contactsync.adapters.sql.database import Connection, Database
 from contactsync.adapters.sql.outbox import NewId
@@ -15,6 +16,7 @@ from contactsync.adapters.sql.run_factory import RunFactory, lane_of
 from contactsync.domain.frequency import Frequency, next_tick
 from contactsync.domain.ids import ConfigId, OrganisationId, RunId
 from contactsync.errors import NotActiveError, UnknownRowError
+from contactsync.ports.audit import Action, acting_user
 from contactsync.ports.clock import Clock
 from contactsync.ports.requests import Coalesced, Requested, RunLimits, Wish, joins, with_wish
 from contactsync.ports.state import RunMode
@@ -86,7 +88,11 @@ class SqlRunRequests:
     ) -> Requested:
         """A run of this configuration, or the open one that stands for it."""
         async with self._database.tenant(organisation_id) as connection:
-            return await self.request_in(connection, organisation_id, config_id, Wish(mode, trigger), now)
+            asked = await self.request_in(connection, organisation_id, config_id, Wish(mode, trigger), now)
+            if acting_user.get() is not None:  # ticks and notifications have no place in the trail
+                act, details = Action.RUN_REQUESTED, {"mode": mode.value, "configuration": config_id}
+                await record_act_in(connection, organisation_id, now, act, "run", asked.run_id, **details)
+            return asked
 
     async def request_in(
         self, connection: Connection, organisation_id: OrganisationId, config_id: ConfigId, wish: Wish, now: datetime
@@ -124,7 +130,10 @@ class SqlRunRequests:
     async def cancel(self, organisation_id: OrganisationId, run_id: RunId, now: datetime) -> bool:
         """Ask an open run to stop; False when it had ended."""
         async with self._database.tenant(organisation_id) as connection:
-            return await self.cancel_in(connection, organisation_id, run_id, now)
+            stopped = await self.cancel_in(connection, organisation_id, run_id, now)
+            if stopped:
+                await record_act_in(connection, organisation_id, now, Action.RUN_CANCELLED, "run", run_id)
+            return stopped
 
     async def cancel_in(
         self, connection: Connection, organisation_id: OrganisationId, run_id: RunId, now: datetime

@@ -11,6 +11,7 @@ import asyncpg
 import orjson
 
 from contactsync.adapters.sql.answers import ask_in
+from contactsync.adapters.sql.audit import record_act_in
 from contactsync.adapters.sql.codec import listings_from
 from contactsync.adapters.sql.database import Connection, Database
 from contactsync.adapters.sql.requests import SqlRunRequests
@@ -22,6 +23,7 @@ from contactsync.domain.ids import ConfigId, LinkId, OrganisationId, RunId, User
 from contactsync.domain.outcome import Outcome
 from contactsync.domain.reasons import Reason
 from contactsync.errors import UnknownRowError
+from contactsync.ports import audit
 from contactsync.ports.reports import STANDING, RunPlace, RunReport
 from contactsync.ports.requests import Wish
 from contactsync.ports.state import Phase, RunContact, RunMode, RunState
@@ -144,6 +146,8 @@ class SqlRunReports:
             reason = Reason.DELETES_APPROVED if approved else Reason.DELETES_REFUSED
             if not await connection.fetchval(_ANSWERED, organisation_id, run.run_id, reason.value, now):
                 return None
+            act = audit.Action.DELETES_APPROVED if approved else audit.Action.DELETES_REFUSED
+            await record_act_in(connection, organisation_id, now, act, "run", run.run_id)
             if approved:
                 wish = Wish(RunMode.APPROVED_DELETES, f"approval:{run.run_id}")
             else:
