@@ -10,19 +10,9 @@ from typing import Any
 import pytest
 import yaml
 
-from config_api.cli import MigrationSettings
-from config_api.settings import ConfigApiSettings
-from contactsync.assembly.settings import PREFIX, PrefixedSettings
-from sync_worker.settings import SyncWorkerSettings
+from tests.unit.deploy.roles import SETTINGS, VARIABLES
 
 FOLDER = Path(__file__).resolve().parents[3] / "deploy/compose"
-SETTINGS: dict[str, type[PrefixedSettings]] = {
-    "config-api": ConfigApiSettings,
-    "relay": ConfigApiSettings,
-    "scheduler": ConfigApiSettings,
-    "sync-worker": SyncWorkerSettings,
-    "migrate": MigrationSettings,
-}
 
 
 @pytest.fixture(scope="module")
@@ -63,11 +53,10 @@ def test_every_role_starts_with_what_the_file_hands_it(
 
 
 def test_every_secret_is_a_file_named_after_a_setting(compose: Mapping[str, Any]) -> None:
-    known = {f"{PREFIX}{field.upper()}" for settings in SETTINGS.values() for field in settings.model_fields}
     for role in SETTINGS:
         targets = [Path(secret["target"]) for secret in compose["services"][role]["secrets"]]
         assert {str(target.parent) for target in targets} == {"/run/secrets/contactsync"}
-        assert {target.name for target in targets} <= known
+        assert {target.name for target in targets} <= VARIABLES
 
 
 def test_preparing_again_keeps_every_secret(prepared: Path) -> None:

@@ -11,25 +11,17 @@ from packaging.version import Version
 from pydantic import BaseModel
 from typer.main import get_command
 
-from config_api.cli import MigrationSettings
 from config_api.cli import app as config_api
-from config_api.settings import ConfigApiSettings
-from contactsync.assembly.settings import PREFIX, PrefixedSettings
+from contactsync.assembly.settings import PREFIX
 from sync_worker.settings import SyncWorkerSettings
 from tests.unit.deploy.keda import ScaledObject, TriggerAuthentication
 from tests.unit.deploy.rendered import ROOT, Pod, documents, of_kind, pods
+from tests.unit.deploy.roles import SETTINGS, VARIABLES
 
 # `preStop.sleep` came with 1.30. The oldest, the middle and the newest: fields come and go with versions in between.
 _SUPPORTED = [version for version in all_versions() if Version(version) >= Version("1.30")]
 VERSIONS = (_SUPPORTED[0], _SUPPORTED[len(_SUPPORTED) // 2], _SUPPORTED[-1])
 KEDA: dict[str, type[BaseModel]] = {"ScaledObject": ScaledObject, "TriggerAuthentication": TriggerAuthentication}
-SETTINGS: dict[str, type[PrefixedSettings]] = {
-    "config-api": ConfigApiSettings,
-    "relay": ConfigApiSettings,
-    "scheduler": ConfigApiSettings,
-    "sync-worker": SyncWorkerSettings,
-    "migrate": MigrationSettings,
-}
 ROLES = sorted(SETTINGS)
 
 
@@ -110,9 +102,8 @@ def test_secrets_are_files_and_everything_else_is_environment(role: str) -> None
 
 
 def test_every_variable_that_is_set_is_a_setting_of_some_role() -> None:
-    known = {f"{PREFIX}{field.upper()}" for settings in SETTINGS.values() for field in settings.model_fields}
     given = {name for pod in pods() for name in {**pod.environment(), **pod.secrets()}}
-    assert given <= known
+    assert given <= VARIABLES
 
 
 def test_the_schemas_owner_is_known_to_the_migration_alone() -> None:

@@ -52,11 +52,6 @@ class Screen:
     def __init__(self, console: Console) -> None:
         self._console = console
 
-    @property
-    def is_interactive(self) -> bool:
-        """Whether a person sits before it."""
-        return self._console.is_terminal
-
     def banner(self, title: str, facts: Sequence[tuple[str, str]]) -> None:
         """Who speaks, and what runs where."""
         table = Table.grid(padding=(0, 2))

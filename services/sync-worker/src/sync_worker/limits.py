@@ -60,13 +60,6 @@ class QuotaBucket:
                 )
         self._used.update({name: amount for name, amount in units.items() if name in self._quota.per_minute})
 
-    def exhaust(self) -> None:
-        """Take the provider's word that the window is used up, whatever was counted here."""
-        now = self._clock.now().timestamp()
-        if not self._started <= now < self._started + WINDOW_S:
-            self._started = now
-        self._used.update({name: limit for name, limit in self._quota.per_minute.items() if self._used[name] < limit})
-
     def state(self) -> dict[str, float]:
         """What to store with the lease."""
         return {"at": self._started, **{name: float(units) for name, units in self._used.items()}}
