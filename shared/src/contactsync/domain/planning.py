@@ -110,7 +110,7 @@ def _both(link: Link, policy: Policy, digester: Digester) -> Decision:
     match (link.crm.in_scope, link.google.in_scope):
         case (True, True):
             return _merged(link, policy, digester, linking=never_agreed)
-        case (True, False) if never_agreed or link.reason == Reason.ADOPTED:
+        case (True, False) if never_agreed or link.reason == Reason.ADOPTED or _is_new_here(link):
             if policy.direction.writes(Side.GOOGLE):
                 return _merged(link, policy, digester, linking=True, adopting=True)
             return _dormant(link, Reason.IN_GOOGLE_OUTSIDE_GROUP)
@@ -122,6 +122,11 @@ def _both(link: Link, policy: Policy, digester: Digester) -> Decision:
             return _dormant(link, Reason.LEFT_GROUP)
         case _:
             return _dormant(link, Reason.OUT_OF_SCOPE)
+
+
+def _is_new_here(link: Link) -> bool:
+    """Whether another configuration made the pair, and this one has never had the person in its group."""
+    return link.taken_by is None and not link.google.seen_in_scope
 
 
 def _dormant(link: Link, reason: Reason) -> Decision:
