@@ -52,6 +52,7 @@ bench: set-up ## Play the scenarios at full size: calls, time, processor, memory
 
 fuzz: set-up ## Ask config-api 20,000 random requests and compare each answer with the description (CASES=n)
 	@CASES=$${CASES:-20000} $(python) -m tests.support.run -n 0 tests/integration/config_api/test_interface.py $(ARGS)
+	@CASES=$${CASES:-10000} $(python) -m tests.support.run -n 0 tests/integration/config_api/test_tenant_walls.py $(ARGS)
 
 lint: set-up ## Check style, types, directions of imports, dependencies and hygiene
 	@.venv/bin/ruff check

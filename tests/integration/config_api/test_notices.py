@@ -176,7 +176,7 @@ async def test_pauses_and_approvals_are_told_and_an_endpoint_hears_what_it_asked
 
 
 async def test_a_silent_address_is_tried_for_three_days_and_then_given_up(desk: Desk) -> None:
-    await desk.endpoint()
+    endpoint = await desk.endpoint()
     await desk.run_ends()
     desk.hook.status = 500
     began = desk.clock.now()
@@ -193,6 +193,15 @@ async def test_a_silent_address_is_tried_for_three_days_and_then_given_up(desk: 
     desk.clock.advance(timedelta(days=10))
     await desk.sender().look()
     assert len(desk.hook.calls) == 10
+    address = f"/v1/webhook-endpoints/{endpoint['id']}/deliveries"
+    (dead,) = (await desk.api.get(f"{address}?state=dead")).json()["items"]
+    assert (dead["event"], dead["attempts"], dead["status"]) == ("run.finished", 10, 500)
+    assert (await desk.api.post(f"{address}/{dead['id']}/retry")).status_code == 202
+    await desk.sender().look()
+    assert len(desk.hook.calls) == 11
+    (told,) = (await desk.api.get(address)).json()["items"]
+    assert (told["state"], told["status"]) == ("done", 204)
+    assert (await desk.api.post(f"{address}/{dead['id']}/retry")).status_code == 404
 
 
 async def test_an_address_that_says_when_is_not_asked_before(desk: Desk) -> None:

@@ -99,7 +99,7 @@ async def test_the_scheduler_sees_ids_times_and_states_and_nothing_else(database
         await connection.close()
     texts = {(row["table_name"], row["column_name"]) for row in rows if row["data_type"] in {"text", "jsonb", "ARRAY"}}
     secrets = {row["column_name"] for row in rows} & {"sealed", "profile", "settings", "refresh_token", "secrets"}
-    assert {column for _, column in texts} <= {"status", "state", "lane"}
+    assert {column for _, column in texts} <= {"status", "state", "lane", "frequency", "paused_reason"}
     assert not secrets
 
 
@@ -191,7 +191,17 @@ async def _furnish(town: Town, tenant: Tenant) -> None:
     assert made.status_code == 201, made.text
     config = UUID(saved.json()["id"])
     link = await put_pair(town.resources.foundation.database, tenant.organisation_id, config)
+    delivery = uuid4()
+    async with town.resources.foundation.database.tenant(tenant.organisation_id) as connection:
+        await connection.execute(
+            "INSERT INTO deliveries (organisation_id, delivery_id, endpoint_id, event, facts, state, occurred_at, "
+            "created_at, not_before) VALUES ($1, $2, $3, 'run.finished', '{}', 'dead', now(), now(), now())",
+            tenant.organisation_id,
+            delivery,
+            UUID(made.json()["id"]),
+        )
     tenant.ids = {
+        "delivery_id": delivery,
         "config_id": config,
         "run_id": UUID(saved.json()["run_id"]),
         "link_id": link,
@@ -228,8 +238,8 @@ def _operations() -> list[tuple[str, str]]:
 def test_every_id_in_a_path_is_known_to_the_generator() -> None:
     """A new kind of id must be furnished above, or the generated requests would prove nothing about it."""
     named = {name for _, path in _operations() for name in _PARAMETER.findall(path)}
-    assert named <= {"config_id", "run_id", "link_id", "endpoint_id", "provider"}
-    assert {"config_id", "run_id", "link_id", "endpoint_id"} <= named
+    assert named <= {"config_id", "run_id", "link_id", "endpoint_id", "delivery_id", "provider"}
+    assert {"config_id", "run_id", "link_id", "endpoint_id", "delivery_id"} <= named
 
 
 def _filled(path: str, ids: dict[str, UUID], foreign: set[str], missing: dict[str, UUID], town: Town) -> str:

@@ -58,6 +58,49 @@ class Letter(Delivery):
     recipient: Profile = field(repr=False)
 
 
+class State(StrEnum):
+    """What became of a delivery."""
+
+    WAITING = "waiting"
+    DONE = "done"
+    DEAD = "dead"
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A delivery as an administrator sees it. `status` is the last answer, 0 without one."""
+
+    delivery_id: UUID
+    event: Event
+    occurred_at: datetime
+    created_at: datetime
+    state: State
+    attempts: int
+    status: int
+
+
+class Deliveries(Protocol):
+    """What was told to an endpoint of an organisation."""
+
+    async def page(
+        self,
+        organisation_id: OrganisationId,
+        endpoint_id: UUID,
+        *,
+        state: State | None,
+        limit: int,
+        after: tuple[datetime, UUID] | None = None,
+    ) -> Sequence[Sent]:
+        """Newest first; `after` is the last one of the page before. Raises UnknownRowError for an unknown endpoint."""
+        ...
+
+    async def revive(
+        self, organisation_id: OrganisationId, endpoint_id: UUID, delivery_id: UUID, now: datetime
+    ) -> None:
+        """Send a dead delivery again, from its first attempt on. Raises UnknownRowError when there is none."""
+        ...
+
+
 class Notices(Protocol):
     """The outbox of news."""
 

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from uuid import UUID
-
 from fastapi import APIRouter
 
 from config_api.audit.schemas import AuditEvent, AuditEventPage
 from config_api.resources import Given
 from config_api.web.callers import AdminCaller
-from config_api.web.paging import Cursor, Limit, decode_cursor, encode_cursor
-from config_api.web.problems import FieldError, ProblemError, responses
+from config_api.web.paging import Cursor, Limit, dated_place, encode_cursor
+from config_api.web.problems import responses
 from contactsync.ports import audit
 
 router = APIRouter(tags=["audit"])
@@ -26,24 +23,10 @@ async def list_audit_events(
     caller: AdminCaller, given: Given, limit: Limit = 50, cursor: Cursor = None
 ) -> AuditEventPage:
     """The trail of the caller's organisation, newest first. Administrators alone."""
-    events = await given.audit.page(caller.organisation_id, limit=limit + 1, after=_place(cursor))
+    events = await given.audit.page(caller.organisation_id, limit=limit + 1, after=dated_place(cursor))
     shown = events[:limit]
     more = encode_cursor(shown[-1].at.isoformat(), str(shown[-1].event_id)) if len(events) > limit else None
     return AuditEventPage(items=[_body(event) for event in shown], next_cursor=more)
-
-
-def _place(cursor: str | None) -> tuple[datetime, UUID] | None:
-    parts = decode_cursor(cursor, 2)
-    if parts is None:
-        return None
-    try:
-        at, event_id = datetime.fromisoformat(parts[0]), UUID(parts[1])
-    except ValueError:
-        at, event_id = None, None
-    if at is None or event_id is None or at.tzinfo is None:
-        error = FieldError("cursor", "cursor_invalid", "Not a cursor of this list")
-        raise ProblemError("invalid_request", errors=[error])
-    return at, event_id
 
 
 def _body(event: audit.AuditEvent) -> AuditEvent:

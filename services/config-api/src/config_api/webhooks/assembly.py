@@ -9,6 +9,7 @@ from config_api.webhooks.channels import ChannelKeeper
 from config_api.webhooks.intake import ChannelIntake, RunAsker
 from config_api.webhooks.service import SyncRequests, WebhookEndpoints
 from contactsync.adapters.http import OpenGate
+from contactsync.adapters.sql.notices import SqlDeliveries
 from contactsync.adapters.sql.webhooks import SqlChannels, SqlEndpoints
 from contactsync.adapters.zoho.notifications import ZohoNotifications
 from contactsync.assembly.foundation import Foundation
@@ -25,6 +26,7 @@ class Webhooks:
     sync_requests: SyncRequests
     endpoints: WebhookEndpoints
     keeper: ChannelKeeper
+    deliveries: SqlDeliveries
 
 
 async def webhooks_on(
@@ -45,4 +47,5 @@ async def webhooks_on(
         SyncRequests(endpoints, asker, clock),
         WebhookEndpoints(endpoints, clock, settings.webhook_hosts),
         ChannelKeeper(channels, notifications_of, token_key, settings.public_address, clock),
+        SqlDeliveries(foundation.database),
     )

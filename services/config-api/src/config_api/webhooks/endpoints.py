@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 
 from config_api.resources import Given, Resources
 from config_api.web.callers import AdminCaller
 from config_api.web.idempotency import IdempotencyKey, IdempotentRoute
+from config_api.web.paging import Cursor, Limit, dated_place, encode_cursor
 from config_api.web.problems import ProblemError, responses
 from config_api.webhooks.schemas import (
     Accepted,
     CreatedWebhookEndpoint,
     SyncRequest,
+    WebhookDelivery,
+    WebhookDeliveryPage,
     WebhookEndpoint,
     WebhookEndpointBody,
     WebhookEndpointList,
 )
 from config_api.webhooks.service import SECRET_HEADER
+from contactsync.ports.notices import Sent, State
 from contactsync.ports.webhooks import Direction, Endpoint
 
 incoming = APIRouter(tags=["webhooks"])
@@ -133,6 +138,48 @@ async def delete_webhook_endpoint(endpoint_id: UUID, caller: AdminCaller, given:
     """From now on its address is unknown."""
     await given.webhooks.endpoints.remove(caller, endpoint_id)
     return Response(status_code=204)
+
+
+@router.get(
+    "/v1/webhook-endpoints/{endpoint_id}/deliveries",
+    summary="What was told to an endpoint",
+    responses=responses("not_authenticated", "not_allowed", "not_found", "invalid_request", "rate_limited"),
+)
+async def list_webhook_deliveries(
+    endpoint_id: UUID,
+    caller: AdminCaller,
+    given: Given,
+    *,
+    state: Annotated[State | None, Query(description="Only these; `dead` is the list of what was given up")] = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> WebhookDeliveryPage:
+    """Newest first; kept for 30 days. Administrators alone."""
+    rows = await given.webhooks.deliveries.page(
+        caller.organisation_id, endpoint_id, state=state, limit=limit + 1, after=dated_place(cursor)
+    )
+    items = [WebhookDelivery.model_validate({"id": row.delivery_id, **_told(row)}) for row in rows[:limit]]
+    last = rows[limit - 1] if len(rows) > limit else None
+    more = None if last is None else encode_cursor(last.created_at.isoformat(), str(last.delivery_id))
+    return WebhookDeliveryPage(items=items, next_cursor=more)
+
+
+@router.post(
+    "/v1/webhook-endpoints/{endpoint_id}/deliveries/{delivery_id}/retry",
+    status_code=202,
+    summary="Tell it again",
+    responses=responses("not_authenticated", "not_allowed", "not_found", "invalid_request", "rate_limited"),
+)
+async def retry_webhook_delivery(endpoint_id: UUID, delivery_id: UUID, caller: AdminCaller, given: Given) -> Response:
+    """For a delivery that was given up."""
+    now = given.foundation.clock.now()
+    await given.webhooks.deliveries.revive(caller.organisation_id, endpoint_id, delivery_id, now)
+    return Response(status_code=202)
+
+
+def _told(row: Sent) -> dict[str, object]:
+    names = ("event", "occurred_at", "state", "attempts", "status")
+    return {name: getattr(row, name) for name in names}
 
 
 def _shown(given: Resources, endpoint: Endpoint) -> dict[str, object]:

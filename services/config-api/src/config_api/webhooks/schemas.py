@@ -8,7 +8,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from contactsync.ports.notices import Event
+from contactsync.ports.notices import Event, State
 from contactsync.ports.webhooks import Direction
 
 
@@ -45,6 +45,24 @@ class WebhookEndpointList(BaseModel):
     """All endpoints of the organisation, newest first."""
 
     items: list[WebhookEndpoint]
+
+
+class WebhookDelivery(BaseModel):
+    """One piece of news, and what became of it."""
+
+    id: UUID = Field(description="Sent as `webhook-id`, the same at every attempt")
+    event: Event
+    occurred_at: datetime
+    state: State = Field(description="`dead`: given up after three days, or at once for an address that is not public")
+    attempts: int
+    status: int = Field(description="The last answer; 0 without one", examples=[503])
+
+
+class WebhookDeliveryPage(BaseModel):
+    """News of an endpoint, newest first."""
+
+    items: list[WebhookDelivery]
+    next_cursor: str | None = None
 
 
 class SyncRequest(BaseModel):

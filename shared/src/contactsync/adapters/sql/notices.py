@@ -15,7 +15,8 @@ from contactsync.adapters.sql.database import Connection, Database
 from contactsync.adapters.sql.vault import SqlVault
 from contactsync.adapters.sql.webhooks import opened_secrets
 from contactsync.domain.ids import OrganisationId, UserId
-from contactsync.ports.notices import MAILED, Call, Delivery, Event, Letter
+from contactsync.errors import UnknownRowError
+from contactsync.ports.notices import MAILED, Call, Delivery, Event, Letter, Sent, State
 
 _TAKEN_FOR: Final = timedelta(minutes=1)
 _ENDED_RUNS: Final = """
@@ -160,6 +161,66 @@ class SqlNotices:
     async def _settle(self, delivery: Delivery, state: str, status: int, not_before: datetime | None = None) -> None:
         async with self._database.tenant(delivery.organisation_id) as connection:
             await connection.execute(_SETTLE, delivery.organisation_id, delivery.delivery_id, state, status, not_before)
+
+
+_KNOWN: Final = "SELECT true FROM webhook_endpoints WHERE organisation_id = $1 AND endpoint_id = $2"
+_PAGE: Final = """
+SELECT delivery_id, event, occurred_at, created_at, state, attempt, status FROM deliveries
+WHERE organisation_id = $1 AND endpoint_id = $2 AND ($3::text IS NULL OR state = $3)
+  AND ($4::timestamptz IS NULL OR (created_at, delivery_id) < ($4, $5::uuid))
+ORDER BY created_at DESC, delivery_id DESC LIMIT $6
+"""
+_REVIVE: Final = """
+UPDATE deliveries SET state = 'waiting', attempt = 1, not_before = $4
+WHERE organisation_id = $1 AND endpoint_id = $2 AND delivery_id = $3 AND state = 'dead'
+"""
+
+
+class SqlDeliveries:
+    """`Deliveries`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def page(
+        self,
+        organisation_id: OrganisationId,
+        endpoint_id: UUID,
+        *,
+        state: State | None,
+        limit: int,
+        after: tuple[datetime, UUID] | None = None,
+    ) -> Sequence[Sent]:
+        """Newest first."""
+        place = after or (None, None)
+        wanted = None if state is None else state.value
+        async with self._database.tenant(organisation_id) as connection:
+            if not await connection.fetchval(_KNOWN, organisation_id, endpoint_id):
+                raise UnknownRowError(details={"endpoint": str(endpoint_id)})
+            rows = await connection.fetch(_PAGE, organisation_id, endpoint_id, wanted, *place, limit)
+        return [_sent(row) for row in rows]
+
+    async def revive(
+        self, organisation_id: OrganisationId, endpoint_id: UUID, delivery_id: UUID, now: datetime
+    ) -> None:
+        """Send a dead delivery again, from its first attempt on."""
+        async with self._database.tenant(organisation_id) as connection:
+            if await connection.execute(_REVIVE, organisation_id, endpoint_id, delivery_id, now) == "UPDATE 0":
+                raise UnknownRowError(details={"delivery": str(delivery_id)})
+
+
+def _sent(row: asyncpg.Record) -> Sent:
+    state = State(row["state"])
+    # `attempt` is the next one while it waits, and one beyond the last when it is settled.
+    return Sent(
+        row["delivery_id"],
+        Event(row["event"]),
+        row["occurred_at"],
+        row["created_at"],
+        state,
+        row["attempt"] - 1,
+        row["status"],
+    )
 
 
 def _common(row: asyncpg.Record) -> tuple[OrganisationId, UUID, Event, Mapping[str, object], datetime, int]:
