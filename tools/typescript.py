@@ -31,7 +31,8 @@ def toolbox() -> Path:
         for name in _LOCKED:
             shutil.copy(CLIENT / name, folder)
         # Nothing of a package is run when it is installed.
-        node(_NPM, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error", folder=folder)
+        quiet = ("--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier", "--loglevel=error")
+        node(_NPM, "ci", *quiet, "--cache", _ROOT / ".cache/npm", folder=folder)
         (folder / "installed").touch()
     return folder
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from typing import Any, Final, TypeAlias
 
@@ -81,13 +82,19 @@ class Customer:
                 return
 
     async def _call(self, method: str, path: str, body: Json | None = None, query: Mapping[str, str] = {}) -> Json:
-        answer = await self._client.request(
-            method, f"{self._base_url}{path}", json=body, params=dict(query), timeout=_CALL_WITHIN_S
-        )
+        answer = await self._ask(method, path, body, query)
+        while answer.status_code == httpx2.codes.TOO_MANY_REQUESTS and "retry-after" in answer.headers:
+            await asyncio.sleep(float(answer.headers["retry-after"]))  # nothing was done: the same may be asked again
+            answer = await self._ask(method, path, body, query)
         if not answer.is_success:
             raise RefusedError(f"{method} {path}: {_problem(answer)}")
         found: Json = answer.json()
         return found
+
+    async def _ask(self, method: str, path: str, body: Json | None, query: Mapping[str, str]) -> httpx2.Response:
+        return await self._client.request(
+            method, f"{self._base_url}{path}", json=body, params=dict(query), timeout=_CALL_WITHIN_S
+        )
 
 
 def _problem(answer: httpx2.Response) -> str:
