@@ -39,7 +39,7 @@ class PortsOf(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerSettings:
-    """Times of the lease and figures of fairness (README, settings)."""
+    """Times of the lease and figures of fairness (docs/operations.md, settings)."""
 
     lease_ttl: timedelta = timedelta(seconds=60)
     lease_renew_every: timedelta = timedelta(seconds=15)

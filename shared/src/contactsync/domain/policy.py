@@ -1,4 +1,4 @@
-"""The settings of a sync configuration, as the decisions need them (values and defaults: README, settings)."""
+"""The settings of a sync configuration, as the decisions need them; values and defaults are the HTTP interface's."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ class Brake:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineSettings:
-    """Times, sizes and limits of a run (README, settings; the provider limits are in the connectors)."""
+    """Times, sizes and limits of a run (docs/operations.md, settings; the provider limits are in the connectors)."""
 
     slice_budget: timedelta = timedelta(seconds=60)
     """A slice begins nothing new after this."""
