@@ -78,6 +78,8 @@ class Scenario:
     """Asked after `prepare`: the least may depend on what the books hold (companies that the CRM does not know)."""
     check: Mapping[str, int] = field(default_factory=dict)
     """Counts that the run must end with: a benchmark of a wrong answer is none."""
+    exact: bool = True
+    """Whether the plan is the least; else it counts the listings alone, and what is written depends on the books."""
 
 
 # --- the books --------------------------------------------------------------------------------------------------------
@@ -260,7 +262,7 @@ def nothing_new(count: int) -> Scenario:
 
 
 def large_view(records: int, people: int) -> Scenario:
-    """H: a view far larger than the account, which is full of the same persons; memory is what matters."""
+    """H: a view far larger than the account, which is full; memory is what matters."""
 
     async def prepare(stage: Stage) -> Worker:
         await stage.vendors.crm.populate(records, at=DAYS_AGO)
@@ -272,7 +274,8 @@ def large_view(records: int, people: int) -> Scenario:
     def plan() -> Plan:
         return Plan(view=ceil(records / VIEW_PAGE), listing=ceil(people / GOOGLE_PAGE))
 
-    return Scenario("H", f"first, a view of {records:,} and an account of {people:,}", records, prepare, plan)
+    text = f"first, a view of {records:,} and an account of {people:,}"
+    return Scenario("H", text, records, prepare, plan, exact=False)
 
 
 def _record(number: int) -> Json:

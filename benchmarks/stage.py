@@ -118,8 +118,10 @@ class Stage:
     ) -> Worker:
         """A configuration in a database of its own, and a worker for it: nothing of earlier ones is known to it."""
         limits = limits or RunLimits()
-        database = self.server.named(f"bench_{secrets.token_hex(6)}")
-        await _execute(self.server.admin_url, f"CREATE DATABASE {database.url.rsplit('/', 1)[-1]}")
+        name = f"bench_{secrets.token_hex(6)}"
+        database = self.server.named(name)
+        await _execute(self.server.admin_url, f"CREATE DATABASE {name}")
+        self.stack.push_async_callback(_execute, self.server.admin_url, f"DROP DATABASE {name} WITH (FORCE)")
         await asyncio.to_thread(upgrade, database.admin_url)
         settings = self._settings(direction, deletions)
         async with open_database(database.url) as opened:
