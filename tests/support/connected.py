@@ -68,16 +68,7 @@ class Connected:
 
     async def join(self, *people: Owner) -> None:
         """Make these users and their organisations known."""
-        members = SqlMembers(self.foundation.database, self.foundation.vault, self.foundation.clock)
-        for who in people:
-            await members.ensure(
-                Member(
-                    organisation_id=who.organisation_id,
-                    user_id=who.user_id,
-                    subject_key=who.user_id.bytes,
-                    role="user",
-                )
-            )
+        await joined(self.foundation, *people)
 
     async def connect(self, who: Owner, provider: Provider, *, lifetime: timedelta) -> StoredConnection:
         """The simulated user's grant, stored as a consent would store it."""
@@ -97,6 +88,7 @@ class Connected:
                 name="owner@example.com",
                 organisation_id=crm.zgid,
                 organisation_name="Analytical Ltd",
+                crm_user_id=crm.user_id,
             ),
             access=self._access(issued, crm.control.base_url, lifetime),
             refresh_token=issued["refresh_token"],
@@ -125,6 +117,20 @@ class Connected:
         """How often the provider's token endpoint was asked since its log was cleared."""
         control = self.both.crm.control if provider is Provider.ZOHO else self.both.google.control
         return (await control.calls())["oauth.token"]
+
+
+async def joined(foundation: Foundation, *people: Owner) -> None:
+    """Make these users and their organisations known."""
+    members = SqlMembers(foundation.database, foundation.vault, foundation.clock)
+    for who in people:
+        await members.ensure(
+            Member(
+                organisation_id=who.organisation_id,
+                user_id=who.user_id,
+                subject_key=who.user_id.bytes,
+                role="user",
+            )
+        )
 
 
 @asynccontextmanager

@@ -11,8 +11,8 @@ import pytest
 from contactsync.adapters.http import OpenGate
 from contactsync.assembly.rights import NOW, rights_check
 from contactsync.domain.policy import Direction
-from contactsync.errors import PermissionMissingError
-from contactsync.ports.connections import Provider
+from contactsync.errors import AuthorizationLostError, PermissionMissingError
+from contactsync.ports.connections import ConnectionState, Provider
 from tests.support.browser import Site, site
 from tests.support.connected import ADA, BOB, Connected
 from tests.support.postgres import Database
@@ -106,6 +106,35 @@ async def test_a_right_withdrawn_later_stops_a_run_with_its_name(product: Connec
         await check.require(*place, within=NOW)
     assert caught.value.reason == "no_right_edit"
     await check.require(ADA.organisation_id, stored.connection_id, Direction.CRM_TO_GOOGLE, OpenGate())
+
+
+async def test_a_user_who_was_switched_off_in_the_crm_loses_his_grants_on_both_sides(
+    product: Connected, both: Vendors
+) -> None:
+    living = timedelta(minutes=30)
+    check = rights_check(product.foundation, product.settings, product.tokens)
+    await check.facts(await product.connect(ADA, Provider.ZOHO, lifetime=living))
+    users = f"/organisations/{both.crm.zgid}/users"
+    hired = await both.crm.control.call("POST", users, {"email": "bob@example.com", "profile": "Standard"})
+    both.crm.user_id = hired["id"]
+    bobs = await product.connect(BOB, Provider.ZOHO, lifetime=living)
+    await product.connect(BOB, Provider.GOOGLE, lifetime=living)
+    await both.crm.control.call("PATCH", f"{users}/{hired['id']}", {"active": False})
+    with pytest.raises(AuthorizationLostError) as caught:
+        await check.facts(bobs, within=NOW)
+    assert caught.value.reason == "user_inactive"
+    assert await product.connections.of_user(BOB) == []
+    assert (await both.google.control.call("GET", "/grants"))["grants"] == []
+    assert len(await product.connections.of_user(ADA)) == 1
+
+
+async def test_tokens_that_the_crm_refuses_mark_the_connection(product: Connected, both: Vendors) -> None:
+    stored = await product.connect(ADA, Provider.ZOHO, lifetime=timedelta(minutes=30))
+    check = rights_check(product.foundation, product.settings, product.tokens)
+    await both.crm.control.call("PATCH", f"/organisations/{both.crm.zgid}/users/{both.crm.user_id}", {"active": False})
+    with pytest.raises(AuthorizationLostError):
+        await check.facts(stored, within=NOW)
+    assert (await product.connections.of_user(ADA))[0].state is ConnectionState.NEEDS_RECONNECT
 
 
 async def test_an_administrators_connection_answers_for_colleagues_who_may_not_read_their_profile(

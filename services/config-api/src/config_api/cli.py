@@ -17,9 +17,10 @@ from config_api.processes import EVERY_ROLE, Role, play
 from config_api.resources import open_resources
 from config_api.settings import ConfigApiSettings
 from contactsync.adapters.clock import SystemClock
+from contactsync.adapters.sql.key_versions import SqlKeyRotation
 from contactsync.adapters.sql.migrate import upgrade
 from contactsync.assembly.admin import admin_app, serving
-from contactsync.assembly.foundation import job_queue
+from contactsync.assembly.foundation import job_queue, open_foundation
 from contactsync.assembly.settings import PrefixedSettings
 from contactsync.errors import ConfigurationError
 from contactsync.telemetry.logs import configure_logging
@@ -70,6 +71,12 @@ def migrate() -> None:
 
 
 @app.command()
+def rewrap_keys() -> None:
+    """Wrap every stored data key by the newest of CONTACTSYNC_KEYS; everything else goes on meanwhile."""
+    _run(_rewrap_keys())
+
+
+@app.command()
 def openapi() -> None:
     """Print the description of the HTTP interface (OpenAPI 3.1); no setting and no server is needed."""
     typer.echo(json.dumps(interface().openapi(), indent=2, sort_keys=True))
@@ -82,6 +89,14 @@ def _run(work: Coroutine[Any, Any, None]) -> None:
     except ConfigurationError as error:
         typer.echo(f"config-api: {error}", err=True)
         raise typer.Exit(2) from None
+
+
+async def _rewrap_keys() -> None:
+    settings = ConfigApiSettings.read()
+    async with open_foundation(settings, SystemClock()) as foundation:
+        rotation = SqlKeyRotation(foundation.database, foundation.vault)
+        changed = await rotation.rewrap()
+        typer.echo(f"{changed} keys wrapped anew; in use: {', '.join(sorted(await rotation.in_use()))}")
 
 
 async def _process(roles: frozenset[Role]) -> None:

@@ -11,9 +11,11 @@ from config_api.outbox.relay import OutboxRelay
 from config_api.outbox.watch import OutboxWatch
 from config_api.resources import Resources
 from config_api.scheduler.freshness import FreshnessWatch
+from config_api.scheduler.keys import KeyWatch
 from config_api.scheduler.retention import Retention
 from config_api.scheduler.scheduler import Scheduler, SchedulerSettings
 from contactsync.adapters.sql.freshness import SqlFreshness
+from contactsync.adapters.sql.key_versions import SqlKeyRotation
 from contactsync.adapters.sql.outbox import SqlOutboxRelayStore, outbox_wake_up
 from contactsync.adapters.sql.requests import SqlRunSweeper
 from contactsync.adapters.sql.retention import SqlRetention
@@ -53,6 +55,7 @@ async def play(roles: frozenset[Role], resources: Resources, queue: JobQueue | N
             tasks.create_task(_retention(resources).run(stop), name="retention")
             tasks.create_task(notice_sender(resources.foundation, resources.settings).run(stop), name="notices")
             tasks.create_task(_freshness(resources).run(stop), name="freshness")
+            tasks.create_task(_key_watch(resources).run(stop), name="key watch")
             if resources.settings.can_be_called:
                 tasks.create_task(resources.webhooks.keeper.run(stop), name="webhook channels")
 
@@ -74,6 +77,11 @@ def _relay(resources: Resources, queue: JobQueue) -> OutboxRelay:
 def _watch(resources: Resources, queue: JobQueue) -> OutboxWatch:
     foundation = resources.foundation
     return OutboxWatch(SqlOutboxRelayStore(foundation.database, foundation.clock), queue, foundation.clock)
+
+
+def _key_watch(resources: Resources) -> KeyWatch:
+    foundation = resources.foundation
+    return KeyWatch(SqlKeyRotation(foundation.database, foundation.vault), foundation.clock)
 
 
 def _scheduler(resources: Resources) -> Scheduler:

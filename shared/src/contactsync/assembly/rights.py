@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Final
+from typing import Final, NoReturn
 
 from contactsync.adapters.http import HttpEdge, OpenGate
 from contactsync.adapters.sql.connections import SqlConnections
-from contactsync.adapters.zoho.metadata import CrmRights, ZohoMetadata
+from contactsync.adapters.zoho.metadata import CrmRights, CrmUser, ZohoMetadata
 from contactsync.assembly.foundation import Foundation
 from contactsync.assembly.grants import grant_keepers
 from contactsync.assembly.settings import CommonSettings
@@ -57,10 +57,7 @@ class CrmRightsCheck:
             return known
         gate = gate or OpenGate()
         metadata = self._metadata(connection, gate)
-        user = await metadata.current_user()
-        if not user.active:
-            await self._end_grants(Owner(connection.organisation_id, connection.user_id))
-            raise AuthorizationLostError("the user is not active in the CRM", reason=Reason.USER_INACTIVE)
+        user = await self._user(connection, metadata, gate)
         organisation = await metadata.organisation()
         own = await metadata.rights(user.profile_id)
         rights = own or await self._told_by_administrators(connection, user.profile_id, gate)
@@ -96,15 +93,49 @@ class CrmRightsCheck:
             details = {"permissions": [right.value for right in found.missing]}
             raise PermissionMissingError(reason=reason, details=details)
 
+    async def _user(self, connection: StoredConnection, metadata: ZohoMetadata, gate: CallGate) -> CrmUser:
+        """The active user of the connection. A user who was switched off is refused, or told to be inactive."""
+        try:
+            user = await metadata.current_user()
+        except PermissionMissingError:
+            raise
+        except AuthorizationLostError as error:
+            if await self._is_switched_off(connection, gate):
+                await self._switched_off(connection)
+            await self.store.lost(connection.organisation_id, connection.connection_id, error.reason)
+            raise
+        if not user.active:
+            await self._switched_off(connection)
+        return user
+
+    async def _switched_off(self, connection: StoredConnection) -> NoReturn:
+        await self._end_grants(Owner(connection.organisation_id, connection.user_id))
+        raise AuthorizationLostError("the user is not active in the CRM", reason=Reason.USER_INACTIVE)
+
+    async def _is_switched_off(self, connection: StoredConnection, gate: CallGate) -> bool:
+        """Whether an administrator's connection sees the user inactive; the user's own is refused either way."""
+        for reader in await self._readers(connection):
+            try:
+                active = await self._metadata(reader, gate).is_active(connection.profile.crm_user_id)
+            except AuthorizationLostError as error:  # his grant is gone, which says nothing about this user
+                log.info("rights.reader.lost", connection_id=str(reader.connection_id), reason=error.reason)
+                continue
+            if active is not None:
+                return not active
+        return False
+
+    async def _readers(self, connection: StoredConnection) -> list[StoredConnection]:
+        """Administrators' connections of the same organisation."""
+        readers = await self.store.profile_readers(connection.organisation_id)
+        return [one for one in readers if one.connection_id != connection.connection_id]
+
     def _metadata(self, connection: StoredConnection, gate: CallGate) -> ZohoMetadata:
         return ZohoMetadata(self.zoho, self.tokens, connection.connection_id, gate)
 
     async def _told_by_administrators(
         self, connection: StoredConnection, profile_id: str, gate: CallGate
     ) -> CrmRights | None:
-        for reader in await self.store.profile_readers(connection.organisation_id):
-            if reader.connection_id == connection.connection_id:
-                continue
+        for reader in await self._readers(connection):
             try:
                 rights = await self._metadata(reader, gate).rights(profile_id)
             except AuthorizationLostError as error:  # his grant is gone, not this user's

@@ -82,6 +82,9 @@ PROVIDER_SECONDS: Final = _histogram("provider_call_duration_seconds", "Time of 
 TOKEN_REFRESH: Final = _counter(
     "token_refresh_total", "Refreshes of access tokens; outcome: renewed, lost, failed.", "provider", "outcome"
 )
+KEYS_BEHIND: Final = _gauge(
+    "key_versions_behind", "How many versions the oldest key-encryption key in use is behind the newest."
+)
 
 # --- leases -----------------------------------------------------------------------------------------------------------
 

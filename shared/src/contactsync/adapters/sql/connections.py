@@ -100,6 +100,11 @@ UPDATE connections SET state = 'disconnected', reason = $3, wrapped_key = NULL, 
     refresh_by = NULL, refresh_until = NULL, refresh_reason = '', updated_at = $4
 WHERE organisation_id = $1 AND connection_id = $2
 """
+_REFUSED: Final = """
+UPDATE connections SET state = 'needs_reconnect', reason = $3, access_token = NULL, access_expires_at = NULL,
+    updated_at = $4
+WHERE organisation_id = $1 AND connection_id = $2 AND state = 'active' RETURNING provider
+"""
 _PAUSE: Final = """
 UPDATE sync_configs SET status = 'paused', paused_reason = $3, updated_at = $4
 WHERE organisation_id = $1 AND status = 'active' AND $2 IN (crm_connection_id, google_connection_id)
@@ -264,6 +269,19 @@ class SqlConnections:
         async with self._database.tenant(organisation_id) as connection:
             stored = FACTS.dump_json(facts).decode()
             await connection.execute(_SAVE_FACTS, organisation_id, connection_id, stored, self._clock.now())
+
+    async def lost(self, organisation_id: OrganisationId, connection_id: ConnectionId, reason: str) -> bool:
+        """Mark a connection whose tokens the provider refuses, and pause what uses it; False when it is not active."""
+        now = self._clock.now()
+        async with self._database.tenant(organisation_id) as connection:
+            provider = await connection.fetchval(_REFUSED, organisation_id, connection_id, reason, now)
+            if provider is None:
+                return False
+            await pause_dependants(connection, organisation_id, connection_id, reason, now)
+            facts = {"provider": provider, "reason": reason}
+            entry = AuditEntry(Action.CONNECTION_LOST, "connection", str(connection_id), None, facts)
+            await record_in(connection, organisation_id, now, entry)
+            return True
 
     async def grant(self, who: Owner, provider: Provider) -> StoredGrant | None:
         """What revoking the user's grant needs; None without a connection."""

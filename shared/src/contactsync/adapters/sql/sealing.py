@@ -100,6 +100,11 @@ class KeyRing:
         return cls(keys, random_bytes)
 
     @property
+    def versions(self) -> tuple[str, ...]:
+        """The names of all keys, newest first."""
+        return tuple(self._ciphers)
+
+    @property
     def newest(self) -> str:
         """The version that wraps new keys."""
         return self._newest

@@ -139,8 +139,9 @@ class SqlVault:
                 wrapped = self._ring.rewrapped(row["wrapped_key"], context)
                 if wrapped is not None:
                     statement = _REWRAP_ORGANISATION if row["connection_id"] is None else _REWRAP_CONNECTION
-                    await connection.execute(statement, row["connection_id"] or organisation_id, wrapped)
-                    changed += 1
+                    place = row["connection_id"] or organisation_id
+                    done = await connection.fetchval(statement, place, wrapped, row["wrapped_key"])
+                    changed += bool(done)
         return changed
 
     async def rewrap_installation(self) -> bool:
@@ -164,5 +165,10 @@ SELECT NULL::uuid AS connection_id, wrapped_key FROM organisations WHERE wrapped
 UNION ALL
 SELECT connection_id, wrapped_key FROM connections WHERE wrapped_key IS NOT NULL
 """
-_REWRAP_ORGANISATION = "UPDATE organisations SET wrapped_key = $2 WHERE organisation_id = $1"
-_REWRAP_CONNECTION = "UPDATE connections SET wrapped_key = $2 WHERE connection_id = $1"
+# A connection that is made anew meanwhile brings a key of its own, wrapped by the newest already.
+_REWRAP_ORGANISATION = (
+    "UPDATE organisations SET wrapped_key = $2 WHERE organisation_id = $1 AND wrapped_key = $3 RETURNING true"
+)
+_REWRAP_CONNECTION = (
+    "UPDATE connections SET wrapped_key = $2 WHERE connection_id = $1 AND wrapped_key = $3 RETURNING true"
+)

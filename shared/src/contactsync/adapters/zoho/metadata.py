@@ -144,6 +144,15 @@ class ZohoMetadata:
             active=row.get("status") == "active",
         )
 
+    async def is_active(self, user_id: str) -> bool | None:
+        """Whether a user of the organisation is active; None when the CRM does not tell this connection."""
+        answer = await self._api.ask(protocol.control("users.get", f"/users/{checked_id(user_id)}"))
+        if refusals.is_missing_right(answer):
+            return None
+        refusals.refuse(answer)
+        rows = protocol.read_listing(answer, "users").rows
+        return rows[0].get("status") == "active" if rows else None
+
     async def organisation(self) -> CrmOrganisation:
         """The organisation of the grant, with its edition."""
         answer, row = await self._first(protocol.control("org.show", "/org"), "org")

@@ -50,6 +50,8 @@ CREATE TABLE organisations (
     crm_key         bytea UNIQUE,
     region          text NOT NULL DEFAULT '',
     wrapped_key     bytea,
+    key_version     text GENERATED ALWAYS AS
+        (encode(substring(wrapped_key FROM 3 FOR get_byte(wrapped_key, 1)), 'escape')) STORED,
     created_at      timestamptz NOT NULL,
     erased_at       timestamptz
 );
@@ -83,6 +85,8 @@ CREATE TABLE connections (
     profile           bytea,
     facts             jsonb NOT NULL DEFAULT '{}',
     wrapped_key       bytea,
+    key_version       text GENERATED ALWAYS AS
+        (encode(substring(wrapped_key FROM 3 FOR get_byte(wrapped_key, 1)), 'escape')) STORED,
     refresh_token     bytea,
     access_token      bytea,
     access_expires_at timestamptz,
@@ -101,6 +105,7 @@ CREATE UNIQUE INDEX connections_one_for_user ON connections (organisation_id, us
     WHERE state <> 'disconnected';
 COMMENT ON COLUMN connections.profile IS 'Account id and the name to show, sealed under the organisation';
 COMMENT ON COLUMN connections.wrapped_key IS 'Data key of the tokens; NULL once it was shredded';
+COMMENT ON COLUMN connections.key_version IS 'Version of the key-encryption key, read from the wrapped key''s head';
 COMMENT ON COLUMN connections.facts IS 'Edition, rights and when they were checked';
 COMMENT ON COLUMN connections.refresh_until IS
     'Until then, by the database clock, refresh_by alone renews the access token, or, with a reason, nobody does';
@@ -536,6 +541,7 @@ GRANT SELECT (organisation_id, endpoint_id) ON webhook_endpoints TO contactsync_
 GRANT SELECT (organisation_id, delivery_id, state, not_before, taken_until) ON deliveries TO contactsync_scheduler;
 GRANT UPDATE (taken_until) ON deliveries TO contactsync_scheduler;
 GRANT SELECT (account_key, until) ON google_accounts TO contactsync_scheduler;
+GRANT SELECT (key_version) ON organisations, connections TO contactsync_scheduler;
 
 CREATE POLICY scheduler ON organisations FOR SELECT TO contactsync_scheduler USING (true);
 CREATE POLICY scheduler ON connections FOR SELECT TO contactsync_scheduler USING (true);
