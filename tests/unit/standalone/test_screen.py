@@ -58,7 +58,9 @@ def test_a_waiting_run_says_why_and_how_long(screen: Screen, output: io.StringIO
     until = (datetime.now(UTC) + timedelta(seconds=42.5)).isoformat()
     told = "waiting 42 s: Google's quota of this minute is used up; Zoho CRM 1,200 read"
     with screen.run_view() as view:
-        view.show(_run(state="waiting", wait_until=until, reason_text="Google's quota of this minute is used up"))
+        for _ in range(3):
+            view.show(_run(state="waiting", wait_until=until, reason_text="Google's quota of this minute is used up."))
+    assert output.getvalue().count("waiting") == 1
     assert output.getvalue().rstrip().endswith(told)
 
 

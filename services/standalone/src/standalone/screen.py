@@ -227,11 +227,12 @@ class _Lines:
     def show(self, run: Mapping[str, Any]) -> None:
         """Print a line, perhaps."""
         now = time.monotonic()
-        text = _line(run)
-        ended = run["finished_at"] is not None
-        if text == self._last or (now < self._next and not ended):
+        text, ended = _line(run), run["finished_at"] is not None
+        # While it waits the seconds alone change, which one line foretells.
+        news = f"waiting until {run['wait_until']}" if run["state"] == "waiting" else text
+        if news == self._last or (now < self._next and not ended):
             return
-        self._last, self._next = text, now + _PLAIN_EVERY_S
+        self._last, self._next = news, now + _PLAIN_EVERY_S
         self._console.print(Text(f"  {now - self._began:6.1f} s  {text}"))
 
 
@@ -251,12 +252,16 @@ def _doing(run: Mapping[str, Any]) -> str:
         case "queued":
             return "waiting for a worker"
         case "waiting":
-            return f"waiting{_until(run['wait_until'])}: {run['reason_text'] or run['reason']}"
+            return f"waiting{_until(run['wait_until'])}: {_why(run)}"
         case "running":
             progress = run["progress"]
             return f"{_PHASES.get(progress['phase'], progress['phase'])}, {progress['percent']} %"
         case ended:
-            return f"{ended.replace('_', ' ')}{': ' + (run['reason_text'] or run['reason']) if run['reason'] else ''}"
+            return f"{ended.replace('_', ' ')}{': ' + _why(run) if run['reason'] else ''}"
+
+
+def _why(run: Mapping[str, Any]) -> str:
+    return str(run["reason_text"] or run["reason"]).rstrip(".")
 
 
 def _until(instant: str | None) -> str:
