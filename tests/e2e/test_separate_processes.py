@@ -63,7 +63,7 @@ async def test_a_worker_that_is_asked_to_stop_hands_its_run_on_and_nothing_is_do
     await both.google.control.settings(latency_scale=1.0, latency_s={"people.batchCreateContacts": 0.5, "*": 0.0})
     async with product.worker() as first:
         saved = await product.configure()
-        await wait_until(lambda: _has_written(product, saved["run_id"]), within_s=60)
+        await wait_until(lambda: _has_written(product, saved["run_id"]), within_s=60, every_s=0.3)
         async with product.worker():
             assert await first.end(signal.SIGTERM) == 0
             run = await product.ended(saved["run_id"])

@@ -79,7 +79,7 @@ class Installation:
     async def ended(self, run_id: str, *, within_s: float = 60) -> Json:
         """The run, once it has ended. Fails with the run as it stands when that takes too long."""
         try:
-            await wait_until(lambda: self._has_ended(run_id), within_s=within_s)
+            await wait_until(lambda: self._has_ended(run_id), within_s=within_s, every_s=0.3)
         except TimeoutError as error:
             raise AssertionError(f"not ended: {await self.customer.run(run_id)}") from error
         return await self.customer.run(run_id)

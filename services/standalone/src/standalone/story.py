@@ -19,7 +19,7 @@ from standalone.screen import Screen
 from standalone.vendors import Vendors
 
 _OPEN: Final = frozenset({"queued", "running", "waiting"})
-_LOOK_EVERY_S: Final = 0.2
+_LOOK_EVERY_S: Final = 0.4
 _GROUP: Final = "Customers"
 _LAST_EDITED_AGO: Final = timedelta(days=3)
 _EDITED_OVER: Final = timedelta(days=90)
