@@ -22,7 +22,7 @@ pytestmark = [
     pytest.mark.image,
     pytest.mark.postgres,
     pytest.mark.rabbitmq,
-    pytest.mark.timeout(900),
+    pytest.mark.timeout(3600),
     pytest.mark.xdist_group("image"),
 ]
 _WITHIN_S = 60
