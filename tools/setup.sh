@@ -56,6 +56,9 @@ export UV_CACHE_DIR="${UV_CACHE_DIR:-$root/.cache/uv}" PIP_CACHE_DIR="${PIP_CACH
 # pip asks rustc for its version, and a rustup that has no home yet would make one.
 [ -e "${HOME:-/nonexistent}/.rustup" ] || export RUSTUP_HOME="${RUSTUP_HOME:-$root/.cache/rustup}"
 export UV_PYTHON_DOWNLOADS=never UV_LINK_MODE="${UV_LINK_MODE:-hardlink}" PIP_DISABLE_PIP_VERSION_CHECK=1
+if [ -z "${UV_SYSTEM_CERTS:-}" ] && [ -s /etc/ssl/certs/ca-certificates.crt ]; then
+    export UV_SYSTEM_CERTS=true # as pip does: whoever inspects this machine's traffic has told its system so
+fi
 rm -f .venv/.set-up-*
 
 if ! is_new_enough .venv/bin/python || ! .venv/bin/python -m pip --version >/dev/null 2>&1; then
