@@ -10,6 +10,7 @@ from contactsync.domain.outcome import Outcome
 from contactsync.domain.policy import Direction
 from contactsync.domain.reasons import Reason
 from contactsync.ports.state import RunMode, RunSettings, RunState
+from sync_worker.engine.settings import EngineSettings
 from sync_worker.limits import Quota
 from sync_worker.runner import WorkerSettings
 from tests.contract.state.worlds import lease_of, some_settings
@@ -59,6 +60,48 @@ async def test_a_full_account_holds_what_does_not_fit_and_updates_go_on(open_wor
         await world.pass_until(world.clock.now() + timedelta(days=1, minutes=1))
         assert writes(await world.sync()) == {"writes.google.create": 10}
         assert await addresses(world) == {f"ada{n}@example.org": (1, 1) for n in range(20)}
+
+
+async def test_a_full_account_is_foreseen_and_google_is_not_asked_for_what_it_would_refuse(
+    open_world: OpenWorld,
+) -> None:
+    """Of twelve, nine are there after a full reading, five of them outside the group: three fit, updates go on."""
+    async with open_world(engine=EngineSettings(account_holds=12)) as world:
+        await world.vendors.google.control.settings(max_contacts=12)
+        ids = await world.vendors.crm.add([record(n, Title="Analyst") for n in range(4)], at=DAYS_AGO)
+        await world.vendors.google.add([{"names": [{"givenName": f"Private{n}"}]} for n in range(5)], in_group=False)
+        await world.sync()
+        await world.pass_time(minutes=20)
+        await world.sync()
+        await world.vendors.crm.add([record(n) for n in range(10, 20)])
+        await world.vendors.crm.edit(ids[0], Title="Countess")
+
+        run = await world.sync()
+
+        assert run.state is RunState.PARTIAL
+        assert writes(run) == {"writes.google.create": 3, "writes.google.update": 1}
+        assert run.counts["calls.google.people.batch_create"] == 1
+        held = [row for row in await world.report(run) if row.outcome is Outcome.HELD]
+        assert [row.reason for row in held] == [Reason.GOOGLE_ACCOUNT_FULL] * 7
+        await world.pass_time(minutes=20)
+        await world.vendors.crm.add([record(30)])
+        assert "calls.google.people.batch_create" not in (await world.sync()).counts
+
+
+async def test_what_the_trash_holds_is_not_foreseen_and_what_google_refuses_is_held(open_world: OpenWorld) -> None:
+    """The listing shows two of six; the trash holds three more. There is room for one: a batch of two is refused."""
+    async with open_world(engine=EngineSettings(account_holds=6)) as world:
+        people = await world.vendors.google.add([{"names": [{"givenName": f"Old{n}"}]} for n in range(5)])
+        await world.vendors.google.delete(*people[2:])
+        await world.vendors.google.control.settings(max_contacts=6)
+        await world.vendors.crm.add([record(n) for n in range(2)], at=DAYS_AGO)
+
+        run = await world.sync()
+
+        assert run.state is RunState.PARTIAL
+        assert writes(run) == {"writes.crm.create": 2}
+        held = [row for row in await world.report(run) if row.outcome is Outcome.HELD]
+        assert [row.reason for row in held] == [Reason.GOOGLE_ACCOUNT_FULL] * 2
 
 
 async def test_runs_wait_with_a_date_while_the_share_of_the_credits_is_used_up(open_world: OpenWorld) -> None:

@@ -133,6 +133,8 @@ class Listing:
     page: str | None = None
     done: bool = False
     seen: int = 0
+    people: int = 0
+    """Google: contacts shown, those outside the group included."""
     left: int = 0
     """Contacts of pairs that were shown outside the view or group and were inside before."""
     news: bool = False
@@ -160,6 +162,11 @@ class SyncState:
     google_listing: int = 0
     google_count: int = 0
     """Members of the group at the last complete full listing."""
+    google_people: int = 0
+    """At least so many contacts are in the account: those of the last complete full listing and those made since.
+
+    What its Trash holds counts against the account's limit too, and no listing shows it.
+    """
     crm_watermark: datetime | None = None
     crm_full_at: datetime | None = None
     crm_listing: int = 0

@@ -319,6 +319,9 @@ class Sender:
 
     def _confirmed(self, operation: Operation, work: PairWork, effect: Effect, answer: Written) -> Effect:
         session = self._session
+        if operation == (Side.GOOGLE, EffectKind.CREATE):
+            sync = session.run.sync
+            session.update(sync=replace(sync, google_people=sync.google_people + 1))
         work.link = confirm(
             work.link,
             work.todo.pop(operation),

@@ -130,8 +130,9 @@ async def _google_page(session: Session, listing: Listing) -> None:
     async with session.transaction() as tx:
         left = await absorb_people(session, tx, page.people)
         members = sum(1 for person in page.people if person.in_scope and not person.deleted)
+        alive = sum(1 for person in page.people if not person.deleted)
         listing = replace(session.run.listings[Side.GOOGLE], page=page.next_page, seen=listing.seen + members)
-        listing = replace(listing, left=listing.left + left)
+        listing = replace(listing, people=listing.people + alive, left=listing.left + left)
         if page.next_page is None:
             if page.next_sync_token is None:
                 # The provider ended the chain without a token: nothing of it proves anything later.
@@ -176,6 +177,7 @@ async def _google_absent(session: Session) -> None:
                 google_full_at=listing.started_at,
                 google_listing=listing.number,
                 google_count=listing.seen,
+                google_people=listing.people,
             )
         )
 

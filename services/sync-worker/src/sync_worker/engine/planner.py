@@ -27,6 +27,7 @@ from sync_worker.engine.values import with_values
 from sync_worker.engine.work import BATCH_SIZES, STAGES, Operation, PairWork
 
 _JOIN: Operation = (Side.GOOGLE, EffectKind.JOIN_GROUP)
+_CREATE_PERSON: Operation = (Side.GOOGLE, EffectKind.CREATE)
 
 
 class Planner:
@@ -197,6 +198,8 @@ class Planner:
                 self._exhausted = True
                 break
             work = PairWork.of(decision)
+            if work.stage == _CREATE_PERSON and not self._has_room(works):
+                self._closed[_CREATE_PERSON] = Reason.GOOGLE_ACCOUNT_FULL
             if work.stage is None or work.stage in self._closed:
                 taken += counts and work.stage is None and decision.outcome is not Outcome.WAITING
                 self._set_down(work, stored, rows)
@@ -209,6 +212,15 @@ class Planner:
         self._promised |= promised
         for work in works:
             self._put(work)
+
+    def _has_room(self, works: Sequence[PairWork]) -> bool:
+        """Whether the account holds one contact more than it has and those that are queued, in hand, or in `works`.
+
+        Its Trash counts too and is not shown, so Google may refuse earlier: then the rest is held as well.
+        """
+        people = self._session.run.sync.google_people
+        coming = chain(self._queues[_CREATE_PERSON], self._hands[Side.GOOGLE], works)
+        return people + sum(work.stage == _CREATE_PERSON for work in coming) < self._session.settings.account_holds
 
     async def _store(self, matched: Matched, stored: Sequence[Link], rows: list[RunContact], taken: int) -> None:
         session = self._session

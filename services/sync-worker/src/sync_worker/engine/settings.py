@@ -52,6 +52,8 @@ class EngineSettings:
     """Pause before the next run while a backlog waits."""
     scope_check_above: int = 10
     """More pairs than this leaving at once: ask for the group or view itself first."""
+    account_holds: int = 25_000
+    """Contacts that a Google account holds, its Trash included (Google's help centre)."""
     shrink_percent: int = 20
     """A full listing this much shorter than the last takes away the right to delete."""
     brake: Brake = Brake()
