@@ -6,16 +6,18 @@ Hints are taken from the outbox and worked in this process, one after another, a
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from random import Random
 from typing import Any
 from uuid import uuid4
 
 import httpx2
 
+from contactsync.adapters.google.bases import LinkBindings
 from contactsync.adapters.google.endpoints import GoogleEndpoints
 from contactsync.adapters.http import HostGuard, HttpEdge, HttpSettings, build_client
 from contactsync.assembly.providers import Providers
@@ -117,16 +119,22 @@ class SyncWorld:
     @asynccontextmanager
     async def _ports_of(self, run: Run, gate: CallGate) -> AsyncIterator[Ports]:
         mortal = MortalGate(gate, self)
+        digester = Digester(b"k" * 32, region="GB")
+        bindings = LinkBindings(digester, run.settings.policy.mapping, partial(self._links_by_name, run.settings))
         yield Ports(
             state=self._state,
             crm=self._providers.crm(
                 run.settings, mortal, automation=run.settings.policy.crm_automation and not run.first
             ),
-            google=self._providers.people(run.settings, mortal),
+            google=self._providers.people(run.settings, mortal, bindings),
             clock=self.clock,
-            digester=Digester(b"k" * 32, region="GB"),
+            digester=digester,
             new_id=new_link_id,
         )
+
+    async def _links_by_name(self, settings: RunSettings, names: Sequence[str]) -> Mapping[str, Link]:
+        links = {str(link.google.remote_id): link for link in await self.books.links(settings)}
+        return {name: links[name] for name in names if name in links}
 
     async def sync(self, *, mode: RunMode = RunMode.SYNC, trigger: str = "user") -> Run:
         """Ask for a run and work its slices until it ends; waits move our clock and the vendors'.

@@ -61,3 +61,27 @@ async def test_a_book_that_shrank_by_more_than_a_fifth_deletes_nobody_at_once() 
 
         assert not writes(first)
         assert len(await world.vendors.crm.records()) == 16
+
+
+async def test_a_short_listing_that_a_second_one_confirms_gives_the_right_to_delete_back() -> None:
+    async with sync_world(deletions=DeletePolicy.PROPAGATE) as world:
+        records, people = await settled(world, 16)
+        await world.vendors.google.delete(*people[:4])
+        await world.sync(mode=RunMode.FULL)
+
+        second = await world.sync(mode=RunMode.FULL)
+
+        assert writes(second) == {"crm.delete": 4}
+        assert {one["id"] for one in await world.vendors.crm.records()} == set(records[4:])
+
+
+async def test_a_listing_cut_short_and_then_whole_again_deletes_nobody() -> None:
+    async with sync_world(deletions=DeletePolicy.PROPAGATE) as world:
+        await settled(world, 16)
+        await world.vendors.google.control.fault("people.connections.list", "short_listing", keep=0.5, times=1)
+
+        for _ in range(2):
+            assert not writes(await world.sync(mode=RunMode.FULL))
+
+        assert await book_sizes(world) == (16, 16)
+        assert {link.state for link in await world.links()} == {PairState.LINKED}

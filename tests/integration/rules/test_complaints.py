@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
+from contactsync.adapters.memory.tables import Tables
 from contactsync.domain.contact import Side
 from contactsync.domain.link import PairState
 from contactsync.domain.mapping import Mapping, MappingRow, mappable
@@ -29,6 +32,7 @@ from tests.integration.rules.stories import (
     titles,
     writes,
 )
+from tests.support.sync_states import MemoryBooks
 from tests.support.sync_world import SyncWorld, sync_world
 from tests.support.vendors import Json
 
@@ -549,3 +553,49 @@ async def test_a_database_that_was_lost_links_everything_again_and_creates_and_d
         assert outcomes(run) == {"linked": 20}
         await quiet(world)
         assert await book_sizes(world) == (20, 20)
+
+
+def copied(tables: Tables) -> dict[str, Any]:
+    """A backup of a state in memory."""
+    return {one.name: copy_of(getattr(tables, one.name)) for one in fields(tables)}
+
+
+def copy_of(table: dict[Any, Any]) -> dict[Any, Any]:
+    """The same rows, which nobody changes in place, in tables of their own."""
+    return {key: copy_of(row) if isinstance(row, dict) else row for key, row in table.items()}
+
+
+def put_back(tables: Tables, backup: dict[str, Any]) -> None:
+    """The backup in place of what stands there."""
+    for name, table in backup.items():
+        now = getattr(tables, name)
+        now.clear()
+        now.update(copy_of(table))
+
+
+async def test_a_database_restored_from_an_older_copy_links_everything_again_and_creates_and_deletes_nobody() -> None:
+    """Since the copy: people made on both sides, edits carried over, a contact deleted, a person renamed."""
+    async with sync_world(deletions=DeletePolicy.PROPAGATE) as world:
+        records, people = await settled(world, 12, Title="Analyst")
+        assert isinstance(world.books, MemoryBooks)
+        backup = copied(world.books.state.tables)
+        await world.vendors.crm.add([record(n) for n in range(20, 24)])
+        await world.vendors.google.add([person(n) for n in range(30, 33)])
+        await world.vendors.crm.edit(records[0], Title="here")
+        await world.vendors.google.edit(people[1], organizations=job("there"))
+        await world.vendors.google.rename(people[2])
+        await world.vendors.crm.delete(records[3])
+        await world.sync()
+        await quiet(world)
+        assert await book_sizes(world) == (18, 18)
+
+        put_back(world.books.state.tables, backup)
+        run = await world.sync()
+
+        assert not writes(run)
+        await quiet(world)
+        assert await book_sizes(world) == (18, 18)
+        living = [link for link in await world.links() if link.state is not PairState.GONE]
+        assert [link.state for link in living] == [PairState.LINKED] * 18
+        assert await titles(world, records[0], people[0]) == ("here", "here")
+        assert await titles(world, records[1], people[1]) == ("there", "there")
