@@ -63,6 +63,7 @@ def full_link() -> Link:
             base=DigestSet({b"row1": b"8 bytes1"}),
             seen=DigestSet({b"row1": b"8 bytes2", b"row2": b"8 bytes3"}),
             confirmed=False,
+            sent=frozenset({b"row1", b"row2"}),
             keys=(a_key(f"e{number}"), a_key(f"p{number}", KeyKind.NAME_PHONE), a_key("w", KeyKind.WEAK_EMAIL)),
             listing=7,
             observed_at=EPOCH,

@@ -523,6 +523,30 @@ async def test_x9_edits_a_second_after_a_run_are_carried_by_the_next() -> None:
         assert await titles(world, records[1], people[1]) == ("there", "there")
 
 
+async def test_an_edit_in_the_second_of_our_own_write_is_carried_where_the_write_did_not_touch_the_field() -> None:
+    """`Modified_Time` has whole seconds: the listing shows our write and the colleague's edit as one state."""
+    async with sync_world() as world:
+        records, people = await settled(world, 2, Title="Analyst")
+        await world.pass_time(seconds=2)
+        await world.vendors.crm.control.call("POST", "/clock", {"frozen": True})
+        for name in people:
+            await world.vendors.google.edit(name, organizations=job("Countess"))
+        assert writes(await world.sync()) == {"crm.update": 2}
+        written = (await crm(world, records[0]))["Modified_Time"]
+        await world.vendors.crm.edit(records[0], Phone="+44 113 496 0000")
+        assert (await crm(world, records[0]))["Modified_Time"] == written
+        await world.vendors.crm.control.call("POST", "/clock", {"frozen": False})
+        await world.pass_time(seconds=5)
+
+        run = await world.sync()
+
+        assert writes(run) == {"google.update": 1}
+        assert [one["value"] for one in (await google(world, people[0]))["phoneNumbers"]] == ["+44 113 496 0000"]
+        assert await titles(world, records[0], people[0]) == ("Countess", "Countess")
+        await world.pass_time(minutes=20)
+        assert not writes(await world.sync())
+
+
 @pytest.mark.parametrize("ahead", [timedelta(hours=1), timedelta(hours=-1)])
 async def test_x10_clocks_an_hour_apart_lose_nothing(ahead: timedelta) -> None:
     async with sync_world() as world:

@@ -148,6 +148,20 @@ def test_an_echo_does_not_swallow_an_edit_of_another_field() -> None:
     assert after.pending_since == NOW
 
 
+def test_an_echo_does_not_swallow_an_edit_in_the_same_second_of_a_field_that_was_not_written() -> None:
+    """The e-mail was written, the CRM shows it in its own form; the title was edited before the second was over."""
+    email = MAPPING.by_crm("Email")
+    assert email is not None
+    link = _written(sent=frozenset({email.hash}))
+    both = {**EDITED, "Email": "ada.l@example.org"}
+    after = absorb(link, observed(both, revision="w", modified_at=link.crm.modified_at), Side.CRM, context())
+    assert after is not None
+    assert (after.crm.confirmed, after.crm.sent) == (True, frozenset())
+    assert after.crm.base == digests({**ADA, "Email": "ada.l@example.org"})
+    assert after.crm.seen == digests(both)
+    assert after.pending_since == NOW
+
+
 def test_a_state_older_than_our_write_is_not_believed() -> None:
     link = _written(minutes_ago=5)
     late = observed({"Last_Name": "Old"}, revision="r0", modified_at=NOW - timedelta(minutes=6))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -252,6 +253,30 @@ def test_a_pair_with_one_of_two_writes_confirmed_is_still_pending() -> None:
     half = carry_out(replace(decision, intents=decision.intents[:1]))
     assert half.pending_since is not None
     assert intents(decided(half)) == {UPDATE_GOOGLE: {"Title": "Programmer"}}
+
+
+def test_what_was_sent_is_remembered_until_its_echo_and_of_a_new_record_everything_was() -> None:
+    title, department = MAPPING.by_crm("Title"), MAPPING.by_crm("Department")
+    assert title is not None
+    assert department is not None
+    once = carry_out(decided(agreed(ADA, google={**ADA, "Title": "Programmer"})))
+    assert once.crm.sent == {title.hash}
+    again = replace(
+        once,
+        pending_since=NOW,
+        google=replace(once.google, **_showing({**ADA, "Title": "Programmer", "Department": "Engines"})),
+    )
+    assert carry_out(decided(again)).crm.sent == {title.hash, department.hash}
+
+    made = carry_out(decided(pair(google=shown(ADA, remote_id=PERSON))))
+    edited = replace(made, pending_since=NOW, google=replace(made.google, **_showing({**ADA, "Title": "Programmer"})))
+    after = carry_out(decided(edited))
+    assert (after.crm.confirmed, after.crm.sent) == (False, frozenset())
+
+
+def _showing(values: dict[str, str]) -> dict[str, Any]:
+    """What a side shows now."""
+    return {"seen": digests(values), "values": keyed(values)}
 
 
 def test_an_edit_made_while_the_write_was_under_way_stays_an_edit() -> None:

@@ -146,6 +146,7 @@ def _shown(known: LinkSide, observation: Observation, side: Side, context: Absor
         base=base.restricted(context.mapping),
         seen=seen,
         confirmed=confirmed,
+        sent=frozenset() if confirmed else known.sent,
         keys=context.digester.match_keys(observation.identity),
         listing=_listing(known, observation, context),
         observed_at=context.observed_at,
@@ -188,9 +189,13 @@ def _base(known: LinkSide, seen: DigestSet, observation: Observation) -> tuple[D
 
 
 def _as_shown(known: LinkSide, seen: DigestSet) -> DigestSet:
-    """What the echo shows is the base, but of fields that were edited and not yet carried over."""
-    base, before = known.base.index, known.seen.index
-    kept = {name: digest for name, digest in base.items() if before.get(name) != digest}
+    """What the echo shows is the base, but of fields that were edited and not yet carried over.
+
+    So were those that the write did not touch and that show something else: an edit in the same second has the same
+    revision (Zoho's `Modified_Time` has whole seconds). What was written may have been stored in the CRM's own form.
+    """
+    base, before, sent = known.base.index, known.seen.index, known.sent
+    kept = {name: digest for name, digest in base.items() if before.get(name) != digest or (sent and name not in sent)}
     edited = before.keys() - base.keys()
     shown = {name: digest for name, digest in seen.index.items() if name not in edited}
     return DigestSet({**shown, **kept})

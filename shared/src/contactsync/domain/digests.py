@@ -19,9 +19,10 @@ from contactsync.domain.keys import KeyKind, MatchKey
 from contactsync.domain.mapping import Mapping as FieldMapping
 from contactsync.domain.mapping import MappingRow, row_hash
 
-_HASH: Final = 4
+ROW_HASH: Final = 4
+"""Bytes of a row's hash."""
 _DIGEST: Final = 8
-_ENTRY: Final = _HASH + _DIGEST
+_ENTRY: Final = ROW_HASH + _DIGEST
 _KEY_DIGEST: Final = 16
 _SHORTEST_KEY: Final = 16
 
@@ -78,7 +79,7 @@ class DigestSet:
         if index is None:
             packed = self._packed
             starts = range(1, len(packed), _ENTRY) if self.current else ()
-            index = self._index = {packed[at : at + _HASH]: packed[at + _HASH : at + _ENTRY] for at in starts}
+            index = self._index = {packed[at : at + ROW_HASH]: packed[at + ROW_HASH : at + _ENTRY] for at in starts}
         return index
 
     def get(self, row: RowKey) -> bytes | None:

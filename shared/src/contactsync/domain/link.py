@@ -56,6 +56,8 @@ class LinkSide:
     seen: DigestSet = EMPTY_DIGESTS
     confirmed: bool = True
     """False while the base is what was sent (Zoho answers with id and times alone)."""
+    sent: frozenset[bytes] = frozenset()
+    """Hashes of the rows that were written since the base was last confirmed; none while it is not: all of them."""
     keys: tuple[MatchKey, ...] = ()
     listing: int = 0
     """Number of the last full listing of this configuration and side that showed it."""

@@ -469,9 +469,14 @@ def _updated(
     if observation is None:
         sent = {row.hash: digester.field(row, intent.changes[row.key]) for row in rows if row.key not in left_out}
         seen, confirmed = DigestSet({**side.seen.index, **sent}), False
+        # Of a create that still waits for its echo everything was sent.
+        all_sent = not side.confirmed and not side.sent
+        side = replace(side, sent=frozenset() if all_sent else side.sent | sent.keys())
     else:
         seen, confirmed = digester.digest_set(mapping, observation.values), True
-        side = replace(side, keys=digester.match_keys(observation.identity), name=observation.identity.name)
+        side = replace(
+            side, sent=frozenset(), keys=digester.match_keys(observation.identity), name=observation.identity.name
+        )
     base = side.base.updated(seen, [row.hash for row in rows])
     return replace(side, base=base, seen=seen, confirmed=confirmed)
 

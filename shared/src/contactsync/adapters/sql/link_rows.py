@@ -13,7 +13,7 @@ import orjson
 
 from contactsync.adapters.sql.codec import pack_keys, unpack_keys
 from contactsync.domain.contact import Side, Values
-from contactsync.domain.digests import EMPTY_DIGESTS, DigestSet
+from contactsync.domain.digests import EMPTY_DIGESTS, ROW_HASH, DigestSet
 from contactsync.domain.ids import LinkId, OrganisationId, RowKey, RunId
 from contactsync.domain.link import Hold, Link, LinkSide, PairState, Presence
 from contactsync.ports.vault import SealContext, Sealer
@@ -31,6 +31,7 @@ _SIDE_COLUMNS: Final = (
     ("base", "bytea"),
     ("seen", "bytea"),
     ("confirmed", "boolean"),
+    ("sent", "bytea"),
     ("keys", "bytea"),
     ("observed_at", "timestamptz"),
     ("read_only", "text"),
@@ -125,6 +126,7 @@ class LinkCodec:
             part.base.pack(),
             part.seen.pack(),
             part.confirmed,
+            b"".join(sorted(part.sent)),
             pack_keys(part.keys),
             part.observed_at,
             part.read_only,
@@ -195,8 +197,8 @@ class LinkCodec:
         )
 
     def _side(self, link_id: LinkId, side: str, row: Sequence[Any], marks: Sequence[Any]) -> LinkSide:
-        remote_id, presence, revision, written, written_at, modified_at, base, seen, confirmed, keys, *rest = row
-        observed_at, read_only, sealed = rest
+        remote_id, presence, revision, written, written_at, modified_at, base, seen, *rest = row
+        confirmed, sent, keys, observed_at, read_only, sealed = rest
         name, values, emails = self._opened(link_id, side, sealed)
         in_scope, seen_in_scope, listing = marks
         return LinkSide(
@@ -211,6 +213,7 @@ class LinkCodec:
             base=_digests(base),
             seen=_digests(seen),
             confirmed=confirmed,
+            sent=frozenset(sent[at : at + ROW_HASH] for at in range(0, len(sent), ROW_HASH)),
             keys=unpack_keys(keys) if keys else (),
             listing=listing,
             observed_at=observed_at,
