@@ -5,6 +5,7 @@ Node comes from a hashed wheel, npm's packages by name and integrity from `packa
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -39,7 +40,10 @@ def toolbox() -> Path:
 
 def node(script: Path, *arguments: str | Path, folder: Path) -> str:
     """What a script printed. Raises CalledProcessError with its output as a note when it failed."""
-    done = subprocess.run([_NODE, script, *arguments], cwd=folder, check=False, capture_output=True, text=True)
+    # Certificates that the system trusts, as set-up does.
+    environment = {"NODE_USE_SYSTEM_CA": "1", **os.environ}
+    command = [_NODE, script, *arguments]
+    done = subprocess.run(command, cwd=folder, env=environment, check=False, capture_output=True, text=True)
     if done.returncode != 0:
         error = subprocess.CalledProcessError(done.returncode, [script.name, *arguments], done.stdout, done.stderr)
         error.add_note(f"{done.stdout}\n{done.stderr}")

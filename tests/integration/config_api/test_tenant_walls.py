@@ -99,7 +99,7 @@ async def test_the_scheduler_sees_ids_times_and_states_and_nothing_else(database
         await connection.close()
     texts = {(row["table_name"], row["column_name"]) for row in rows if row["data_type"] in {"text", "jsonb", "ARRAY"}}
     secrets = {row["column_name"] for row in rows} & {"sealed", "profile", "settings", "refresh_token", "secrets"}
-    assert {column for _, column in texts} <= {"status", "state", "lane", "frequency", "paused_reason"}
+    assert {column for _, column in texts} <= {"status", "state", "lane", "frequency", "paused_reason", "key_version"}
     assert not secrets
 
 
