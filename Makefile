@@ -16,7 +16,7 @@ set-up:
 set-up-run:
 	@sh tools/setup.sh run
 
-run: set-up-run ## First sync of 10,000 contacts against the simulators, then serve until stopped (REAL=1)
+run: set-up-run ## First sync of 10,000 contacts against the simulators, then serve until stopped (REAL=1, KEEP=1)
 	@$(python) -m standalone run $(ARGS)
 
 demo: set-up-run ## The same, and end after the reports

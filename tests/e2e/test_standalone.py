@@ -21,9 +21,9 @@ pytestmark = [pytest.mark.process, pytest.mark.timeout(240)]
 _CONTACTS = 500
 
 
-async def _started(command: str, folder: Path) -> asyncio.subprocess.Process:
+async def _started(command: str, folder: Path, *more: str) -> asyncio.subprocess.Process:
     given = {name: value for name, value in os.environ.items() if not name.startswith("CONTACTSYNC_")}
-    arguments = [command, "--contacts", str(_CONTACTS), "--folder", str(folder)]
+    arguments = [command, "--contacts", str(_CONTACTS), "--folder", str(folder), *more]
     with (folder.parent / "output").open("wb") as output:
         return await asyncio.create_subprocess_exec(
             sys.executable, "-m", "standalone", *arguments, env=given, stdout=output, stderr=output
@@ -54,8 +54,8 @@ def _parent(folder: Path) -> None:
     folder.parent.mkdir()
 
 
-async def _report(folder: Path) -> dict[str, Any]:
-    process = await _started("demo", folder)
+async def _report(folder: Path, *more: str) -> dict[str, Any]:
+    process = await _started("demo", folder, *more)
     assert await process.wait() == 0, _output(folder)
     assert _left_running(folder) == []
     report: dict[str, Any] = orjson.loads((folder / "demo-report.json").read_bytes())
@@ -73,6 +73,19 @@ async def test_the_demonstration_makes_every_contact_and_needs_the_fewest_calls_
         calls = {name: sum(report[name]["calls"].values()) for name in ("first", "later", "echo", "no_change")}
         assert calls == {name: report[name]["minimum_calls"] for name in calls}
         assert all(step["seconds"] > 0 and step["peak_rss_mib"] > 0 for step in (first, later, echo, idle))
+
+
+async def test_a_start_that_keeps_the_last_state_only_carries_over_new_edits(folder: Path) -> None:
+    assert "first" in await _report(folder, "--keep"), "there is nothing to go on with yet"
+    for _ in range(2):
+        report = await _report(folder, "--keep")
+        assert list(report) == ["later", "echo", "no_change", "surroundings"]
+        later, echo, idle = (report[name] for name in ("later", "echo", "no_change"))
+        assert later["contacts"] == {"selected": _CONTACTS, "updated": 460, "unchanged": _CONTACTS - 460}
+        assert later["writes"] == {"crm.update": 220, "google.update": 240}
+        assert (echo["writes"], idle["writes"]) == ({}, {})
+        calls = {name: sum(report[name]["calls"].values()) for name in ("later", "echo", "no_change")}
+        assert calls == {name: report[name]["minimum_calls"] for name in calls}
 
 
 async def test_a_signal_in_the_middle_ends_everything(folder: Path) -> None:

@@ -74,6 +74,7 @@ def test_a_report_has_outcomes_writes_calls_and_cost(screen: Screen, output: io.
         control_calls={"zoho.fields": 2},
     )
     screen.report("Report", Step(run, Cost(seconds=1.25, peak_rss_mib=99.7), minimum_calls=2))
+    assert not any(line.endswith(" ") for line in output.getvalue().splitlines())
     lines = [" ".join(line.split()) for line in output.getvalue().splitlines()]
     assert lines == [
         "",

@@ -7,7 +7,8 @@ import asyncio
 import gc
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from pydantic import ValidationError
 from starlette.types import ASGIApp
 
 from simulators import google, zoho
+from simulators.keeping import Keepable, KeptStateError, keep, take
 from simulators.server import serve, until_end_of
 
 
@@ -27,6 +29,7 @@ def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--zoho-port", type=int, default=0, help="port of the Zoho simulator; 0 takes a free one")
     parser.add_argument("--latency-scale", type=float, help="factor on the vendors' latencies; 0 answers at once")
     parser.add_argument("--settings", help='JSON, or @FILE: {"google": {...}, "zoho": {...}}')
+    parser.add_argument("--state", type=Path, metavar="DIR", help="keep the state there at the end, go on with it")
     parser.add_argument("--exit-with-parent", action="store_true", help="stop when standard input ends")
     return parser.parse_args(argv)
 
@@ -55,27 +58,40 @@ async def run(options: argparse.Namespace, settings: dict[str, dict[str, Any]]) 
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    apps: dict[str, ASGIApp] = {
-        "google": google.create_app(google.GoogleSettings.model_validate(settings["google"])),
-        "zoho": zoho.create_app(zoho.ZohoSettings.model_validate(settings["zoho"])),
-    }
+    google_app = google.create_app(google.GoogleSettings.model_validate(settings["google"]))
+    crm = zoho.ZohoSimulator(zoho.ZohoSettings.model_validate(settings["zoho"]))
+    apps: dict[str, ASGIApp] = {"google": google_app, "zoho": crm.app}
     ports = {"google": options.google_port, "zoho": options.zoho_port}
     watcher = asyncio.create_task(until_end_of(sys.stdin, stop)) if options.exit_with_parent else None
     try:
-        await serve(apps, ports, stop=stop)
+        with _kept_in(options.state, {"google": google_app.state.simulator, "zoho": crm}):
+            await serve(apps, ports, stop=stop)
     finally:
         if watcher is not None:
             watcher.cancel()
 
 
+@contextmanager
+def _kept_in(folder: Path | None, simulators: Mapping[str, Keepable]) -> Iterator[None]:
+    """The state is taken from `folder` before the block and put there after it, however that ends."""
+    if folder is None:
+        yield
+        return
+    take(folder, simulators)
+    try:
+        yield
+    finally:
+        keep(folder, simulators)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
-    """Start the simulators; 2 for a command line that cannot be followed, 1 for a taken port."""
+    """Start the simulators; 2 for a command line or a kept state that cannot be followed, 1 for a taken port."""
     options = arguments(argv)
     try:
         settings = settings_of(options)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(run(options, settings))
-    except (ValueError, ValidationError) as error:
+    except (KeptStateError, ValueError, ValidationError) as error:
         sys.stderr.write(f"simulators: {error}\n")
         return 2
     except OSError as error:

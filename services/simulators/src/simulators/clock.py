@@ -46,6 +46,10 @@ class SimClock:
         else:
             self._offset = now - datetime.now(UTC)
 
+    def follow(self, other: SimClock) -> None:
+        """Show the time that `other` shows now, and stand still if it does."""
+        self._offset, self._frozen_at = other._offset, other._frozen_at
+
     def freeze(self) -> None:
         """Hold the present instant until `run`, `advance` or `set`."""
         self._frozen_at = self.now()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -17,6 +18,7 @@ from standalone.accounts import UnansweredError, are_given
 from standalone.consent import ConsentError
 from standalone.customer import RefusedError
 from standalone.folder import FolderError, prepared
+from standalone.kept import is_kept
 from standalone.options import Options
 from standalone.ports import NoFreePortError
 from standalone.run import run
@@ -44,6 +46,7 @@ _TOLD: Final = (
 
 Contacts = Annotated[int, typer.Option(min=1, max=10_000, help="Contacts of the simulated CRM")]
 Folder = Annotated[Path, typer.Option(help="Where all files go")]
+Keep = Annotated[bool, typer.Option(envvar="KEEP", help="Go on with the state of the last start, where there is one")]
 Real = Annotated[bool, typer.Option(envvar="REAL", help="The simulators keep the vendors' quotas and latencies")]
 
 
@@ -53,22 +56,27 @@ def standalone() -> None:
 
 
 @app.command("run")
-def run_command(contacts: Contacts = 10_000, folder: Folder = Path(".run"), *, real: Real = False) -> None:
+def run_command(
+    contacts: Contacts = 10_000, folder: Folder = Path(".run"), *, real: Real = False, keep: Keep = False
+) -> None:
     """Perform a first and a later sync against simulated vendors, then serve until stopped."""
-    _start(_options(contacts, folder, real=real, serve=True))
+    _start(replace(_options(contacts, folder, keep=keep), real=real))
 
 
 @app.command("demo")
-def demo_command(contacts: Contacts = 10_000, folder: Folder = Path(".run"), *, real: Real = False) -> None:
+def demo_command(
+    contacts: Contacts = 10_000, folder: Folder = Path(".run"), *, real: Real = False, keep: Keep = False
+) -> None:
     """The same, and end after the reports."""
-    _start(_options(contacts, folder, real=real, serve=False))
+    _start(replace(_options(contacts, folder, keep=keep), real=real, serve=False))
 
 
-def _options(contacts: int, folder: Path, *, real: bool, serve: bool) -> Options:
+def _options(contacts: int, folder: Path, *, keep: bool) -> Options:
     """Real accounts have a folder of their own: what belongs to them outlives every start with simulators."""
     accounts = are_given(os.environ)
     place = (folder / "accounts" if accounts else folder / "simulated").resolve()
-    return Options(folder=place, contacts=contacts, real=real, serve=serve, accounts=accounts)
+    going_on = keep and not accounts and is_kept(place)
+    return Options(folder=place, contacts=contacts, accounts=accounts, keep=going_on)
 
 
 def _start(options: Options) -> None:
@@ -77,7 +85,7 @@ def _start(options: Options) -> None:
     screen = Screen(console if console.is_terminal else Console(highlight=False, width=_PLAIN_WIDTH))
     try:
         with (
-            prepared(options.folder, keep=options.accounts),
+            prepared(options.folder, keep=options.accounts or options.keep),
             asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
         ):
             ended_itself = runner.run(_until_stopped(options, screen))

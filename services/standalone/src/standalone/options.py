@@ -19,6 +19,8 @@ class Options:
     """Contacts among them that are edited on both sides, in the same field."""
     accounts: bool = False
     """Real accounts take the simulators' place; their state is kept from start to start."""
+    keep: bool = False
+    """Simulators, database and configuration go on with what the last start left."""
     real: bool = False
     """The simulators keep the vendors' quotas and latencies."""
     serve: bool = True

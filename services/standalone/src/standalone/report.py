@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import orjson
 
 from standalone.measure import Cost
-
-STEPS: Final = ("first", "later", "echo", "no_change")
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ import os
 import platform
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from importlib.metadata import version
 from random import SystemRandom
 from typing import Any, Final
@@ -18,13 +19,14 @@ from contactsync.telemetry.logs import configure_logging
 from standalone.accounts import Visit
 from standalone.customer import Customer
 from standalone.folder import encryption_keys
+from standalone.kept import Kept, read_kept
 from standalone.options import Options
 from standalone.ports import LOOPBACK, free_ports, is_free
-from standalone.report import write_report
+from standalone.report import Step, write_report
 from standalone.screen import Screen
 from standalone.stack import DATABASE_URL, Servers, ServiceSettings, servers, services
 from standalone.story import Story
-from standalone.vendors import OAuthClient, VendorUrls, furnish, simulated_vendors
+from standalone.vendors import OAuthClient, VendorUrls, furnish, kept_customer, simulated_vendors
 
 REPORT: Final = "demo-report.json"
 LOG: Final = "log.jsonl"
@@ -58,7 +60,10 @@ async def _with_simulators(options: Options, screen: Screen, stop: asyncio.Event
     port = _port()
     public_url = f"http://{LOOPBACK}:{port}"
     zoho, google = _clients(public_url)
-    async with _surroundings(options, zoho, google) as (backing, vendors):
+    kept = read_kept(options.folder) if options.keep else None
+    if kept is not None:
+        options = replace(options, contacts=kept.contacts)
+    async with _surroundings(options, kept, zoho, google) as (backing, vendors):
         settings = ServiceSettings.read(
             **_basics(options, backing),
             api_port=port,
@@ -66,15 +71,49 @@ async def _with_simulators(options: Options, screen: Screen, stop: asyncio.Event
             **_providers(vendors, zoho, google),
             **({} if options.real else _UNLIMITED),
         )
-        _banner(screen, options, [*_about(backing), *_about_vendors(options, vendors), ("config-api", public_url)])
+        _banner(
+            screen,
+            options,
+            [_about_state(options), *_about(backing), *_about_vendors(options, vendors), ("config-api", public_url)],
+        )
         async with services(settings), httpx2.AsyncClient() as client:
             customer = Customer(client, public_url)
-            story = Story(customer, await furnish(vendors, client), client, screen, options)
-            steps = await story.tell()
+            steps = await _story(options, kept, vendors, customer, client, screen)
             screen.summary(steps)
             write_report(options.folder.parent / REPORT, steps, _machine(options, backing))
             screen.say(f"\nFor machines: {options.folder.parent / REPORT}")
             await _serve(options, screen, public_url, stop, serving)
+
+
+async def _story(
+    options: Options,
+    kept: Kept | None,
+    urls: VendorUrls,
+    customer: Customer,
+    client: httpx2.AsyncClient,
+    screen: Screen,
+) -> Mapping[str, Step]:
+    """The demonstration, from its beginning or from where the last start left it; the steps by name."""
+    if kept is not None:
+        kept = kept.next_round()
+        # Written before the edits: a start that is interrupted among them has used them up.
+        kept.write(options.folder)
+        return await Story(customer, kept_customer(urls, client, kept), client, screen, options).go_on(kept)
+    vendors = await furnish(urls, client)
+    story = Story(customer, vendors, client, screen, options)
+    first = await story.begin()
+    kept = Kept(
+        zoho_port=urls.zoho_port,
+        google_port=urls.google_port,
+        zgid=vendors.crm.zgid,
+        view_name=vendors.crm.view_name,
+        sub=vendors.google.sub,
+        contacts=options.contacts,
+        config_id=first.run["configuration_id"],
+        first_run_id=first.run["id"],
+    )
+    kept.write(options.folder)
+    return {"first": first, **await story.go_on(kept)}
 
 
 def _basics(options: Options, backing: Servers) -> dict[str, Any]:
@@ -102,11 +141,11 @@ _UNLIMITED: Final = {"google_read_per_minute": 0, "google_write_per_minute": 0, 
 
 @asynccontextmanager
 async def _surroundings(
-    options: Options, zoho: OAuthClient, google: OAuthClient
+    options: Options, kept: Kept | None, zoho: OAuthClient, google: OAuthClient
 ) -> AsyncIterator[tuple[Servers, VendorUrls]]:
     """Servers and simulators, started side by side."""
     async with AsyncExitStack() as stack:
-        simulated = simulated_vendors(options.folder, zoho=zoho, google=google, real=options.real)
+        simulated = simulated_vendors(options.folder, zoho=zoho, google=google, real=options.real, kept=kept)
         vendors = asyncio.create_task(stack.enter_async_context(simulated), name="simulators")
         try:
             backing = await stack.enter_async_context(servers(options.folder, _without_database(os.environ)))
@@ -116,7 +155,7 @@ async def _surroundings(
 
 
 def _without_database(environ: Mapping[str, str]) -> Mapping[str, str]:
-    """Simulated accounts begin afresh at each start, so they never get a database that somebody gave."""
+    """Simulated accounts begin afresh or with their own data, so they never get a database that somebody gave."""
     return {name: value for name, value in environ.items() if name != DATABASE_URL}
 
 
@@ -161,6 +200,10 @@ def _banner(screen: Screen, options: Options, facts: list[tuple[str, str]]) -> N
 
 def _about(backing: Servers) -> list[tuple[str, str]]:
     return [("database", backing.about_database), ("queue", backing.about_queue)]
+
+
+def _about_state(options: Options) -> tuple[str, str]:
+    return ("state", "that of the last start" if options.keep else "new (KEEP=1 goes on with the last one)")
 
 
 def _about_vendors(options: Options, urls: VendorUrls) -> list[tuple[str, str]]:

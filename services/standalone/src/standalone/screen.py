@@ -58,7 +58,7 @@ class Screen:
         for name, value in facts:
             table.add_row(Text(f"  {name}", style="dim"), Text(value))
         self._console.print(Text(title, style="bold"))
-        self._console.print(table)
+        self._print(table)
         self._console.print()
 
     def did(self, text: str) -> None:
@@ -118,7 +118,7 @@ class Screen:
         table.add_row(f"{sum(run['control_calls'].values()):,}", "control calls: rights, metadata, tokens")
         if cost is not None:
             table.add_row(*cost)
-        self._console.print(table)
+        self._print(table)
 
     def summary(self, steps: Mapping[str, Step]) -> None:
         """All runs side by side."""
@@ -137,7 +137,17 @@ class Screen:
         for name, values in rows:
             table.add_row(Text(name, style="dim"), *values)
         self._console.print()
-        self._console.print(table)
+        self._print(table)
+
+    def _print(self, table: Table) -> None:
+        """A table; where nobody looks, without the blanks that fill its lines."""
+        if self._console.is_terminal:
+            self._console.print(table)
+            return
+        with self._console.capture() as captured:
+            self._console.print(table)
+        for line in captured.get().splitlines():
+            self._console.out(line.rstrip(), highlight=False)
 
 
 class _Pace:

@@ -12,6 +12,7 @@ import httpx2
 from standalone import minimum
 from standalone.consent import agree
 from standalone.customer import Customer, Json
+from standalone.kept import Kept
 from standalone.measure import measured
 from standalone.options import Options
 from standalone.report import Step
@@ -25,6 +26,9 @@ _LAST_EDITED_AGO: Final = timedelta(days=3)
 _EDITED_OVER: Final = timedelta(days=90)
 _BETWEEN_S: Final = 600
 """The vendors' clocks move by so much between the steps: past the 120 s by which later runs look back."""
+
+_PER_ROUND: Final = 1000
+_SERIALS: Final = 100_000
 
 
 class StoryError(RuntimeError):
@@ -55,18 +59,25 @@ class Story:
         self._options = options
         self._config_id = ""
 
-    async def tell(self) -> Mapping[str, Step]:
-        """The steps by name. Raises StoryError, RefusedError, ConsentError."""
+    async def begin(self) -> Step:
+        """Both accounts are connected, and a new configuration has run.
+
+        Raises StoryError, RefusedError, ConsentError.
+        """
         await self._connect()
-        first = await self._first()
-        conflicts = await self._edit(await self._pairs(first.run["id"]))
-        later = await self._later(conflicts)
+        return await self._first()
+
+    async def go_on(self, kept: Kept) -> Mapping[str, Step]:
+        """The steps after the first run, by name. Raises StoryError, RefusedError."""
+        self._config_id = kept.config_id
+        conflicts = await self._edit(await self._pairs(kept.first_run_id), kept.rounds)
+        later = await self._later(conflicts, kept)
         echo = await self._again("Once more: the run reads its own writes and knows them", self._echo_minimum())
         await self._vendors.advance(_BETWEEN_S)
         idle = await self._again(
             "And again: nothing has changed", minimum.later_run(changed_in_crm=0, changed_on_google=0)
         )
-        return {"first": first, "later": later, "echo": echo, "no_change": idle}
+        return {"later": later, "echo": echo, "no_change": idle}
 
     # --- the first run ---
 
@@ -103,7 +114,6 @@ class Story:
                     "frequency": "manual",
                 }
             )
-            self._config_id = saved["id"]
             run = await self._ended(saved["run_id"])
         count = self._options.contacts
         step = Step(run, cost, minimum.first_run(in_view=count, in_account=0, created_on_google=count))
@@ -122,29 +132,30 @@ class Story:
                 break
         return pairs
 
-    async def _edit(self, pairs: list[tuple[str, str]]) -> int:
-        """Edits on both sides; how many contacts got two different titles."""
+    async def _edit(self, pairs: list[tuple[str, str]], rounds: int) -> int:
+        """Edits on both sides, other ones in each round; how many contacts got two different titles."""
         edits, shared = self._options.edits, self._options.shared_edits
         self._screen.heading("Days later, both sides have been edited")
         await self._vendors.advance(_BETWEEN_S)
         in_crm, on_google = pairs[:edits], pairs[edits - shared :]
         await self._vendors.crm.edit(
-            {record_id: _crm_edit(n, edits - shared) for n, (record_id, _) in enumerate(in_crm)}
+            {record_id: _crm_edit(n, edits - shared, rounds) for n, (record_id, _) in enumerate(in_crm)}
         )
         people = await self._vendors.google.people([name for _, name in on_google])
         await self._vendors.google.edit(
-            {name: _google_edit(n, shared, people[name]) for n, (_, name) in enumerate(on_google)}
+            {name: _google_edit(n, shared, people[name], rounds) for n, (_, name) in enumerate(on_google)}
         )
         await self._vendors.advance(_BETWEEN_S)
         self._screen.did(f"{len(in_crm)} contacts edited in the CRM, {len(on_google)} on the phone")
         self._screen.did(f"{shared} of them got a different title on each side: the CRM is to win")
         return shared
 
-    async def _later(self, conflicts: int) -> Step:
+    async def _later(self, conflicts: int, kept: Kept) -> Step:
         own = self._options.edits - conflicts
         fewest = minimum.later_run(
             changed_in_crm=self._options.edits,
-            changed_on_google=self._options.contacts,  # all that the first run has made, the edited ones among them
+            # After the first run all that it has made, the edited ones among them.
+            changed_on_google=self._options.contacts if kept.rounds == 1 else self._options.edits,
             news_from_crm=True,
             updated_in_crm=own,
             updated_on_google=own + conflicts,
@@ -182,30 +193,37 @@ class Story:
         return run
 
 
-def _crm_edit(number: int, own: int) -> dict[str, Any]:
+def _serial(number: int, rounds: int) -> int:
+    """What makes a value another one in each round; in six digits, so that it fits into a phone number."""
+    return (number + _PER_ROUND * (rounds - 1)) % _SERIALS
+
+
+def _crm_edit(number: int, own: int, rounds: int) -> dict[str, Any]:
     """What a colleague changes; the last ones are the contacts that the phone's owner edits too."""
+    serial = _serial(number, rounds)
     if number >= own:
-        return {"Title": f"Head of Sales {number}"}
+        return {"Title": f"Head of Sales {serial}"}
     edits: list[dict[str, Any]] = [
-        {"Title": f"Engineer {number}"},
-        {"Mobile": f"+44 7700 {900000 + number:06d}"},
-        {"Department": f"Department {number}"},
+        {"Title": f"Engineer {serial}"},
+        {"Mobile": f"+44 7700 {900000 + serial:06d}"},
+        {"Department": f"Department {serial}"},
     ]
     return edits[number % len(edits)]
 
 
-def _google_edit(number: int, shared: int, person: Json) -> dict[str, Any]:
+def _google_edit(number: int, shared: int, person: Json, rounds: int) -> dict[str, Any]:
     """What the phone's owner changes: an entry of a list stays beside its neighbours."""
+    serial = _serial(number, rounds)
     if number < shared or number % 2:
         organizations = person.get("organizations") or [{}]
         return {
             "organizations": [
-                _typed(organizations[0]) | {"title": f"Director {number}"},
+                _typed(organizations[0]) | {"title": f"Director {serial}"},
                 *map(_typed, organizations[1:]),
             ]
         }
     phones = [_typed(phone) for phone in person.get("phoneNumbers", []) if phone.get("type") != "mobile"]
-    return {"phoneNumbers": [{"value": f"+44 7700 {800000 + number:06d}", "type": "mobile"}, *phones]}
+    return {"phoneNumbers": [{"value": f"+44 7700 {800000 + serial:06d}", "type": "mobile"}, *phones]}
 
 
 def _typed(entry: Json) -> Json:

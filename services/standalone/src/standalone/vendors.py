@@ -13,18 +13,25 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from random import SystemRandom
 from typing import Any, Final, TypeAlias
 
 import httpx2
 import orjson
 
-from standalone.servers import RunningServer, ServerCommand, supervised
+from standalone.kept import Kept, KeptStateError
+from standalone.ports import LOOPBACK, free_ports, is_free
+from standalone.servers import RunningServer, ServerCommand, ServerStartError, supervised
 
 Json: TypeAlias = dict[str, Any]
 
 _START_WITHIN_S: Final = 60
 _POLL_S: Final = 0.02
-_GRACE_S: Final = 5.0
+_GRACE_S: Final = 20.0
+"""Time to write the state into a file."""
+_START_ATTEMPTS: Final = 3  # another process may take a port between probe and start
+_LOG: Final = "simulators.log"
+_STATE: Final = "simulators.state"
 _CALL_WITHIN_S: Final = 120.0
 MY_CONTACTS: Final = "contactGroups/myContacts"
 
@@ -46,43 +53,85 @@ class OAuthClient:
 class VendorUrls:
     """Where the simulated vendors listen."""
 
-    zoho: str
-    google: str
+    zoho_port: int
+    google_port: int
+
+    @property
+    def zoho(self) -> str:
+        """Base URL of the CRM and its accounts server."""
+        return f"http://{LOOPBACK}:{self.zoho_port}"
+
+    @property
+    def google(self) -> str:
+        """Base URL of Google."""
+        return f"http://{LOOPBACK}:{self.google_port}"
 
 
 @asynccontextmanager
 async def simulated_vendors(
-    folder: Path, *, zoho: OAuthClient, google: OAuthClient, real: bool
+    folder: Path, *, zoho: OAuthClient, google: OAuthClient, real: bool, kept: Kept | None
 ) -> AsyncIterator[VendorUrls]:
     """Both simulators, until the end of the block; `real` keeps the vendors' quotas and latencies.
 
-    Raises ServerStartError when they end while they start.
+    Their state goes into `folder` at the end. With `kept` they go on with the one that is there, on the same ports.
+
+    Raises ServerStartError when they end while they start, KeptStateError when they cannot go on.
     """
     behaviour: Json = {"quotas_enabled": real, "latency_scale": 1.0 if real else 0.0}
     settings = {
         "zoho": {**behaviour, "clients": zoho.registered()},
         "google": {**behaviour, "clients": google.registered()},
     }
-    log = folder / "simulators.log"
-    command = ServerCommand(
-        arguments=[sys.executable, "-m", "simulators", "--settings", orjson.dumps(settings).decode()],
+    for attempt in range(1, _START_ATTEMPTS + 1):
+        urls = _free_urls() if kept is None else _kept_urls(kept, folder)
+        async with supervised(_command(folder, settings, urls)) as server:
+            try:
+                await _listening(server, folder / _LOG)
+            except ServerStartError as error:
+                if kept is not None:
+                    raise KeptStateError(str(error)) from error
+                if attempt == _START_ATTEMPTS:
+                    raise
+                continue
+            yield urls
+            return
+
+
+def _free_urls() -> VendorUrls:
+    return VendorUrls(*free_ports(2, SystemRandom()))
+
+
+def _kept_urls(kept: Kept, folder: Path) -> VendorUrls:
+    """The addresses of the last start, which the database holds. Raises KeptStateError when they cannot be had."""
+    if not (folder / _STATE).exists():
+        raise KeptStateError("the simulators were killed, and their last state is lost")
+    for port in (kept.zoho_port, kept.google_port):
+        if not is_free(port):
+            raise KeptStateError(f"port {port}, on which the last state has a simulator, is taken")
+    return VendorUrls(kept.zoho_port, kept.google_port)
+
+
+def _command(folder: Path, settings: Json, urls: VendorUrls) -> ServerCommand:
+    ports = ["--zoho-port", str(urls.zoho_port), "--google-port", str(urls.google_port)]
+    given = ["--settings", orjson.dumps(settings).decode(), "--state", str(folder)]
+    return ServerCommand(
+        arguments=[sys.executable, "-m", "simulators", *ports, *given],
         environment=os.environ,
         folder=folder,
-        log=log,
+        log=folder / _LOG,
         stop_signal="SIGTERM",
         grace_s=_GRACE_S,
     )
-    async with supervised(command) as server:
-        yield await _urls(server, log)
 
 
-async def _urls(server: RunningServer, log: Path) -> VendorUrls:
-    """What the process prints once it listens: one line of JSON."""
+async def _listening(server: RunningServer, log: Path) -> None:
+    """Return when the process has printed its line of JSON, which it does once it listens."""
     async with asyncio.timeout(_START_WITHIN_S):
-        while not (printed := log.read_bytes()).endswith(b"\n"):
+        while True:
             server.check_alive()
+            if log.read_bytes().endswith(b"}\n"):
+                return
             await asyncio.sleep(_POLL_S)
-    return VendorUrls(**orjson.loads(printed.splitlines()[-1]))
 
 
 class Control:
@@ -165,6 +214,12 @@ class Vendors:
         """Move both vendors' clocks; the product's stays."""
         await self.crm.control.advance(seconds)
         await self.google.control.advance(seconds)
+
+
+def kept_customer(urls: VendorUrls, client: httpx2.AsyncClient, kept: Kept) -> Vendors:
+    """The customer of both whom an earlier start made."""
+    crm, google = Control(urls.zoho, client), Control(urls.google, client)
+    return Vendors(CrmOffice(crm, kept.zgid, kept.view_name), GoogleAccount(google, kept.sub))
 
 
 async def furnish(urls: VendorUrls, client: httpx2.AsyncClient) -> Vendors:

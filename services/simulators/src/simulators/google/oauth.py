@@ -25,6 +25,7 @@ from simulators.google.authorization import (
     KNOWN_SCOPES,
     SIGN_IN_SCOPES,
     AccessToken,
+    Authorization,
     AuthorizationRequest,
     Issued,
     OAuthError,
@@ -43,9 +44,12 @@ class OAuthEndpoints:
 
     def __init__(self, simulator: GoogleSimulator) -> None:
         self._sim = simulator
-        self._auth = simulator.authorization
         self._waiting: dict[str, AuthorizationRequest] = {}
         self._key: RSAKey | None = None
+
+    @property
+    def _auth(self) -> Authorization:
+        return self._sim.authorization
 
     def routes(self) -> list[Route]:
         """Their routes."""

@@ -81,6 +81,14 @@ class GoogleSimulator:
         self.bench.faults.clear()
         self.bench.log.reset()
 
+    def kept(self) -> object:
+        """What outlives the process, as one graph of objects."""
+        return self.mint, self.books, self.listings, self.group_listings, self.quotas, self.authorization
+
+    def restore(self, kept: Any) -> None:  # noqa: ANN401  what `kept` gave
+        """Go on with what another process kept, under the settings of this one."""
+        self.mint, self.books, self.listings, self.group_listings, self.quotas, self.authorization = kept
+
     def state(self) -> dict[str, Any]:
         """Everything, true state and not what listings show."""
         return {

@@ -7,7 +7,7 @@ domain of the European one, `http://HOST` those of `us`.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Final
+from typing import Any, Final
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -47,6 +47,15 @@ class ZohoSimulator:
         self.gate.world = self.world
         self.bench.faults.clear()
         self.bench.log.reset()
+
+    def kept(self) -> object:
+        """What outlives the process, as one graph of objects."""
+        return self.world
+
+    def restore(self, kept: Any) -> None:  # noqa: ANN401  what `kept` gave
+        """Go on with what another process kept, under the settings of this one."""
+        self.world = self.gate.world = kept
+        self.world.apply_settings()
 
     def state(self) -> object:
         """Everything that the simulator holds, as JSON values."""

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
-from itertools import count
 from typing import Any, Final, Literal
 
 from simulators.zoho.criteria import Compiler, getter
@@ -141,16 +140,17 @@ class Organisation:
     usage: Usage = field(default_factory=Usage)
     workflow_starts: int = 0
     cadence_starts: int = 0
-    _ids: Iterator[int] = field(default_factory=count)
+    _next_id: int = 0
     _answers: OrderedDict[Hashable, list[Record]] = field(default_factory=OrderedDict)
 
     def new_id(self) -> str:
         """The next 19-digit id of this organisation; later ones are greater."""
-        return str(next(self._ids))
+        new, self._next_id = self._next_id, self._next_id + 1
+        return str(new)
 
     def start_ids(self, at: int) -> None:
         """Let ids begin there; called once, when the organisation is made."""
-        self._ids = count(at)
+        self._next_id = at
 
     def profile_of(self, user: User) -> Profile:
         """The rights of that user."""

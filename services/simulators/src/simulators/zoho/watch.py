@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, Final
 from urllib.parse import parse_qsl, urlsplit
 
@@ -103,6 +103,15 @@ class Channels:
         task = asyncio.get_running_loop().create_task(self._deliver(batch), name="zoho callbacks")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """All but the deliveries under way, which end with the process."""
+        kept = {one.name: getattr(self, one.name) for one in fields(self)}
+        return kept | {"_tasks": set()}
+
+    def __setstate__(self, kept: dict[str, Any]) -> None:
+        for name, value in kept.items():
+            setattr(self, name, value)
 
     async def idle(self) -> None:
         """Return once nothing is under way any more."""

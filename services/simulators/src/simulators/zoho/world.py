@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from itertools import count
 from typing import Final
 
 from simulators.bench import Bench
@@ -43,7 +41,7 @@ class World:
     page_tokens: PageTokens = field(default_factory=PageTokens)
     channels: Channels = field(default_factory=Channels)
     bulk: BulkJobs = field(default_factory=BulkJobs)
-    _org_numbers: Iterable[int] = field(default_factory=lambda: count(_FIRST_ORG))
+    _next_org: int = _FIRST_ORG
 
     @classmethod
     def empty(cls, bench: Bench[ZohoSettings]) -> World:
@@ -64,7 +62,7 @@ class World:
 
     def found(self, name: str, data_centre: str, license_: License) -> Organisation:
         """A new organisation with the standard fields, profiles, role and views, without users."""
-        number = next(iter(self._org_numbers))
+        number, self._next_org = self._next_org, self._next_org + 1
         org = Organisation(id="", zgid=f"8{number * 11}"[:9], name=name, data_centre=data_centre, license=license_)
         org.start_ids(number * _IDS_OF_AN_ORG + 1)
         org.id = org.new_id()

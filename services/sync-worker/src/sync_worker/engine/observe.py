@@ -271,7 +271,9 @@ class _CrmReader:
             self._asked = True
         async with session.transaction() as tx:
             session.update(sync=self._answered(session.run.sync))
-            listing = self._advance(listing, page=page.next_page, then="done", seen=0, server_time=page.server_time)
+            listing = self._advance(
+                listing, page=page.next_page, then="done", seen=len(page.records), server_time=page.server_time
+            )
             await self._absorb(
                 tx, [self._placed(record) if record.remote_id in news else record for record in page.records]
             )
