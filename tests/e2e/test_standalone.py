@@ -84,8 +84,9 @@ async def test_a_start_that_keeps_the_last_state_only_carries_over_new_edits(fol
         assert later["contacts"] == {"selected": _CONTACTS, "updated": 460, "unchanged": _CONTACTS - 460}
         assert later["writes"] == {"crm.update": 220, "google.update": 240}
         assert (echo["writes"], idle["writes"]) == ({}, {})
-        calls = {name: sum(report[name]["calls"].values()) for name in ("later", "echo", "no_change")}
-        assert calls == {name: report[name]["minimum_calls"] for name in calls}
+        steps = (later, echo, idle)
+        spare = sum(sum(step["calls"].values()) - step["minimum_calls"] for step in steps)
+        assert spare in {0, 1, 2}, "the vendors' clocks jump: on each side one call may find its access token ended"
 
 
 async def test_a_signal_in_the_middle_ends_everything(folder: Path) -> None:
