@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from pathlib import Path
+from random import SystemRandom
 from typing import Any
 
 import httpx2
@@ -14,6 +15,7 @@ import orjson
 import psutil
 import pytest
 
+from standalone.ports import free_ports
 from tests.support.waiting import wait_until
 
 pytestmark = [pytest.mark.process, pytest.mark.timeout(240)]
@@ -23,6 +25,8 @@ _CONTACTS = 500
 
 async def _started(command: str, folder: Path, *more: str) -> asyncio.subprocess.Process:
     given = {name: value for name, value in os.environ.items() if not name.startswith("CONTACTSYNC_")}
+    # Starts side by side would both find the usual port free.
+    given["CONTACTSYNC_API_PORT"] = str(free_ports(1, SystemRandom())[0])
     arguments = [command, "--contacts", str(_CONTACTS), "--folder", str(folder), *more]
     with (folder.parent / "output").open("wb") as output:
         return await asyncio.create_subprocess_exec(
