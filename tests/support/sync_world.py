@@ -57,6 +57,10 @@ class FixedTokens:
         """The same grant under another connection."""
         self._tokens[new] = self._tokens[old]
 
+    def issue(self, connection_id: ConnectionId, book: GoogleBook | CrmBook) -> None:
+        """A grant for another account."""
+        self._tokens[connection_id] = book
+
     async def token(self, connection_id: ConnectionId, *, stale: str | None = None) -> AccessToken:
         """The token and the address to use it at."""
         book = self._tokens[connection_id]
@@ -110,6 +114,20 @@ class SyncWorld:
         self._tokens.hand_on(old.crm_connection_id, self.settings.crm_connection_id)
         self._tokens.hand_on(old.google_connection_id, self.settings.google_connection_id)
         await self.books.put(self.settings)
+
+    async def add_colleague(self, book: GoogleBook) -> RunSettings:
+        """The configuration of another user of the organisation, who keeps this Google account."""
+        settings = replace(
+            self.settings,
+            config_id=ConfigId(uuid4()),
+            owner_id=UserId(uuid4()),
+            google_connection_id=ConnectionId(uuid4()),
+            account=AccountKey(uuid4().bytes),
+            group_id=GroupId(book.group),
+        )
+        self._tokens.issue(settings.google_connection_id, book)
+        await self.books.put(settings)
+        return settings
 
     @property
     def config(self) -> ConfigId:

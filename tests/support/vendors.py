@@ -247,12 +247,13 @@ async def furnish(
 ) -> Vendors:
     """One account and one organisation, with tokens, in simulators that run already."""
     return Vendors(
-        await _google_book(Control(google_url, client)), await _crm_book(Control(zoho_url, client), view_criteria)
+        await google_book(Control(google_url, client)), await _crm_book(Control(zoho_url, client), view_criteria)
     )
 
 
-async def _google_book(control: Control) -> GoogleBook:
-    account = await control.call("POST", "/accounts", {"email": "ada@example.com", "region": "GB"})
+async def google_book(control: Control, email: str = "ada@example.com") -> GoogleBook:
+    """A new account with one empty group."""
+    account = await control.call("POST", "/accounts", {"email": email, "region": "GB"})
     group = await control.call("POST", f"/accounts/{account['sub']}/groups", {"name": "Customers"})
     book = GoogleBook(control, account["sub"], group["resourceName"])
     await book.renew_token()

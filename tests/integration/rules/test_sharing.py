@@ -6,8 +6,11 @@ from dataclasses import replace
 from uuid import uuid4
 
 from contactsync.domain.ids import ConfigId, GroupId
+from contactsync.domain.link import PairState
+from contactsync.ports.state import RunMode
 from tests.integration.rules.stories import DAYS_AGO, book_sizes, job, person, record, titles, writes
 from tests.support.sync_world import SyncWorld, sync_world
+from tests.support.vendors import google_book
 
 
 async def second_configuration(world: SyncWorld) -> str:
@@ -73,3 +76,31 @@ async def test_edits_cross_once_whichever_configuration_runs_first() -> None:
                 await world.pass_time(seconds=2)
             assert written == 1
             assert await titles(world, records[0], people[0]) == (f"title {number}",) * 2
+
+
+async def test_a_person_of_two_users_is_made_once_in_the_crm_though_both_are_about_to() -> None:
+    """The first one's create got no answer and is sent again later; meanwhile the second one finds nobody there."""
+    async with sync_world() as world:
+        mine, theirs = world.vendors.google, await google_book(world.vendors.google.control, "charles@example.com")
+        first, second = world.settings, await world.add_colleague(theirs)
+        for book in (mine, theirs):
+            await book.add([person(0)])
+        await world.vendors.crm.control.fault("contacts.insert", "cut_before", times=1)
+        now = world.clock.now()
+        asked = await world.books.requests.request(first.organisation_id, first.config_id, RunMode.SYNC, "user", now)
+        await world.work_due()
+        assert (await world.books.run_row(first, asked.run_id)).reason == "outcome_unknown"
+
+        world.settings = second
+        meanwhile = await world.sync()
+
+        assert (writes(meanwhile), meanwhile.counts["waiting"]) == ({}, 1)
+        assert await world.vendors.crm.records() == []
+        world.settings = first
+        assert writes(await world.until_ended(asked.run_id)) == {"crm.create": 1}
+        await world.pass_time(minutes=20)
+        world.settings = second
+        assert not writes(await world.sync())
+        (link,) = await world.links()
+        (made,) = await world.vendors.crm.records()
+        assert (link.state, link.crm.remote_id) == (PairState.LINKED, made["id"])
