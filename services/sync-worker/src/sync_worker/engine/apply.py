@@ -319,9 +319,6 @@ class Sender:
 
     def _confirmed(self, operation: Operation, work: PairWork, effect: Effect, answer: Written) -> Effect:
         session = self._session
-        if operation == (Side.GOOGLE, EffectKind.CREATE):
-            sync = session.run.sync
-            session.update(sync=replace(sync, google_people=sync.google_people + 1))
         work.link = confirm(
             work.link,
             work.todo.pop(operation),
@@ -388,9 +385,12 @@ class Sender:
                 await self._hold(tx, tired, reason)
 
     def _count(self, operation: Operation, amount: int) -> None:
+        session, (side, kind) = self._session, operation
         if amount:
-            side, kind = operation
-            self._session.add_counts(Counter({f"writes.{side}.{kind}": amount}))
+            session.add_counts(Counter({f"writes.{side}.{kind}": amount}))
+        if operation == (Side.GOOGLE, EffectKind.CREATE):
+            sync = session.run.sync
+            session.update(sync=replace(sync, google_people=sync.google_people + amount))
 
 
 def _creates(operation: Operation, works: Sequence[PairWork]) -> list[CreateRequest]:

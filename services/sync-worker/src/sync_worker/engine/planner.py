@@ -188,7 +188,7 @@ class Planner:
         rows: list[RunContact] = []
         works: list[PairWork] = []
         promised: set[LinkId] = set()
-        taken = 0
+        taken, room = 0, self._room()
         for link, decision in decisions:
             if _deletes(decision):
                 self.deletes += 1
@@ -198,7 +198,8 @@ class Planner:
                 self._exhausted = True
                 break
             work = PairWork.of(decision)
-            if work.stage == _CREATE_PERSON and not self._has_room(works):
+            room -= work.stage == _CREATE_PERSON
+            if room < 0:
                 self._closed[_CREATE_PERSON] = Reason.GOOGLE_ACCOUNT_FULL
             if work.stage is None or work.stage in self._closed:
                 taken += counts and work.stage is None and decision.outcome is not Outcome.WAITING
@@ -213,14 +214,14 @@ class Planner:
         for work in works:
             self._put(work)
 
-    def _has_room(self, works: Sequence[PairWork]) -> bool:
-        """Whether the account holds one contact more than it has and those that are queued, in hand, or in `works`.
+    def _room(self) -> int:
+        """How many people the Google account can hold beside those that it has, and those queued or in hand.
 
         Its Trash counts too and is not shown, so Google may refuse earlier: then the rest is held as well.
         """
-        people = self._session.run.sync.google_people
-        coming = chain(self._queues[_CREATE_PERSON], self._hands[Side.GOOGLE], works)
-        return people + sum(work.stage == _CREATE_PERSON for work in coming) < self._session.settings.account_holds
+        coming = chain(self._queues[_CREATE_PERSON], self._hands[Side.GOOGLE])
+        people = self._session.run.sync.google_people + sum(work.stage == _CREATE_PERSON for work in coming)
+        return self._session.settings.account_holds - people
 
     async def _store(self, matched: Matched, stored: Sequence[Link], rows: list[RunContact], taken: int) -> None:
         session = self._session
