@@ -298,6 +298,13 @@ class SqlWorld:
                 )
             await self._put_config(connection, settings, active=active, next_due=next_due)
 
+    async def hourly(self, settings: RunSettings) -> None:
+        """Let the configuration run by itself, and not by hand alone."""
+        async with self.database.tenant(settings.organisation_id) as connection:
+            await connection.execute(
+                "UPDATE sync_configs SET frequency = '1h' WHERE config_id = $1", settings.config_id
+            )
+
     async def _put_config(
         self,
         connection: Connection,

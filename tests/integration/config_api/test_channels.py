@@ -52,12 +52,14 @@ class Desk:
     crm: CrmBook
     config: RunSettings = field(default_factory=some_settings)
 
-    async def keeper(self, address: str) -> ChannelKeeper:
+    async def keeper(self, address: str, *, by_hand: bool = False) -> ChannelKeeper:
         """The keeper of an application that is served there; the configuration is active."""
         tokens = FixedTokens(self.books.clock, {self.config.crm_connection_id: self.crm})
         settings = self.resources.settings.model_copy(update={"public_url": HttpUrl(address)})
         foundation = self.resources.foundation
         await self.books.put(self.config)
+        if not by_hand:
+            await self.books.hourly(self.config)
         return (await webhooks_on(foundation, settings, self.resources.requests, tokens)).keeper
 
     async def channels(self) -> list[dict[str, Any]]:
@@ -118,6 +120,11 @@ async def test_a_channel_is_renewed_before_its_end_and_opened_anew_after_it(desk
     await (await desk.keeper("http://127.0.0.1:1")).look()
     (anew,) = await desk.channels()
     assert (anew["channel_id"], anew["token"] == opened["token"]) == (opened["channel_id"], False)
+
+
+async def test_a_configuration_that_is_run_by_hand_alone_has_no_channel(desk: Desk) -> None:
+    await (await desk.keeper("http://127.0.0.1:1", by_hand=True)).look()
+    assert await desk.channels() == []
 
 
 async def test_a_channel_goes_with_its_configuration(desk: Desk) -> None:

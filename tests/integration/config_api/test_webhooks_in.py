@@ -45,6 +45,7 @@ class Crm:
         made = [base, *(replace(base, config_id=ConfigId(uuid4()), group_id=GroupId(f"g{n}")) for n in range(1, count))]
         for settings in made:
             await self.books.put(settings)
+            await self.books.hourly(settings)
         return made
 
     async def channel(self, settings: RunSettings) -> Channel:

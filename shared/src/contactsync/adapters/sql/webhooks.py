@@ -27,7 +27,8 @@ _OWNER: Final = "SELECT organisation_id FROM webhook_channels WHERE channel_id =
 _FIND: Final = f"SELECT {_COLUMNS} FROM webhook_channels WHERE channel_id = $1"  # noqa: S608  our own columns
 _CONFIGS: Final = """
 SELECT config_id, account_key FROM sync_configs
-WHERE organisation_id = $1 AND crm_connection_id = $2 AND status = 'active' ORDER BY config_id
+WHERE organisation_id = $1 AND crm_connection_id = $2 AND status = 'active' AND frequency <> 'manual'
+ORDER BY config_id
 """
 _NEWS: Final = """
 SELECT EXISTS (
@@ -44,7 +45,7 @@ SELECT EXISTS (
 _DUE: Final = f"""
 SELECT DISTINCT c.organisation_id, c.crm_connection_id FROM sync_configs c
 LEFT JOIN webhook_channels w ON w.organisation_id = c.organisation_id AND w.connection_id = c.crm_connection_id
-WHERE c.status = 'active'
+WHERE c.status = 'active' AND c.frequency <> 'manual'
   AND (w.channel_id IS NULL OR (w.expires_at < $2 AND w.tried_at < $1::timestamptz - {_TAKEN_FOR}))
 LIMIT $3
 """  # noqa: S608  our own interval
@@ -52,6 +53,7 @@ _IDLE: Final = """
 SELECT w.organisation_id, w.channel_id FROM webhook_channels w WHERE NOT EXISTS (
     SELECT FROM sync_configs c
     WHERE c.organisation_id = w.organisation_id AND c.crm_connection_id = w.connection_id AND c.status = 'active'
+      AND c.frequency <> 'manual'
 ) LIMIT $1
 """
 _BEGIN: Final = f"""
