@@ -5,6 +5,7 @@ Node comes from a hashed wheel, npm's packages by name and integrity from `packa
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import subprocess
@@ -27,15 +28,22 @@ def toolbox() -> Path:
     """A folder with the locked packages in its `node_modules`; installed once for each lock."""
     digest = sha256(b"".join((CLIENT / name).read_bytes() for name in _LOCKED)).hexdigest()[:16]
     folder = _ROOT / ".cache/typescript" / digest
+    folder.mkdir(parents=True, exist_ok=True)
+    # One installs at a time: npm begins by deleting what another one is putting there.
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        _install(folder)
+    return folder
+
+
+def _install(folder: Path) -> None:
     if not (folder / "installed").exists():
-        folder.mkdir(parents=True, exist_ok=True)
         for name in _LOCKED:
             shutil.copy(CLIENT / name, folder)
         # Nothing of a package is run when it is installed.
         quiet = ("--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier", "--loglevel=error")
         node(_NPM, "ci", *quiet, "--cache", _ROOT / ".cache/npm", folder=folder)
         (folder / "installed").touch()
-    return folder
 
 
 def node(script: Path, *arguments: str | Path, folder: Path) -> str:
