@@ -290,6 +290,16 @@ class RunContract:
             await worker.start()
             assert (worker.run.first, worker.run.limit, worker.run.sync) == (False, LIMITS.incremental, sync)
 
+    @pytest.mark.parametrize("state", [state for state in RunState if not state.open and state is not RunState.PLANNED])
+    @pytest.mark.parametrize("side", Side)
+    async def test_a_doubted_listing_is_remembered_whatever_becomes_of_its_run(
+        self, world: World, state: RunState, side: Side
+    ) -> None:
+        async with working(world) as worker:
+            await end(worker, state, sync=replace(worker.run.sync, **{f"{side}_doubted": 0}))
+            await worker.start()
+            assert [worker.run.sync.doubted(one) for one in (side, side.other)] == [0, None]
+
     @pytest.mark.parametrize("state", [RunState.FAILED, RunState.CANCELLED])
     async def test_repeats_of_a_first_run_that_came_to_nothing_share_its_limit(
         self, world: World, state: RunState

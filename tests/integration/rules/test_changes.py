@@ -6,7 +6,6 @@ import pytest
 
 from contactsync.domain.link import PairState
 from contactsync.domain.policy import DeletePolicy, Direction
-from contactsync.ports.state import RunMode
 from tests.integration.rules.stories import book_sizes, job, quiet, settled, titles, writes
 from tests.support.sync_world import sync_world
 
@@ -50,38 +49,3 @@ async def test_a_changed_direction_reads_in_full_and_writes_only_where_it_may(di
         to_google, to_crm = direction is not Direction.GOOGLE_TO_CRM, direction is not Direction.CRM_TO_GOOGLE
         assert await titles(world, records[0], people[0]) == ("here", "here" if to_google else "Analyst")
         assert await titles(world, records[1], people[1]) == ("there" if to_crm else "Analyst", "there")
-
-
-async def test_a_book_that_shrank_by_more_than_a_fifth_deletes_nobody_at_once() -> None:
-    async with sync_world(deletions=DeletePolicy.PROPAGATE) as world:
-        _, people = await settled(world, 16)
-        await world.vendors.google.delete(*people[:4])
-
-        first = await world.sync(mode=RunMode.FULL)
-
-        assert not writes(first)
-        assert len(await world.vendors.crm.records()) == 16
-
-
-async def test_a_short_listing_that_a_second_one_confirms_gives_the_right_to_delete_back() -> None:
-    async with sync_world(deletions=DeletePolicy.PROPAGATE) as world:
-        records, people = await settled(world, 16)
-        await world.vendors.google.delete(*people[:4])
-        await world.sync(mode=RunMode.FULL)
-
-        second = await world.sync(mode=RunMode.FULL)
-
-        assert writes(second) == {"crm.delete": 4}
-        assert {one["id"] for one in await world.vendors.crm.records()} == set(records[4:])
-
-
-async def test_a_listing_cut_short_and_then_whole_again_deletes_nobody() -> None:
-    async with sync_world(deletions=DeletePolicy.PROPAGATE) as world:
-        await settled(world, 16)
-        await world.vendors.google.control.fault("people.connections.list", "short_listing", keep=0.5, times=1)
-
-        for _ in range(2):
-            assert not writes(await world.sync(mode=RunMode.FULL))
-
-        assert await book_sizes(world) == (16, 16)
-        assert {link.state for link in await world.links()} == {PairState.LINKED}

@@ -60,6 +60,6 @@ class Policy:
     crm_automation: bool = False
     """Whether CRM workflows run on our writes; always false on a first run."""
     deletes_allowed: bool = True
-    """False in a run that reads in full after a change of settings, an expired token or a shrunken listing."""
+    """False in a run that reads in full after a change of settings or an expired token; while a listing is doubted."""
     version: int = 1
     """The configuration's version that this run began with."""

@@ -142,14 +142,9 @@ class Listing:
     next_token: str | None = None
     """Google: the sync token of the last page. CRM: the next watermark, RFC 3339."""
     expected: int | None = None
-    """Contacts in scope at the last complete full listing."""
+    """Contacts in scope at the last full listing that was believed."""
     why: str = ""
-    """Why it is a full one: `first`, `settings`, `daily`, `asked`, `token_expired`, `view_refused`."""
-
-    @property
-    def shrunk(self) -> bool:
-        """A full listing more than a fifth shorter than the last proves no delete."""
-        return self.full and self.expected is not None and self.seen * 5 < self.expected * 4
+    """Why it is a full one: `first`, `settings`, `daily`, `asked`, `doubted`, `token_expired`, `view_refused`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,7 +156,13 @@ class SyncState:
     """Start of the last complete full listing of the account (a sync token lives seven days from it)."""
     google_listing: int = 0
     google_count: int = 0
-    """Members of the group at the last complete full listing."""
+    """Members of the group at the last full listing that was believed."""
+    google_doubted: int | None = None
+    """Members that a complete full listing showed which was too short to be believed; None: the last one was believed.
+
+    While it is set, the configuration has no right to delete, whatever happens between: only a full listing that agrees
+    with this number, or is back at the old size, ends it.
+    """
     google_people: int = 0
     """At least so many contacts are in the account: those of the last complete full listing and those made since.
 
@@ -171,10 +172,16 @@ class SyncState:
     crm_full_at: datetime | None = None
     crm_listing: int = 0
     crm_count: int = 0
+    crm_doubted: int | None = None
+    """The same of the view."""
     view_question: bool | None = None
     """Whether the CRM answers COQL questions for a view; None: not asked yet."""
     read_version: int = 0
     """The configuration version for which both sides were last read in full."""
+
+    def doubted(self, side: Side) -> int | None:
+        """Contacts of the side's last full listing, when that was too short to be believed."""
+        return self.crm_doubted if side is Side.CRM else self.google_doubted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

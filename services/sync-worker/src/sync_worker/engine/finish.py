@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 
+from contactsync.domain.contact import Side
 from contactsync.domain.outcome import Outcome
 from contactsync.domain.reasons import USERS_RULES, Reason
 from contactsync.messages.hint import RunHint
@@ -58,15 +59,27 @@ async def finish(session: Session) -> None:
         session.update(counts={**counts, "selected": totals.total()})
         asks = session.run.counts.get(f"reasons.{Outcome.HELD}.{Reason.AWAITING_APPROVAL}", 0)
         partial = totals[Outcome.FAILED] or totals[Outcome.HELD] or _skipped_by_need(session.run.counts)
-        waiting = totals[Outcome.WAITING] > 0 and session.run.settings.catch_up
         await _end(
             session,
             tx,
             RunState.NEEDS_APPROVAL if asks else RunState.PARTIAL if partial else RunState.SUCCEEDED,
             "",
-            next_due=session.now() + session.settings.catch_up_pause if waiting else None,
+            next_due=_sooner(session, backlog=totals[Outcome.WAITING] > 0),
         )
     _count(session.run)
+
+
+def _sooner(session: Session, *, backlog: bool) -> datetime | None:
+    """When the next run is wanted before its tick: for what waits, or to read again what was too short to believe.
+
+    Not at once for the latter: what makes a listing short may go on for as long as listings lag.
+    """
+    if not session.run.settings.catch_up:
+        return None
+    if backlog:
+        return session.now() + session.settings.catch_up_pause
+    doubted = any(session.run.sync.doubted(side) is not None for side in Side)
+    return session.now() + session.settings.visibility_wait if doubted else None
 
 
 async def stop(session: Session, state: RunState, reason: str, *, pause: bool = False) -> None:

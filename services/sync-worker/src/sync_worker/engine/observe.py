@@ -12,7 +12,10 @@ from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
+import structlog
+
 from contactsync.domain.absorb import absorb, absorb_absence, absorb_deletion
+from contactsync.domain.brake import is_believed
 from contactsync.domain.contact import Observation, Side
 from contactsync.domain.ids import LinkId, RecordId
 from contactsync.domain.link import Link
@@ -22,6 +25,8 @@ from contactsync.ports.state import Listing, Outsider, RunMode, SyncState, Trans
 from sync_worker.engine.answers import take_answers
 from sync_worker.engine.people import absorb_people, context_for, has_left
 from sync_worker.engine.session import Session, known
+
+log = structlog.get_logger(__name__)
 
 _ABSENT_CHUNK = 1000
 
@@ -65,7 +70,7 @@ async def _open_listings(session: Session) -> None:
         session.set_listing(Side.CRM, _crm_listing(session, now))
 
 
-def _why_full(session: Session, last_full: datetime | None, now: datetime) -> str:
+def _why_full(session: Session, side: Side, last_full: datetime | None, now: datetime) -> str:
     sync, run = session.run.sync, session.run
     if last_full is None:
         return "first"
@@ -73,12 +78,14 @@ def _why_full(session: Session, last_full: datetime | None, now: datetime) -> st
         return "settings"
     if run.mode is RunMode.FULL:
         return "asked"
+    if sync.doubted(side) is not None:
+        return "doubted"
     return "daily" if now - last_full >= session.settings.full_every else ""
 
 
 def _google_listing(session: Session, now: datetime) -> Listing:
     sync = session.run.sync
-    why = _why_full(session, sync.google_full_at if sync.google_sync_token else None, now)
+    why = _why_full(session, Side.GOOGLE, sync.google_full_at if sync.google_sync_token else None, now)
     return Listing(
         full=bool(why),
         why=why,
@@ -91,7 +98,7 @@ def _google_listing(session: Session, now: datetime) -> Listing:
 
 def _crm_listing(session: Session, now: datetime) -> Listing:
     sync = session.run.sync
-    why = _why_full(session, sync.crm_full_at if sync.crm_watermark else None, now)
+    why = _why_full(session, Side.CRM, sync.crm_full_at if sync.crm_watermark else None, now)
     if not why and sync.view_question is False and sync.crm_full_at is not None:
         why = "view_refused" if now - sync.crm_full_at >= session.settings.view_full_every else ""
     return Listing(
@@ -158,17 +165,21 @@ async def read_google_in_full(session: Session) -> None:
                 number=number,
                 started_at=session.now(),
                 step="list",
-                expected=session.run.sync.google_count or None,
+                expected=session.run.sync.google_count if session.run.sync.google_full_at else None,
             ),
         )
 
 
 async def _google_absent(session: Session) -> None:
-    listing = session.run.listings[Side.GOOGLE]
-    if await _absences_left(session, Side.GOOGLE):
+    listing, sync = session.run.listings[Side.GOOGLE], session.run.sync
+    believed = _is_believed(session, Side.GOOGLE)
+    if believed and await _absences_left(session, Side.GOOGLE):
         return
+    if not believed:
+        await _require_scope(session, Side.GOOGLE)
     async with session.transaction() as tx:
-        await tx.links.drop_outsiders(Side.GOOGLE, listing.number)
+        if believed:
+            await tx.links.drop_outsiders(Side.GOOGLE, listing.number)
         session.set_listing(Side.GOOGLE, replace(listing, done=True, page=None))
         session.update(
             sync=replace(
@@ -176,8 +187,9 @@ async def _google_absent(session: Session) -> None:
                 google_sync_token=listing.next_token,
                 google_full_at=listing.started_at,
                 google_listing=listing.number,
-                google_count=listing.seen,
-                google_people=listing.people,
+                google_count=listing.seen if believed else sync.google_count,
+                google_doubted=None if believed else listing.seen,
+                google_people=listing.people if believed else max(listing.people, sync.google_people),
             )
         )
 
@@ -319,8 +331,11 @@ class _CrmReader:
 
     async def _absent(self, listing: Listing) -> None:
         session = self._session
-        if await _absences_left(session, Side.CRM):
+        believed = _is_believed(session, Side.CRM)
+        if believed and await _absences_left(session, Side.CRM):
             return
+        if not believed:
+            await _require_scope(session, Side.CRM)
         async with session.transaction():
             self._complete(listing)
             session.update(
@@ -328,7 +343,8 @@ class _CrmReader:
                     session.run.sync,
                     crm_full_at=listing.started_at,
                     crm_listing=listing.number,
-                    crm_count=listing.seen,
+                    crm_count=listing.seen if believed else session.run.sync.crm_count,
+                    crm_doubted=None if believed else listing.seen,
                 )
             )
 
@@ -345,6 +361,15 @@ def _is_news(link: Link | None, record: Observation) -> bool:
 
 
 # --- both -----------------------------------------------------------------------------------------------------------
+
+
+def _is_believed(session: Session, side: Side) -> bool:
+    """Whether the complete full listing says anything of the contacts that it lacks; of the others it is believed."""
+    listing, percent = session.run.listings[side], session.settings.shrink_percent
+    believed = is_believed(listing.seen, listing.expected, session.run.sync.doubted(side), percent)
+    if not believed:
+        log.warning("sync.listing.doubted", side=str(side), seen=listing.seen, expected=listing.expected)
+    return believed
 
 
 async def _absences_left(session: Session, side: Side) -> bool:
@@ -382,4 +407,5 @@ async def _restart(session: Session, side: Side) -> None:
     if listing.page is None:
         raise PageTokenExpiredError(f"the {side} listing cannot be begun")
     async with session.transaction():
-        session.set_listing(side, replace(listing, page=None, seen=0, number=listing.number + listing.full))
+        number = listing.number + listing.full
+        session.set_listing(side, replace(listing, page=None, seen=0, people=0, left=0, number=number))

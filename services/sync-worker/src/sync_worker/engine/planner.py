@@ -20,7 +20,7 @@ from contactsync.domain.link import Link, LinkSide, PairState
 from contactsync.domain.outcome import Outcome
 from contactsync.domain.planning import RETRY_AFTER, Decision, Intent, decide, hold, refuse
 from contactsync.domain.reasons import Reason
-from contactsync.ports.state import PendingPosition, RunContact
+from contactsync.ports.state import PendingPosition, RunContact, RunMode
 from sync_worker.engine.match import Matched, match
 from sync_worker.engine.session import Session, position
 from sync_worker.engine.values import with_values
@@ -264,17 +264,27 @@ def _later(link: Link) -> Decision:
 
 def decide_now(session: Session, link: Link) -> Decision:
     """The decision for one pair with the run's settings."""
-    policy = session.policy
-    if any(listing.shrunk or listing.why in {"settings", "token_expired"} for listing in session.run.listings.values()):
-        policy = replace(policy, deletes_allowed=False)
     return decide(
         link,
-        policy,
+        replace(session.policy, deletes_allowed=may_delete(session)),
         session.ports.digester,
         now=session.now(),
         first=session.run.first,
         journal=session.journal.get(link.restoring) if link.restoring is not None else None,
     )
+
+
+def may_delete(session: Session) -> bool:
+    """Whether what this run and those before it have read allows deletes at all.
+
+    Approved ones do not rest on a listing: a person has looked at them, and each is read again by its id.
+    """
+    run = session.run
+    if run.mode is RunMode.APPROVED_DELETES:
+        return session.policy.deletes_allowed
+    doubted = any(run.sync.doubted(side) is not None for side in Side)
+    unsettling = any(listing.why in {"settings", "token_expired"} for listing in run.listings.values())
+    return session.policy.deletes_allowed and not doubted and not unsettling
 
 
 async def without_flipping(session: Session, decisions: Sequence[tuple[Link, Decision]]) -> list[tuple[Link, Decision]]:

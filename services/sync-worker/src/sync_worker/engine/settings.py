@@ -55,5 +55,5 @@ class EngineSettings:
     account_holds: int = 25_000
     """Contacts that a Google account holds, its Trash included (Google's help centre)."""
     shrink_percent: int = 20
-    """A full listing this much shorter than the last takes away the right to delete."""
+    """A full listing shorter than the last by more than this takes away the right to delete until one agrees."""
     brake: Brake = Brake()
