@@ -296,7 +296,8 @@ class RunContract:
         self, world: World, state: RunState, side: Side
     ) -> None:
         async with working(world) as worker:
-            await end(worker, state, sync=replace(worker.run.sync, **{f"{side}_doubted": 0}))
+            sync = SyncState(crm_doubted=0) if side is Side.CRM else SyncState(google_doubted=0)
+            await end(worker, state, sync=sync)
             await worker.start()
             assert [worker.run.sync.doubted(one) for one in (side, side.other)] == [0, None]
 

@@ -45,6 +45,9 @@ def test_the_bounds_are_settings() -> None:
     ],
 )
 def test_a_listing_a_fifth_shorter_than_the_last_is_doubted_until_one_agrees(
-    seen: int, expected: int | None, doubted: int | None, believed: bool  # noqa: FBT001
+    seen: int,
+    expected: int | None,
+    doubted: int | None,
+    believed: bool,  # noqa: FBT001
 ) -> None:
     assert is_believed(seen, expected, doubted) is believed
