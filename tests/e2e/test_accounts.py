@@ -56,8 +56,10 @@ async def test_a_person_connects_chooses_and_sees_the_first_sync_and_the_next_st
     process = await started()
     assert process.stdin is not None
     async with httpx2.AsyncClient(trust_env=False) as browser:
-        for host in (both.crm.control.base_url, both.google.control.base_url):
-            address = re.compile(rf"^  ({re.escape(host)}/\S+)$", re.MULTILINE)
+        for provider in ("zoho", "google"):
+            address = re.compile(
+                rf"^  ({re.escape(environment['CONTACTSYNC_PUBLIC_URL'])}/oauth/{provider}/start/\S+)$", re.MULTILINE
+            )
             await wait_until(partial(_is_shown, output, address), within_s=60)
             await agree(address.findall(output.read_text())[0], browser)
     process.stdin.write(b"x\n1\n1\n2\n")

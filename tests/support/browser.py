@@ -34,11 +34,25 @@ class Site:
     resources: Resources
     client: httpx2.AsyncClient
 
-    async def begin(self, provider: str, *, headers: Mapping[str, str] = FROM_OUR_PAGE, **body: object) -> str:
-        """The address at which the consent begins."""
+    async def begin(self, provider: str, *, headers: Mapping[str, str] = {}, **body: object) -> str:
+        """The vendor's address at which the consent goes on; this browser keeps the cookie that binds it.
+
+        `headers` are those of the program that asks. Where another user than the browser's asks, its owner agrees.
+        """
+        address = await self.address(provider, headers=headers, **body)
+        answer = await self.client.get(address)
+        if answer.status_code == 200:
+            answer = await self.client.post(address, headers=FROM_OUR_PAGE)
+        assert answer.status_code == 303, answer.text
+        return str(answer.headers["location"])
+
+    async def address(self, provider: str, *, headers: Mapping[str, str] = {}, **body: object) -> str:
+        """The path of ours at which a browser begins the consent."""
         answer = await self.client.post(f"/v1/connections/{provider}/authorize", json=body, headers=dict(headers))
         assert answer.status_code == 200, answer.text
-        return str(answer.json()["authorization_url"])
+        address = str(answer.json()["authorization_url"])
+        assert address.startswith(f"{PUBLIC}/oauth/{provider}/start/")
+        return address.removeprefix(PUBLIC)
 
     async def agree(self, authorization_url: str, **simulate: str) -> dict[str, str]:
         """What the vendor's redirect carries after the user has agreed (or what `simulate` makes of it)."""

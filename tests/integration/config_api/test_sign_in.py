@@ -64,9 +64,9 @@ class Browser:
         self.cookies: dict[str, str] = {}
         self.set_cookies: list[str] = []
 
-    async def send(self, method: str, path: str, **headers: str) -> httpx2.Response:
+    async def send(self, method: str, path: str, *, json: object = None, **headers: str) -> httpx2.Response:
         jar = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
-        answer = await self.api.request(method, path, headers={"Cookie": jar, **headers})
+        answer = await self.api.request(method, path, json=json, headers={"Cookie": jar, **headers})
         self.set_cookies = answer.headers.get_list("set-cookie")
         for cookie in self.set_cookies:
             name, _, value = cookie.partition(";")[0].partition("=")
@@ -200,6 +200,61 @@ async def test_someone_without_an_organisation_gets_no_session(browser: Browser)
 async def test_the_browser_comes_back_to_our_own_page_alone(browser: Browser, asked: str, given: str) -> None:
     answer = await browser.send("GET", await browser.consent("ada", return_path=asked.replace("?", "%3F")))
     assert answer.headers["location"] == given
+
+
+# --- consents of signed-in browsers -----------------------------------------------------------------------------------
+
+
+async def begun(browser: Browser, provider: str = "google") -> httpx2.Response:
+    """What the address of a consent answers that this browser asked for."""
+    asked = await browser.send("POST", f"/v1/connections/{provider}/authorize", json={}, Origin=PUBLIC)
+    assert asked.status_code == 200, asked.text
+    return await browser.send("GET", str(asked.json()["authorization_url"]).removeprefix(PUBLIC))
+
+
+async def test_a_consent_that_a_signed_in_browser_asked_for_goes_on_at_once_and_ends_in_that_browser_alone(
+    browser: Browser, api: httpx2.AsyncClient
+) -> None:
+    await browser.sign_in("ada")
+    answer = await begun(browser)
+    assert (answer.status_code, urlsplit(answer.headers["location"]).hostname) == (303, "accounts.google.com")
+    (cookie,) = browser.set_cookies
+    parts = {part.strip() for part in cookie.split(";")[1:]}
+    assert cookie.startswith("__Host-contactsync-consent-google=")
+    assert {"Secure", "HttpOnly", "Path=/", "SameSite=lax"} <= parts
+    state = parse_qs(urlsplit(answer.headers["location"]).query)["state"][0]
+    back = f"/oauth/google/callback?state={state}&error=access_denied"
+    bob = Browser(api)
+    await bob.sign_in("bob")
+    foreign = await bob.send("GET", back)
+    assert (foreign.status_code, foreign.json()["code"]) == (400, "state_invalid")
+    again = await begun(browser)
+    state = parse_qs(urlsplit(again.headers["location"]).query)["state"][0]
+    own = await browser.send("GET", f"/oauth/google/callback?state={state}&error=access_denied")
+    assert (own.status_code, "Access was not granted" in own.text) == (400, True)
+
+
+async def test_the_session_alone_does_not_end_a_consent(browser: Browser) -> None:
+    await browser.sign_in("ada")
+    state = parse_qs(urlsplit((await begun(browser)).headers["location"]).query)["state"][0]
+    browser.cookies = {name: value for name, value in browser.cookies.items() if "consent" not in name}
+    answer = await browser.send("GET", f"/oauth/google/callback?state={state}&code=any")
+    assert (answer.status_code, answer.json()["code"]) == (400, "state_invalid")
+
+
+async def test_a_consent_that_a_program_asked_for_goes_on_at_once_where_the_same_user_is_signed_in(
+    browser: Browser, api: httpx2.AsyncClient, provider: str
+) -> None:
+    asked = await api.post(
+        "/v1/connections/google/authorize", json={}, headers=bearer(await token_for("ada", provider))
+    )
+    address = str(asked.json()["authorization_url"]).removeprefix(PUBLIC)
+    bob = Browser(api)
+    await bob.sign_in("bob")
+    shown = await bob.send("GET", address)
+    assert (shown.status_code, bob.set_cookies) == (200, [])
+    await browser.sign_in("ada")
+    assert (await browser.send("GET", address)).status_code == 303
 
 
 # --- in a frame of another site ---------------------------------------------------------------------------------------

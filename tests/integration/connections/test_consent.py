@@ -10,7 +10,7 @@ import asyncpg
 import httpx2
 import pytest
 
-from tests.support.browser import FROM_OUR_PAGE, PUBLIC, Site, site
+from tests.support.browser import PUBLIC, Site, site
 from tests.support.postgres import Database
 from tests.support.vendors import Vendors
 
@@ -100,13 +100,18 @@ async def test_a_state_of_one_provider_does_not_open_the_other(web: Site) -> Non
     assert (await web.come_back("zoho", returned)).json()["code"] == "state_invalid"
 
 
-async def test_a_state_expires(both: Vendors, database: Database) -> None:
-    async with site(both, database, consent_lifetime="1ms") as web:
-        returned = await web.agree(await web.begin("google"))
-        assert (await web.come_back("google", returned)).json()["code"] == "state_invalid"
+async def test_addresses_and_states_of_consents_expire(web: Site, database: Database) -> None:
+    address, returned = await web.address("zoho"), await web.agree(await web.begin("google"))
+    admin = await asyncpg.connect(database.admin_url)
+    try:
+        await admin.execute("UPDATE tickets SET expires_at = now()")
+    finally:
+        await admin.close()
+    assert (await web.client.get(address)).json()["code"] == "state_invalid"
+    assert (await web.come_back("google", returned)).json()["code"] == "state_invalid"
 
 
-async def test_another_browser_cannot_end_a_consent_that_was_begun_on_our_page(web: Site) -> None:
+async def test_another_browser_cannot_end_a_consent(web: Site) -> None:
     returned = await web.agree(await web.begin("google"))
     async with httpx2.AsyncClient(base_url=web.client.base_url, trust_env=False) as stranger:
         foreign = await stranger.get("/oauth/google/callback", params=returned)
@@ -114,16 +119,34 @@ async def test_another_browser_cannot_end_a_consent_that_was_begun_on_our_page(w
     assert await web.items() == {}
 
 
+async def test_a_consent_whose_cookie_was_changed_is_refused(web: Site) -> None:
+    returned = await web.agree(await web.begin("google"))
+    web.client.cookies.clear()
+    answer = await web.come_back("google", returned, Cookie=f"contactsync-consent-google={'x' * 43}")
+    assert answer.json()["code"] == "state_invalid"
+    assert await web.items() == {}
+
+
 async def test_the_cookie_of_a_consent_is_kept_from_scripts_and_other_sites(web: Site) -> None:
-    answer = await web.client.post("/v1/connections/google/authorize", json={}, headers=FROM_OUR_PAGE)
+    answer = await web.client.get(await web.address("google"))
     cookie = answer.headers["set-cookie"].lower()
     assert "httponly" in cookie
     assert "samesite=lax" in cookie
 
 
-async def test_the_command_line_of_a_local_installation_needs_no_cookie(web: Site) -> None:
-    returned = await web.agree(await web.begin("google", headers={}))
-    assert (await web.come_back("google", returned)).status_code == 200
+async def test_the_address_of_a_consent_begins_once(web: Site) -> None:
+    address = await web.address("google")
+    assert (await web.client.get(address)).status_code == 303
+    again = await web.client.get(address)
+    assert (again.status_code, again.json()["code"]) == (400, "state_invalid")
+    other = (await web.address("google")).replace("google", "zoho")
+    assert (await web.client.get(other)).json()["code"] == "state_invalid"
+
+
+async def test_both_accounts_may_be_connected_at_the_same_time(web: Site) -> None:
+    begun = {provider: await web.begin(provider) for provider in ("zoho", "google")}
+    for provider, url in begun.items():
+        assert (await web.come_back(provider, await web.agree(url))).status_code == 200
 
 
 async def test_a_refused_consent_connects_nothing(web: Site) -> None:

@@ -25,6 +25,8 @@ class _Vendor:
         self.answered: dict[str, list[str]] = {}
 
     def __call__(self, request: httpx2.Request) -> httpx2.Response:
+        if request.url.path == "/start":
+            return httpx2.Response(303, headers={"location": "http://vendor.example/oauth/ask"})
         if request.url.host == "app.example":
             return httpx2.Response(self._callback, text="done")
         if request.method == "GET":
@@ -35,7 +37,7 @@ class _Vendor:
 
     async def asked(self) -> None:
         async with httpx2.AsyncClient(transport=httpx2.MockTransport(self)) as client:
-            await agree("http://vendor.example/oauth/ask", client)
+            await agree("http://app.example/start", client)
 
 
 async def test_everything_on_the_page_is_agreed_to() -> None:

@@ -18,6 +18,7 @@ from config_api.forms.cache import FreshCache
 from config_api.forms.service import FormService
 from config_api.me.service import MeService
 from config_api.oauth.service import Consents, allowed_origins
+from config_api.oauth.zoho import ZohoConsents
 from config_api.pairs.service import PairService
 from config_api.runs.service import RunService
 from config_api.settings import ConfigApiSettings
@@ -116,7 +117,7 @@ async def resources_on(foundation: Foundation, settings: ConfigApiSettings) -> R
         keepers=grant_keepers(foundation, settings),
         me=me,
         forms=FormService(foundation, connections, tokens, FreshCache(clock)),
-        consents=_consents(foundation, settings, connections, tickets),
+        consents=_consents(foundation, settings, connections, directory, tickets),
         tokens=tokens,
         configurations=ConfigurationService(
             store=stored,
@@ -144,21 +145,28 @@ async def resources_on(foundation: Foundation, settings: ConfigApiSettings) -> R
 
 
 def _consents(
-    foundation: Foundation, settings: ConfigApiSettings, store: SqlConnections, tickets: SqlTickets
+    foundation: Foundation,
+    settings: ConfigApiSettings,
+    store: SqlConnections,
+    callers: SqlCallerDirectory,
+    tickets: SqlTickets,
 ) -> Consents:
     public_url = settings.public_address
     return Consents(
         google=google_oauth(foundation, settings),
-        zoho=zoho_oauth(foundation, settings, f"{public_url}/oauth/{Provider.ZOHO.value}/callback"),
-        zoho_edge=foundation.zoho,
-        data_centres=foundation.data_centres,
+        zoho=_zoho_consents(foundation, settings, f"/oauth/{Provider.ZOHO.value}/callback"),
         store=store,
+        callers=callers,
         tickets=tickets,
-        clock=foundation.clock,
         public_url=public_url,
         return_origins=allowed_origins(public_url, settings.return_origins),
         lifetime=settings.consent_lifetime,
     )
+
+
+def _zoho_consents(foundation: Foundation, settings: ConfigApiSettings, callback: str) -> ZohoConsents:
+    oauth = zoho_oauth(foundation, settings, f"{settings.public_address}{callback}")
+    return ZohoConsents(oauth, foundation.zoho, foundation.data_centres)
 
 
 async def _local_user(members: SqlMembers) -> Authenticator:

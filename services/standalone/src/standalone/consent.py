@@ -15,11 +15,12 @@ class ConsentError(RuntimeError):
 
 
 async def agree(authorization_url: str, client: httpx2.AsyncClient) -> None:
-    """Open the consent page, agree, and follow the way back to the product.
+    """Begin where the product says, agree on the vendor's page, and follow the way back.
 
-    Raises ConsentError when the vendor shows something else or the product refuses the answer.
+    The client keeps the cookie by which the product knows its browser. Raises ConsentError when the vendor shows
+    something else or the product refuses the answer.
     """
-    page = await client.get(authorization_url)
+    page = await client.get(authorization_url, follow_redirects=True)
     form = _Form()
     form.feed(page.text)
     if not page.is_success or form.action is None:

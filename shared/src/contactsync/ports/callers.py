@@ -57,6 +57,10 @@ class CallerDirectory(Protocol):
         """
         ...
 
+    async def profile(self, organisation_id: OrganisationId, user_id: UserId) -> Profile:
+        """How to reach a user; empty when nothing is known."""
+        ...
+
 
 class Tickets(Protocol):
     """Short-lived secrets that stand for something sealed: sign-ins under way, sessions, one-time addresses."""

@@ -36,7 +36,7 @@ class Sessions:
 
     def __init__(self, tickets: Tickets, public_url: str, lifetimes: Mapping[Place, timedelta]) -> None:
         self._tickets = tickets
-        self._origin = origin_of(public_url)
+        self._public_url = public_url
         self._lifetimes = lifetimes
 
     async def open(self, response: Response, caller: Caller, place: Place) -> None:
@@ -63,16 +63,19 @@ class Sessions:
                 response.headers.append("Set-Cookie", self._cookie(place, "", timedelta()))
 
     def _is_ours(self, request: Request) -> bool:
-        if request.method in _SAFE_METHODS:
-            return True
-        site = request.headers.get("sec-fetch-site")
-        return site == "same-origin" if site is not None else request.headers.get("origin") == self._origin
+        return request.method in _SAFE_METHODS or is_from_our_page(request, self._public_url)
 
     @staticmethod
     def _cookie(place: Place, secret: str, lifetime: timedelta) -> str:
         # In a frame of another site the cookie is kept apart for each embedding site (CHIPS).
         reach = "SameSite=Lax" if place is Place.PAGE else "SameSite=None; Partitioned"
         return f"{place.value}={secret}; Path=/; Secure; HttpOnly; Max-Age={lifetime.total_seconds():.0f}; {reach}"
+
+
+def is_from_our_page(request: Request, public_url: str) -> bool:
+    """Whether a browser says that a page of ours sent this request."""
+    site = request.headers.get("sec-fetch-site")
+    return site == "same-origin" if site is not None else request.headers.get("origin") == origin_of(public_url)
 
 
 def origin_of(url: str) -> str:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Depends
 
 from config_api.connections.schemas import AuthorizeAnswer, AuthorizeRequest, ConnectionList, Disconnected
 from config_api.connections.service import ConnectionService
-from config_api.oauth.endpoints import bind, consents
+from config_api.oauth.endpoints import consents
 from config_api.oauth.service import Consents
 from config_api.resources import Given
 from config_api.web.callers import AnyCaller
@@ -45,12 +45,12 @@ async def authorize(
     body: AuthorizeRequest,
     caller: AnyCaller,
     service: Annotated[Consents, Depends(consents)],
-    request: Request,
-    response: Response,
 ) -> AuthorizeAnswer:
-    """Where to send the caller's browser. The address is good once, for some minutes."""
-    browser = bind(request, response)
-    return AuthorizeAnswer(authorization_url=await service.begin(caller, provider, body, browser))
+    """Where to send the caller's browser. The address is good once, for some minutes.
+
+    A browser that is not signed in as the caller is shown first who asked.
+    """
+    return AuthorizeAnswer(authorization_url=await service.begin(caller, provider, body))
 
 
 @router.delete(

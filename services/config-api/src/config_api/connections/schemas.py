@@ -32,7 +32,7 @@ class AuthorizeRequest(BaseModel):
 class AuthorizeAnswer(BaseModel):
     """Where to send the browser."""
 
-    authorization_url: str = Field(examples=["https://accounts.google.com/o/oauth2/v2/auth?…"])
+    authorization_url: str = Field(examples=["https://sync.example.com/oauth/google/start/f3kW…"])
 
 
 class ConnectionState(StrEnum):

@@ -1,4 +1,9 @@
-"""Where providers send browsers back to. No caller is known here: the state says for whom the consent was begun."""
+"""Where a consent begins in a browser, and where providers send it back to.
+
+A consent is bound to the browser that begins it (RFC 9700, 4.7). Who asked for it may sit in front of another one: a
+program asks with a token, an address can be sent to somebody. So the address is one of ours. A browser that is signed
+in as the user who asked goes on at once; any other shows first who asked, and goes on when its owner agrees.
+"""
 
 from __future__ import annotations
 
@@ -6,24 +11,61 @@ import secrets
 from typing import Annotated, Final
 from urllib.parse import urlencode, urlsplit
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
-from config_api.oauth.pages import connected_text, ending_page
-from config_api.oauth.service import Consents, Ended, Returned
+from config_api.callers.sessions import is_from_our_page
+from config_api.oauth.pages import confirming_page, connected_text, ending_page
+from config_api.oauth.service import Consents, Ended
+from config_api.oauth.zoho import Returned
 from config_api.resources import Given, Resources, resources_of
 from config_api.web.language import language_of
-from config_api.web.problems import PROBLEMS, responses
-from contactsync.ports.connections import Provider
+from config_api.web.problems import PROBLEMS, ProblemError, responses
+from contactsync.ports.connections import Owner, Provider
 
 router = APIRouter(prefix="/oauth", tags=["connections"], responses=responses("rate_limited", "internal_error"))
 
 _COOKIE: Final = "contactsync-consent"
+Secret = Annotated[str, Path(max_length=100)]
 
 
 def consents(given: Given) -> Consents:
     """The dependency of routes that begin or end consents."""
     return given.consents
+
+
+Service = Annotated[Consents, Depends(consents)]
+
+
+@router.get(
+    "/{provider}/start/{secret}",
+    status_code=303,
+    response_class=Response,
+    summary="Begin a consent in this browser",
+    responses=responses("state_invalid", "invalid_request")
+    | {200: {"description": "A page that says who asked", "content": {"text/html": {}}}},
+)
+async def start(provider: Provider, secret: Secret, request: Request, given: Given, service: Service) -> Response:
+    """Go on to the provider, or ask first. Protected by a secret that is used once, and by what the page says."""
+    wanted = await service.wanted(provider, secret)
+    caller = await given.authenticator.caller(request)
+    if caller is not None and Owner(caller.organisation_id, caller.user_id) == wanted.owner:
+        return await _onward(given, service, provider, secret)
+    return confirming_page(language_of(request), provider, await service.asker(wanted))
+
+
+@router.post(
+    "/{provider}/start/{secret}",
+    status_code=303,
+    response_class=RedirectResponse,
+    summary="Agree to begin a consent",
+    responses=responses("state_invalid", "invalid_request", "not_allowed"),
+)
+async def agree(provider: Provider, secret: Secret, request: Request, given: Given, service: Service) -> Response:
+    """Go on to the provider. What the page above sends, and no other site can."""
+    if not is_from_our_page(request, given.settings.public_address):
+        raise ProblemError("not_allowed")
+    return await _onward(given, service, provider, secret)
 
 
 @router.get(
@@ -37,7 +79,7 @@ def consents(given: Given) -> Consents:
 async def callback(  # noqa: PLR0913, PLR0917  what providers send
     provider: Provider,
     request: Request,
-    service: Annotated[Consents, Depends(consents)],
+    service: Service,
     state: Annotated[str, Query(max_length=200)],
     code: Annotated[str | None, Query(max_length=4000)] = None,
     error: Annotated[str | None, Query(max_length=200)] = None,
@@ -46,34 +88,28 @@ async def callback(  # noqa: PLR0913, PLR0917  what providers send
 ) -> Response:
     """Store the grant for whom the consent was begun, and send the browser on. Each state is good once."""
     returned = Returned(state=state, code=code, error=error, accounts_server=accounts_server, location=location)
-    ended = await service.end(provider, returned, request.cookies.get(_cookie_name(resources_of(request))))
+    ended = await service.end(provider, returned, request.cookies.get(_cookie_name(resources_of(request), provider)))
     return _answer(request, provider, ended, service.public_url)
 
 
-def bind(request: Request, response: Response) -> str | None:
-    """The secret that this browser keeps until its consent ends, so that nobody else's browser can end it.
-
-    Browsers of our own pages keep one (RFC 9700, 4.7). A program that asks with a token of its own, or from the
-    command line of a local installation, has no browser to bind: its state alone stands for it.
-    """
-    given = resources_of(request)
-    from_page = request.headers.get("sec-fetch-site") == "same-origin"
-    if "authorization" in request.headers or (given.settings.is_local and not from_page):
-        return None
-    secret = secrets.token_urlsafe(32)
-    response.set_cookie(
-        _cookie_name(given),
-        secret,
+async def _onward(given: Resources, service: Consents, provider: Provider, secret: str) -> Response:
+    """To the provider, with a secret that this browser keeps, so that nobody else's browser can end the consent."""
+    browser = secrets.token_urlsafe(32)
+    answer = RedirectResponse(await service.onward(provider, secret, browser), 303)
+    answer.set_cookie(
+        _cookie_name(given, provider),
+        browser,
         max_age=int(given.settings.consent_lifetime.total_seconds()),
         secure=_is_https(given),
         httponly=True,
         samesite="lax",  # it must come along when the provider sends the browser back
     )
-    return secret
+    return answer
 
 
-def _cookie_name(given: Resources) -> str:
-    return f"__Host-{_COOKIE}" if _is_https(given) else _COOKIE
+def _cookie_name(given: Resources, provider: Provider) -> str:
+    """One for each provider: both may be connected at the same time."""
+    return f"{'__Host-' if _is_https(given) else ''}{_COOKIE}-{provider.value}"
 
 
 def _is_https(given: Resources) -> bool:

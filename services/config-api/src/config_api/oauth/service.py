@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
-from typing import Final, Literal
+from typing import Final, Literal, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, Field
 
 from config_api.connections.schemas import AuthorizeRequest
+from config_api.oauth.zoho import Returned, ZohoConsents, new_grant
 from config_api.web.callers import Caller
 from config_api.web.problems import FieldError, ProblemError
 from contactsync.adapters.google.oauth import GoogleOAuth
-from contactsync.adapters.http import HttpEdge, OpenGate
 from contactsync.adapters.sql.connections import SqlConnections
-from contactsync.adapters.zoho.data_centres import HOME, DataCentres
-from contactsync.adapters.zoho.identity import identify
-from contactsync.adapters.zoho.oauth import Grant, ZohoOAuth
+from contactsync.adapters.zoho.data_centres import HOME
 from contactsync.domain.ids import OrganisationId, UserId
 from contactsync.domain.reasons import Reason
 from contactsync.errors import (
@@ -29,30 +27,25 @@ from contactsync.errors import (
     ProviderContractError,
     TemporaryError,
 )
-from contactsync.ports.callers import Tickets
-from contactsync.ports.clock import Clock
-from contactsync.ports.connections import AccountProfile, CrmFacts, NewGrant, OtherAccount, Owner, Provider
+from contactsync.ports.callers import CallerDirectory, Tickets
+from contactsync.ports.connections import AccountProfile, NewGrant, OtherAccount, Owner, Provider
 from contactsync.telemetry.logs import get_logger
 
 log = get_logger(__name__)
 
-_KIND: Final = "consent"
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 _VERIFIER_BYTES: Final = 48
 _NONCE_BYTES: Final = 24
 
 
-class UnderWay(BaseModel):
-    """A consent that began: for whom, from which browser, where it ends. Stored sealed under a hash of its state."""
+class Wanted(BaseModel):
+    """A consent that was asked for: for whom, and where it ends. Stored sealed under a hash of its address's secret."""
 
     organisation_id: OrganisationId
     user_id: UserId
-    verifier: str = Field(repr=False)
-    nonce: str = Field(repr=False)
-    browser: str | None
-    """Hash of what the browser keeps; None when a program asked on the user's behalf."""
     return_url: str | None
     display: Literal["page", "popup"]
+    data_centre: str = HOME
 
     @property
     def owner(self) -> Owner:
@@ -60,15 +53,25 @@ class UnderWay(BaseModel):
         return Owner(self.organisation_id, self.user_id)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Returned:
-    """What the provider's redirect carries."""
+class UnderWay(Wanted):
+    """A consent that a browser has begun. Stored sealed under a hash of its state."""
 
-    state: str = field(repr=False)
-    code: str | None = field(default=None, repr=False)
-    error: str | None = None
-    accounts_server: str | None = None
-    location: str | None = None
+    verifier: str = Field(repr=False)
+    nonce: str = Field(repr=False)
+    browser: str
+    """Hash of what that browser keeps."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Who asked for a consent, as far as known; shown to whoever opens its address."""
+
+    name: str
+    email: str
+    organisation: str
+
+    def __repr__(self) -> str:
+        return "Asker(…)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,41 +88,64 @@ class Consents:
     """Both providers' consents."""
 
     google: GoogleOAuth
-    zoho: ZohoOAuth
-    zoho_edge: HttpEdge
-    data_centres: DataCentres
+    zoho: ZohoConsents
     store: SqlConnections
+    callers: CallerDirectory
     tickets: Tickets
-    clock: Clock
     public_url: str
     return_origins: frozenset[str]
     lifetime: timedelta
 
-    async def begin(self, caller: Caller, provider: Provider, request: AuthorizeRequest, browser: str | None) -> str:
-        """Where the browser goes. `browser` is the secret that it keeps, where it is one that can.
+    async def begin(self, caller: Caller, provider: Provider, request: AuthorizeRequest) -> str:
+        """The address of ours where the caller's browser begins; good once.
 
         Raises an `invalid_request` problem for a return address off the list or an unknown data centre.
         """
         self._check_return(request.return_url)
-        consent = UnderWay(
+        wanted = Wanted(
             organisation_id=caller.organisation_id,
             user_id=caller.user_id,
-            verifier=secrets.token_urlsafe(_VERIFIER_BYTES),
-            nonce=secrets.token_urlsafe(_NONCE_BYTES),
-            browser=None if browser is None else _hashed(browser),
             return_url=request.return_url,
             display=request.display,
+            data_centre=self._data_centre(request.data_centre),
         )
-        content = consent.model_dump_json().encode()
-        state = await self.tickets.issue(f"{_KIND}.{provider.value}", content, self.lifetime)
-        if provider is Provider.GOOGLE:
-            return self.google.authorize_url(
-                redirect_uri=self.callback(provider),
-                state=state,
-                code_verifier=consent.verifier,
-                nonce=consent.nonce,
-            )
-        return self.zoho.authorization_url(state, self._data_centre(request.data_centre))
+        secret = await self.tickets.issue(_wanted(provider), wanted.model_dump_json().encode(), self.lifetime)
+        return f"{self.public_url}/oauth/{provider.value}/start/{secret}"
+
+    async def wanted(self, provider: Provider, secret: str) -> Wanted:
+        """What the address stands for, which stays good. Raises a `state_invalid` problem."""
+        return _opened(Wanted, await self.tickets.read(_wanted(provider), secret))
+
+    async def asker(self, wanted: Wanted) -> Asker:
+        """Who asked for it."""
+        profile = await self.callers.profile(wanted.organisation_id, wanted.user_id)
+        stored = {one.provider: one.profile for one in await self.store.of_user(wanted.owner)}
+        crm = stored.get(Provider.ZOHO)
+        if crm is None:
+            return Asker(profile.name, profile.email, "")
+        return Asker(profile.name, profile.email or crm.name, crm.organisation_name)
+
+    async def onward(self, provider: Provider, secret: str, browser: str) -> str:
+        """Where the browser goes to consent; `browser` is the secret that it keeps until it comes back.
+
+        The address is used up. Raises a `state_invalid` problem.
+        """
+        wanted = _opened(Wanted, await self.tickets.take(_wanted(provider), secret))
+        consent = UnderWay(
+            **wanted.model_dump(),
+            verifier=secrets.token_urlsafe(_VERIFIER_BYTES),
+            nonce=secrets.token_urlsafe(_NONCE_BYTES),
+            browser=_hashed(browser),
+        )
+        state = await self.tickets.issue(_under_way(provider), consent.model_dump_json().encode(), self.lifetime)
+        if provider is Provider.ZOHO:
+            return self.zoho.oauth.authorization_url(state, consent.data_centre)
+        return self.google.authorize_url(
+            redirect_uri=self.callback(provider),
+            state=state,
+            code_verifier=consent.verifier,
+            nonce=consent.nonce,
+        )
 
     async def end(self, provider: Provider, returned: Returned, browser: str | None) -> Ended:
         """Store what the consent brought, or say why not.
@@ -127,11 +153,8 @@ class Consents:
         Raises a `state_invalid` problem when no consent of this provider and browser is under way under this state:
         then nothing that the redirect says is believed.
         """
-        content = await self.tickets.take(f"{_KIND}.{provider.value}", returned.state)
-        if content is None:
-            raise ProblemError("state_invalid")
-        consent = UnderWay.model_validate_json(content)
-        if consent.browser is not None and (browser is None or _hashed(browser) != consent.browser):
+        consent = _opened(UnderWay, await self.tickets.take(_under_way(provider), returned.state))
+        if browser is None or not secrets.compare_digest(_hashed(browser), consent.browser):
             raise ProblemError("state_invalid")
         if returned.code is None or returned.error is not None:
             return Ended(consent, "consent_refused")
@@ -139,7 +162,7 @@ class Consents:
             grant = await self._grant(provider, consent, returned, returned.code)
         except ContactSyncError as error:
             log.warning("consent.failed", provider=provider.value, reason=error.reason, details=error.details)
-            return Ended(consent, _problem_of(error))
+            return Ended(consent, problem_of_consent(error))
         return await self._stored(consent, grant)
 
     def callback(self, provider: Provider) -> str:
@@ -155,7 +178,7 @@ class Consents:
         if name is None:
             return HOME
         try:
-            return self.data_centres.named(name).name
+            return self.zoho.data_centres.named(name).name
         except ConfigurationError as error:
             problem = FieldError("data_centre", "unknown", "There is no data centre of this name")
             raise ProblemError("invalid_request", errors=[problem]) from error
@@ -163,15 +186,7 @@ class Consents:
     async def _grant(self, provider: Provider, consent: UnderWay, returned: Returned, code: str) -> NewGrant:
         if provider is Provider.GOOGLE:
             return await self._google_grant(consent, code)
-        grant = await self.zoho.exchange(code, self._accounts_server(returned), OpenGate())
-        if grant.missing_scopes():
-            await self._give_up(grant)
-            raise AuthorizationLostError("not all scopes were granted", reason=Reason.MISSING_SCOPE)
-        try:
-            return await self._zoho_grant(grant)
-        except ContactSyncError:  # nobody knows whose it is
-            await self._give_up(grant)
-            raise
+        return new_grant(*await self.zoho.identified(returned, code))
 
     async def _google_grant(self, consent: UnderWay, code: str) -> NewGrant:
         grant = await self.google.exchange(
@@ -189,55 +204,17 @@ class Consents:
             scopes=tuple(sorted(tokens.scopes)),
         )
 
-    async def _zoho_grant(self, grant: Grant) -> NewGrant:
-        found = await identify(self.zoho_edge, grant.access, OpenGate())
-        user, organisation = found.user, found.organisation
-        return NewGrant(
-            provider=Provider.ZOHO,
-            profile=AccountProfile(
-                account_id=user.zuid,
-                name=user.email or user.name,
-                organisation_id=organisation.zgid,
-                organisation_name=organisation.name,
-                crm_user_id=user.id,
-            ),
-            access=grant.access,
-            refresh_token=grant.refresh_token,
-            scopes=grant.scopes,
-            facts=CrmFacts(data_centre=grant.data_centre, profile_id=user.profile_id, active=user.active),
-            region=organisation.country,
-        )
-
-    def _accounts_server(self, returned: Returned) -> str | None:
-        """The server that the redirect names, itself or by its region; only those on the list are ever asked."""
-        if returned.accounts_server is not None or returned.location is None:
-            return returned.accounts_server
-        try:
-            return self.data_centres.named(returned.location).accounts_url
-        except ConfigurationError as error:
-            raise AuthorizationLostError("an unknown data centre", reason=Reason.HOST_NOT_ALLOWED) from error
-
     async def _stored(self, consent: UnderWay, grant: NewGrant) -> Ended:
         stored = await self.store.save(consent.owner, grant)
         if not isinstance(stored, OtherAccount):
             return Ended(consent)
         # Zoho ends this one grant. Google would end every grant of that account with us, other users' included.
         if grant.provider is Provider.ZOHO:
-            await self._revoke(grant.refresh_token, grant.facts.data_centre)
+            await self.zoho.revoke(grant.refresh_token, grant.facts.data_centre)
         return Ended(consent, "other_account", stored)
 
-    async def _give_up(self, grant: Grant) -> None:
-        await self._revoke(grant.refresh_token, grant.data_centre)
 
-    async def _revoke(self, refresh_token: str, data_centre: str) -> None:
-        """End a grant that is not kept; that it could not be ended is no reason to keep it."""
-        try:
-            await self.zoho.revoke(refresh_token, data_centre, OpenGate())
-        except ContactSyncError as error:
-            log.warning("consent.revoke.failed", reason=error.reason)
-
-
-def _problem_of(error: ContactSyncError) -> str:
+def problem_of_consent(error: ContactSyncError) -> str:
     """The problem that tells the user why his consent brought nothing."""
     match error:
         case AuthorizationLostError(reason=Reason.MISSING_SCOPE):
@@ -248,6 +225,24 @@ def _problem_of(error: ContactSyncError) -> str:
             return "consent_failed"
         case _:
             raise error
+
+
+def _wanted(provider: Provider) -> str:
+    return f"consent_wanted.{provider.value}"
+
+
+def _under_way(provider: Provider) -> str:
+    return f"consent.{provider.value}"
+
+
+Stored = TypeVar("Stored", bound=Wanted)
+
+
+def _opened(kind: type[Stored], content: bytes | None) -> Stored:
+    """What a ticket holds. Raises a `state_invalid` problem for one that is used, unknown or too old."""
+    if content is None:
+        raise ProblemError("state_invalid")
+    return kind.model_validate_json(content)
 
 
 def _hashed(secret: str) -> str:

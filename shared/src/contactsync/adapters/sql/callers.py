@@ -58,6 +58,11 @@ class SqlCallerDirectory:
                 await self._save_profile(connection, organisation_id, user_id, identity.profile)
         return KnownCaller(organisation_id, user_id)
 
+    async def profile(self, organisation_id: OrganisationId, user_id: UserId) -> Profile:
+        """How to reach a user."""
+        async with self._database.tenant(organisation_id) as connection:
+            return await profile_of(connection, self._vault, organisation_id, user_id)
+
     async def _organisation(self, claim_key: bytes) -> OrganisationId | None:
         """The organisation of that key, made when there is none; None when it was erased."""
         while True:
