@@ -107,6 +107,34 @@ class RequestContract:
         await ask(world, settings)
         assert (await world.run_row(settings, first.run_id)).mode == "full"
 
+    @pytest.mark.parametrize(
+        ("first", "second", "then"),
+        [
+            ("schedule", "webhook", "webhook"),
+            ("schedule", "user", "user"),
+            ("webhook", "user", "user"),
+            ("user", "webhook", "user"),
+            ("webhook", "schedule", "webhook"),
+            ("schedule", "schedule", "schedule"),
+        ],
+    )
+    async def test_a_joined_run_counts_as_asked_for_by_whom_it_matters_most(
+        self, world: World, first: str, second: str, then: str
+    ) -> None:
+        settings = await put(world)
+        asked = await ask(world, settings, trigger=first)
+        await ask(world, settings, trigger=second)
+        assert (await world.run_row(settings, asked.run_id)).trigger == then
+
+    async def test_the_run_that_follows_counts_as_asked_for_by_whom_it_matters_most(self, world: World) -> None:
+        async with working(world) as worker:
+            await take(world)
+            for trigger in ("schedule", "webhook", "user", "webhook"):
+                await ask(world, worker.settings, trigger=trigger)
+            await end(worker)
+            (hint,) = await take(world)
+            assert (await claim(world, worker.settings, hint)).trigger == "user"
+
     async def test_requests_during_a_run_are_answered_by_one_further_run(self, world: World) -> None:
         async with working(world) as worker:
             await take(world)

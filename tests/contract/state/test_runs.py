@@ -10,6 +10,7 @@ import pytest
 
 from contactsync.domain.contact import Side
 from contactsync.domain.effect import EffectKind
+from contactsync.domain.frequency import Frequency
 from contactsync.domain.ids import EffectId, LinkId, RowKey, RunId
 from contactsync.domain.link import Link, PairState
 from contactsync.domain.outcome import Outcome
@@ -26,6 +27,7 @@ from contactsync.ports.state import (
     RunMode,
     RunState,
     SyncState,
+    Watch,
 )
 from tests.contract.state.worlds import (
     LIMITS,
@@ -54,6 +56,44 @@ async def end(worker: Worker, state: RunState = RunState.SUCCEEDED, **changes: o
 
 async def hints(world: World) -> list[OutboundHint]:
     return list(await world.relay.take(100))
+
+
+class WatchContract:
+    """What a run learns of its ticks and of the CRM's channel."""
+
+    async def test_by_hand_alone_there_are_neither_ticks_nor_a_channel(self, world: World) -> None:
+        async with working(world) as worker, worker.begin() as tx:
+            assert await tx.runs.watch(EPOCH - HOUR) == Watch(interval=None, told_until=None, asked=True)
+
+    async def test_a_channel_counts_while_its_last_renewal_is_known_to_have_succeeded(self, world: World) -> None:
+        async with working(world) as worker:
+            until = world.clock.now() + 24 * HOUR
+            await world.watch(worker.settings, Frequency.EVERY_15_MINUTES, until)
+            async with worker.begin() as tx:
+                watch = await tx.runs.watch(EPOCH)
+            assert (watch.interval, watch.told_until) == (timedelta(minutes=15), until)
+            worker.lease = await world.state.leases.renew(worker.lease, HOUR)
+            world.clock.advance(timedelta(minutes=5))
+            await world.watch(worker.settings, Frequency.EVERY_15_MINUTES, None)
+            async with worker.begin() as tx:
+                assert (await tx.runs.watch(EPOCH)).told_until is None
+
+    async def test_only_what_was_asked_for_since_counts_and_the_clock_does_not(self, world: World) -> None:
+        async with working(world) as worker:
+            began = world.clock.now()
+            async with worker.begin() as tx:
+                assert not (await tx.runs.watch(began)).asked
+                assert (await tx.runs.watch(began - HOUR)).asked
+            await end(worker)
+            world.clock.advance(timedelta(minutes=1))
+            where = (worker.settings.organisation_id, worker.settings.config_id)
+            tick = await world.requests.request(*where, RunMode.SYNC, "schedule", world.clock.now())
+            worker.lease = await lease_of(world, worker.settings.account, worker.holder)
+            claimed = await world.state.claim(hint_of(worker.settings, tick.run_id), worker.lease, world.clock.now())
+            assert claimed is not None
+            worker.run = claimed.run
+            async with worker.begin() as tx:
+                assert not (await tx.runs.watch(began)).asked
 
 
 class ClaimContract:
@@ -510,4 +550,13 @@ class TestSqlEffects(OnPostgres, EffectContract):
 
 @pytest.mark.postgres
 class TestSqlOutbox(OnPostgres, OutboxContract):
+    pass
+
+
+class TestMemoryWatch(InMemory, WatchContract):
+    pass
+
+
+@pytest.mark.postgres
+class TestSqlWatch(OnPostgres, WatchContract):
     pass

@@ -23,6 +23,8 @@ from contactsync.adapters.sql.requests import SqlRunRequests, SqlRunSweeper
 from contactsync.adapters.sql.sealing import KeyRing
 from contactsync.adapters.sql.state import SqlState
 from contactsync.adapters.sql.vault import SqlVault
+from contactsync.adapters.sql.webhooks import SqlChannels
+from contactsync.domain.frequency import INTERVALS, Frequency
 from contactsync.domain.ids import (
     AccountKey,
     ConfigId,
@@ -38,6 +40,7 @@ from contactsync.domain.policy import Direction, Policy
 from contactsync.messages.hint import RunHint
 from contactsync.ports.requests import OutboxRelayStore, PairAnswers, RunLimits, RunRequests, RunSweeper
 from contactsync.ports.state import Claimed, Lease, Run, RunMode, RunSettings, State, SyncState, Transaction
+from contactsync.ports.webhooks import Place
 from tests.support.clock import ManualClock
 from tests.support.postgres import Database as TestDatabase
 
@@ -81,6 +84,10 @@ class World(Protocol):
 
     async def put(self, settings: RunSettings, *, active: bool = True, next_due: datetime | None = None) -> None:
         """Insert a configuration or replace its settings, status and due time."""
+        ...
+
+    async def watch(self, settings: RunSettings, frequency: Frequency, told_until: datetime | None) -> None:
+        """Let the configuration run by itself, and the CRM tell of its changes until then."""
         ...
 
     async def config(self, settings: RunSettings) -> ConfigFacts: ...
@@ -201,6 +208,9 @@ class MemoryWorld:
     async def put(self, settings: RunSettings, *, active: bool = True, next_due: datetime | None = None) -> None:
         self.state.put_configuration(settings, active=active, next_due=next_due)
 
+    async def watch(self, settings: RunSettings, frequency: Frequency, told_until: datetime | None) -> None:
+        self.state.put_watch(settings.config_id, interval=INTERVALS.get(frequency), told_until=told_until)
+
     async def config(self, settings: RunSettings) -> ConfigFacts:
         row = self.state.configuration(settings.config_id)
         return ConfigFacts(
@@ -300,10 +310,21 @@ class SqlWorld:
 
     async def hourly(self, settings: RunSettings) -> None:
         """Let the configuration run by itself, and not by hand alone."""
+        await self._run_by_itself(settings, Frequency.HOURLY)
+
+    async def _run_by_itself(self, settings: RunSettings, frequency: Frequency) -> None:
         async with self.database.tenant(settings.organisation_id) as connection:
             await connection.execute(
-                "UPDATE sync_configs SET frequency = '1h' WHERE config_id = $1", settings.config_id
+                "UPDATE sync_configs SET frequency = $2 WHERE config_id = $1", settings.config_id, frequency.value
             )
+
+    async def watch(self, settings: RunSettings, frequency: Frequency, told_until: datetime | None) -> None:
+        """As config-api does: the channel is opened, or one that was is not renewed."""
+        await self._run_by_itself(settings, frequency)
+        channels, place = SqlChannels(self.database), Place(settings.organisation_id, settings.crm_connection_id)
+        channel = await channels.begin(place, b"", self.clock.now())
+        if channel is not None and told_until is not None:
+            await channels.opened(channel, told_until)
 
     async def _put_config(
         self,

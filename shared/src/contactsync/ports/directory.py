@@ -12,7 +12,7 @@ Common duties of every method:
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
@@ -184,8 +184,12 @@ class CrmDirectory(Protocol):
         """
         ...
 
-    async def read(self, ids: Sequence[RecordId]) -> Sequence[Observation]:
-        """The records with these ids (100 a call), `in_scope` None; those that are not there are absent."""
+    async def read(self, ids: Sequence[RecordId], *, held: Collection[str] | None = None) -> Sequence[Observation]:
+        """The records with these ids (100 a call), `in_scope` None; those that are not there are absent.
+
+        `held` names the CRM fields that one of them is known to have held: of others it is no wonder that they are
+        empty in all. Without it the CRM is asked whether it still shows each mapped field that is.
+        """
         ...
 
     async def find_addresses(self, addresses: Sequence[str]) -> Sequence[RecordAddress]:

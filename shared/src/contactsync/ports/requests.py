@@ -24,6 +24,12 @@ SUSPECT_AFTER = 2
 BY_HAND = "user"
 """The trigger of a run that a person asked for."""
 
+BY_CALL = "webhook"
+"""The trigger of a run for which a CRM called."""
+
+BY_CLOCK = "schedule"
+"""The trigger of a run whose time had come."""
+
 APPROVAL = "approval:"
 """Before the id of the run whose deletes a person approved, in the trigger of the run that carries them out."""
 
@@ -55,6 +61,20 @@ def joins(open_run: Wish, wish: Wish) -> bool:
     return True
 
 
+def joined(open_run: Wish, wish: Wish) -> Wish:
+    """What a run stands for when the wish has joined it: full when one of them is, and by whom it matters most.
+
+    A run for which the clock alone asked may leave the CRM unread; what a person asked for may use a larger share of
+    its credits.
+    """
+    mode = RunMode.FULL if RunMode.FULL in {open_run.mode, wish.mode} else open_run.mode
+    return Wish(mode, max(open_run.trigger, wish.trigger, key=_weight))
+
+
+def _weight(trigger: str) -> int:
+    return {BY_CLOCK: 0, BY_HAND: 2}.get(trigger, 1)
+
+
 def with_wish(waiting: Sequence[Wish], wish: Wish) -> tuple[Wish, ...]:
     """The wishes that wait for the end of a run, one more included: the next run first.
 
@@ -62,9 +82,8 @@ def with_wish(waiting: Sequence[Wish], wish: Wish) -> tuple[Wish, ...]:
     """
     if wish.mode is RunMode.APPROVED_DELETES:
         return tuple(dict.fromkeys((*_approved(waiting), wish))) + _ordinary(waiting)
-    ordinary = _ordinary(waiting) or (wish,)
-    mode = RunMode.FULL if RunMode.FULL in {wish.mode, ordinary[0].mode} else ordinary[0].mode
-    return (*_approved(waiting), Wish(mode, ordinary[0].trigger))
+    ordinary = _ordinary(waiting)
+    return (*_approved(waiting), joined(ordinary[0], wish) if ordinary else wish)
 
 
 def _approved(wishes: Sequence[Wish]) -> tuple[Wish, ...]:
@@ -101,10 +120,10 @@ class RunRequests(Protocol):
     ) -> Requested:
         """A run of this configuration, or the open one that stands for it.
 
-        A configuration has at most one open run. Synchronising requests join it while it has not begun to read (a
-        full one makes it full); later ones set one mark, and its end queues one further run. A request to carry out
-        approved deletes joins nothing but the same request. Raises UnknownRowError for a configuration that this
-        organisation does not have, NotActiveError for one that is not active.
+        A configuration has at most one open run. Synchronising requests join it while it has not begun to read (as
+        `joined` says); later ones set one mark, and its end queues one further run. A request to carry out approved
+        deletes joins nothing but the same request. Raises UnknownRowError for a configuration that this organisation
+        does not have, NotActiveError for one that is not active.
         """
         ...
 

@@ -169,6 +169,10 @@ class SyncState:
     What its Trash holds counts against the account's limit too, and no listing shows it.
     """
     crm_watermark: datetime | None = None
+    crm_read_at: datetime | None = None
+    """Start of the last complete reading of the CRM, by our clock."""
+    crm_clock_offset_s: float = 0.0
+    """The CRM's clock minus ours, from the `Date` of its last answer to a listing."""
     crm_full_at: datetime | None = None
     crm_listing: int = 0
     crm_count: int = 0
@@ -226,8 +230,6 @@ class Run:
     """The configuration's state as this run will leave it."""
     search_page: str | None = None
     """Place of the search for contacts that exist outside the scope."""
-    crm_clock_offset_s: float = 0.0
-    """The CRM's clock minus ours, from the `Date` of its last answer."""
     wait_until: datetime | None = None
     retries: int = 0
     """Slices in a row that ended in waiting for a provider."""
@@ -252,6 +254,18 @@ class RunContact:
     provider_message: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watch:
+    """How changes become known beside by reading: the configuration's ticks, and the CRM's notification channel."""
+
+    interval: timedelta | None
+    """Between two ticks; None: there are none."""
+    told_until: datetime | None
+    """Until when the channel lives; None without one, and while it is not known whether it could be renewed."""
+    asked: bool
+    """A run was made since that somebody else than the clock asked for."""
+
+
 class RunStore(Protocol):
     """Runs, inside a fenced transaction."""
 
@@ -269,6 +283,10 @@ class RunStore(Protocol):
 
     async def cancelled(self, run_id: RunId) -> bool:
         """Whether somebody asked the run to stop, or its configuration is no longer active."""
+        ...
+
+    async def watch(self, since: datetime) -> Watch:
+        """The ticks and the channel of the run's configuration, and whether it was asked for after that instant."""
         ...
 
     async def pause(self, reason: str) -> None:

@@ -16,7 +16,7 @@ from config_api.webhooks.gathering import Gathering
 from contactsync.domain.ids import ConfigId, OrganisationId
 from contactsync.errors import NotActiveError, UnknownRowError
 from contactsync.ports.clock import Clock
-from contactsync.ports.requests import RunRequests
+from contactsync.ports.requests import BY_CALL, RunRequests
 from contactsync.ports.state import RunMode
 from contactsync.ports.webhooks import Channel, Channels, Told
 
@@ -39,7 +39,7 @@ class RunAsker:
         asked = 0
         for config_id in configurations:
             try:
-                await self._requests.request(organisation_id, config_id, mode, "webhook", self._clock.now())
+                await self._requests.request(organisation_id, config_id, mode, BY_CALL, self._clock.now())
             except (NotActiveError, UnknownRowError):
                 continue  # paused or deleted since
             asked += 1

@@ -30,11 +30,12 @@ from contactsync.ports.directory import (
     Written,
 )
 from contactsync.ports.state import Effect, EffectState, Transaction
+from sync_worker.engine.observe import read_crm_too
 from sync_worker.engine.people import context_for
 from sync_worker.engine.planner import Planner, decide_now, finished, held, refused
 from sync_worker.engine.search import ask_companies
 from sync_worker.engine.session import Session
-from sync_worker.engine.values import seen_again
+from sync_worker.engine.values import held_fields, seen_again
 from sync_worker.engine.work import Operation, PairWork
 
 _CLAIM_FOR = timedelta(hours=1)
@@ -128,12 +129,17 @@ class Sender:
         old = [work for work in works if work.tries or self._observed(work.link) < limit]
         if not old:
             return works
-        records = await session.ports.crm.read([RecordId(str(work.link.crm.remote_id)) for work in old])
+        ids = [RecordId(str(work.link.crm.remote_id)) for work in old]
+        records = await session.ports.crm.read(ids, held=held_fields(session, [work.link for work in old]))
         fresh = {record.remote_id: record for record in records}
         left = {work.link.link_id for work in old}
+        unexplained = False
         current = [work for work in works if work.link.link_id not in left]
         for work in old:
             record = fresh.get(str(work.link.crm.remote_id))
+            if record is None and not session.has_read(Side.CRM):
+                unexplained = True
+                continue
             if record is None:
                 link = absorb_deletion(
                     work.link, Side.CRM, session.now(), context_for(session, Side.CRM, began=session.now())
@@ -143,13 +149,17 @@ class Sender:
                 link = replace(link, crm=replace(link.crm, observed_at=session.crm_now()))
             if await self._decide_again(work, link, (Side.CRM, EffectKind.UPDATE)):
                 current.append(work)
+        if unexplained and session.listing(Side.CRM) is None:
+            # They may live on in other records, of which a run that has not read the CRM knows nothing.
+            async with session.transaction():
+                read_crm_too(session)
         return current
 
     def _observed(self, link: Link) -> datetime:
         """A complete change listing observes, at its start, every record that it does not name."""
         session = self._session
-        listing = session.run.listings[Side.CRM]
-        listed = datetime.fromisoformat(listing.next_token) if listing.next_token else None
+        listing = session.listing(Side.CRM)
+        listed = datetime.fromisoformat(listing.next_token) if listing is not None and listing.next_token else None
         times = [time for time in (link.crm.observed_at, listed) if time is not None]
         return max(times) if times else datetime.min.replace(tzinfo=session.now().tzinfo)
 

@@ -28,7 +28,7 @@ from sync_worker.engine.people import context_for
 from sync_worker.engine.planner import Planner, decide_now
 from sync_worker.engine.reconcile import settle_as
 from sync_worker.engine.session import Session, position
-from sync_worker.engine.values import seen_again
+from sync_worker.engine.values import held_fields, seen_again
 from sync_worker.engine.work import BATCH_SIZES, Operation, PairWork
 
 AWAITING = "awaiting_approval"
@@ -105,7 +105,8 @@ def _planned(session: Session, side: Side, work: PairWork, batch: UUID) -> Effec
 async def _read_again(session: Session, works: Sequence[PairWork]) -> None:
     """Each victim, and the deleted contact that is its reason, as they are now; decided again from that."""
     people = await session.ports.google.read([PersonId(str(work.link.google.remote_id)) for work in works])
-    records = await session.ports.crm.read([RecordId(str(work.link.crm.remote_id)) for work in works])
+    ids = [RecordId(str(work.link.crm.remote_id)) for work in works]
+    records = await session.ports.crm.read(ids, held=held_fields(session, [work.link for work in works]))
     shown: dict[Side, dict[str, Observation]] = {
         Side.GOOGLE: {
             name: p.observation for p in people for name in (p.observation.remote_id, *p.observation.previous_ids)

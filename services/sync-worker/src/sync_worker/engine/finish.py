@@ -101,9 +101,9 @@ def _count(run: Run) -> None:
 
 
 async def _end(session: Session, tx: Transaction, state: RunState, reason: str, *, next_due: datetime | None) -> None:
-    listings = session.run.listings.values()
+    listings = session.run.listings
     ended_well = state in {RunState.SUCCEEDED, RunState.PARTIAL, RunState.NEEDS_APPROVAL}
-    if ended_well and listings and all(one.full for one in listings):
+    if ended_well and len(listings) == len(Side) and all(one.full for one in listings.values()):
         session.update(sync=replace(session.run.sync, read_version=session.policy.version))
     session.update(state=state, reason=reason, wait_until=None)
     await tx.runs.finish(session.run, next_due=next_due)

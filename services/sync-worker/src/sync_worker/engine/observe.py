@@ -1,4 +1,4 @@
-"""Reading both sides, page by page, into the links.
+"""Reading both sides, page by page, into the links; at a tick, where the CRM tells of its changes, Google alone.
 
 A page's contacts and the place to go on from become durable together. A sync token or watermark becomes the
 configuration's only with the last of the changes that it covers: before that a crash reads again.
@@ -20,7 +20,9 @@ from contactsync.domain.contact import Observation, Side
 from contactsync.domain.ids import LinkId, RecordId
 from contactsync.domain.link import Link
 from contactsync.domain.policy import DeletePolicy
+from contactsync.domain.ticks import Tick, asks_google_alone
 from contactsync.errors import PageTokenExpiredError, ScopeGoneError, SyncTokenExpiredError
+from contactsync.ports.requests import BY_CLOCK
 from contactsync.ports.state import Listing, Outsider, RunMode, SyncState, Transaction
 from sync_worker.engine.answers import take_answers
 from sync_worker.engine.people import absorb_people, context_for, has_left
@@ -32,7 +34,7 @@ _ABSENT_CHUNK = 1000
 
 
 async def observe(session: Session) -> bool:
-    """Read both sides at the same time; True when both listings are complete.
+    """Read both sides at the same time; True when all listings of the run are complete.
 
     A side that fails does not interrupt a page of the other: its error is raised when both have stopped.
     """
@@ -41,9 +43,11 @@ async def observe(session: Session) -> bool:
     for result in results:
         if isinstance(result, BaseException):
             raise result
-    if all(results):
-        await _check_scopes(session)
-    return all(results)
+    # Google's reading may have found that the CRM has to be read as well.
+    if not session.observed:
+        return False
+    await _check_scopes(session)
+    return True
 
 
 async def _check_scopes(session: Session) -> None:
@@ -65,9 +69,35 @@ async def _open_listings(session: Session) -> None:
         return
     await take_answers(session)
     now = session.now()
-    async with session.transaction():
-        session.set_listing(Side.GOOGLE, _google_listing(session, now))
-        session.set_listing(Side.CRM, _crm_listing(session, now))
+    async with session.transaction() as tx:
+        google, crm = _google_listing(session, now), _crm_listing(session, now)
+        session.set_listing(Side.GOOGLE, google)
+        if not asks_google_alone(await _tick(session, tx, now, full=google.full or crm.full)):
+            session.set_listing(Side.CRM, crm)
+
+
+async def _tick(session: Session, tx: Transaction, now: datetime, *, full: bool) -> Tick:
+    run, read_at = session.run, session.run.sync.crm_read_at
+    watch = await tx.runs.watch(read_at or run.created_at)
+    return Tick(
+        now=now,
+        by_clock=run.trigger == BY_CLOCK and run.mode is RunMode.SYNC,
+        interval=watch.interval,
+        told_until=watch.told_until,
+        asked=watch.asked,
+        crm_read_at=read_at,
+        full=full or run.first,
+        waiting=bool(session.unknown) or bool(await tx.links.pending(run.run_id, None, 1)),
+    )
+
+
+def read_crm_too(session: Session) -> None:
+    """Let the run, which left the CRM unread so far, read it before it goes on; the open transaction stores it.
+
+    Whoever is to be made in the CRM is sought there again then.
+    """
+    session.set_listing(Side.CRM, _crm_listing(session, session.now()))
+    session.update(search_page=None)
 
 
 def _why_full(session: Session, side: Side, last_full: datetime | None, now: datetime) -> str:
@@ -114,10 +144,10 @@ def _crm_listing(session: Session, now: datetime) -> Listing:
 # --- Google ---------------------------------------------------------------------------------------------------------
 
 
-async def _observe_google(session: Session) -> bool:
+async def _observe_google(session: Session) -> None:
     while not (listing := session.run.listings[Side.GOOGLE]).done:
         if session.over:
-            return False
+            return
         if listing.step == "absent":
             await _google_absent(session)
             continue
@@ -127,7 +157,6 @@ async def _observe_google(session: Session) -> bool:
             await read_google_in_full(session)
         except PageTokenExpiredError:
             await _restart(session, Side.GOOGLE)
-    return True
 
 
 async def _google_page(session: Session, listing: Listing) -> None:
@@ -168,6 +197,8 @@ async def read_google_in_full(session: Session) -> None:
                 expected=session.run.sync.google_count if session.run.sync.google_full_at else None,
             ),
         )
+        if session.listing(Side.CRM) is None:
+            read_crm_too(session)
 
 
 async def _google_absent(session: Session) -> None:
@@ -197,16 +228,13 @@ async def _google_absent(session: Session) -> None:
 # --- CRM ------------------------------------------------------------------------------------------------------------
 
 
-async def _observe_crm(session: Session) -> bool:
+async def _observe_crm(session: Session) -> None:
     reader = _CrmReader(session)
-    while not (listing := session.run.listings[Side.CRM]).done:
-        if session.over:
-            return False
+    while (listing := session.listing(Side.CRM)) is not None and not listing.done and not session.over:
         try:
             await reader.step(listing)
         except PageTokenExpiredError:
             await _restart(session, Side.CRM)
-    return True
 
 
 class _CrmReader:
@@ -234,7 +262,7 @@ class _CrmReader:
 
     def _note_clock(self, server_time: datetime) -> None:
         offset = (server_time - self._session.now()).total_seconds()
-        self._session.update(crm_clock_offset_s=offset)
+        self._session.update(sync=replace(self._session.run.sync, crm_clock_offset_s=offset))
 
     def _advance(self, listing: Listing, *, page: str | None, then: str, seen: int, server_time: datetime) -> Listing:
         """The listing after a page; its first answer's clock becomes the next watermark."""
@@ -352,7 +380,7 @@ class _CrmReader:
         session = self._session
         watermark = datetime.fromisoformat(known(listing.next_token, "a complete listing had an answer"))
         session.set_listing(Side.CRM, replace(listing, done=True, page=None))
-        session.update(sync=replace(session.run.sync, crm_watermark=watermark))
+        session.update(sync=replace(session.run.sync, crm_watermark=watermark, crm_read_at=listing.started_at))
 
 
 def _is_news(link: Link | None, record: Observation) -> bool:

@@ -15,6 +15,7 @@ from contactsync.domain.link import Link
 from contactsync.domain.policy import CompanyRule, NoEmailRule
 from contactsync.ports.directory import RecordAddress
 from contactsync.ports.state import Outsider, PendingPosition
+from sync_worker.engine.observe import read_crm_too
 from sync_worker.engine.session import Session
 from sync_worker.engine.values import with_values
 
@@ -22,16 +23,18 @@ _DONE = "done"
 
 
 async def search(session: Session) -> bool:
-    """Know who of the people to be created exists in the CRM already; True when done."""
+    """Know who of the people to be created exists in the CRM already; True when done.
+
+    A run that left the CRM unread and finds anybody there reads it after all, and seeks again: whether they are in the
+    view, no listing of it has said.
+    """
     if session.run.search_page is None:
         await _begin(session)
-    place = session.run.search_page
-    while place != _DONE:
+    while session.observed and (place := session.run.search_page) != _DONE:
         if session.over:
             return False
         found, after = await session.ports.crm.addresses_page(RecordId(place) if place else None)
         await _save_found(session, found, place=after or _DONE)
-        place = session.run.search_page
     return True
 
 
@@ -141,6 +144,10 @@ async def _save_outsiders(session: Session, found: Sequence[Outsider], *, place:
     async with session.transaction() as tx:
         linked = await tx.links.by_remote(Side.CRM, [record.remote_id for record in found]) if found else {}
         fresh = [record for record in found if record.remote_id not in linked and record.keys]
+        if fresh and session.listing(Side.CRM) is None:
+            read_crm_too(session)
+        if not session.observed:
+            return
         if fresh:
             await tx.links.save_outsiders(Side.CRM, session.search_number, fresh)
         if place is not None:

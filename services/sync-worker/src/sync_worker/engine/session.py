@@ -139,7 +139,17 @@ class Session:
 
     def crm_now(self) -> datetime:
         """The CRM's clock, as far as its last answer told."""
-        return self.now() + timedelta(seconds=self.run.crm_clock_offset_s)
+        return self.now() + timedelta(seconds=self.run.sync.crm_clock_offset_s)
+
+    def has_read(self, side: Side) -> bool:
+        """Whether this run's listing of that side is complete."""
+        listing = self.listing(side)
+        return listing is not None and listing.done
+
+    @property
+    def observed(self) -> bool:
+        """Whether each listing of this run is complete."""
+        return all(listing.done for listing in self.run.listings.values())
 
     def listing(self, side: Side) -> Listing | None:
         """Progress of one side's reading."""

@@ -87,9 +87,9 @@ async def _step(session: Session) -> tuple[bool, Phase]:
         case Phase.OBSERVE:
             return await observe(session), Phase.SEARCH
         case Phase.SEARCH:
-            return await search(session), Phase.APPLY
+            return await search(session), Phase.APPLY if session.observed else Phase.OBSERVE
         case Phase.APPLY:
-            return await apply(session), Phase.DELETE
+            return await apply(session), Phase.DELETE if session.observed else Phase.OBSERVE
         case _:
             return await delete(session), Phase.FINISH
 

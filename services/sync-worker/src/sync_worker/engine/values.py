@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from contactsync.domain.absorb import absorb
 from contactsync.domain.contact import Observation, Side
@@ -54,6 +54,13 @@ async def with_values(
         async with session.transaction() as tx:
             await tx.links.save(changed)
     return [current[link.link_id] for link in links]
+
+
+def held_fields(session: Session, links: Iterable[Link]) -> frozenset[str]:
+    """CRM fields that one of the records is known to have held, or of which nothing is known."""
+    empty, rows = session.ports.digester.empty, session.mapping.rows
+    indexes = [link.crm.base.index for link in links]
+    return frozenset(row.crm_field for row in rows if any(index.get(row.hash) != empty for index in indexes))
 
 
 def seen_again(session: Session, link: Link, side: Side, observation: Observation) -> Link:

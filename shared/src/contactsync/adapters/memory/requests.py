@@ -15,7 +15,7 @@ from contactsync.domain.ids import ConfigId, LinkId, OrganisationId, RunId
 from contactsync.errors import NotActiveError, UnknownRowError
 from contactsync.ports.clock import Clock
 from contactsync.ports.queue import OutboundHint
-from contactsync.ports.requests import TAKEN_FOR, Coalesced, Requested, Wish, joins, with_wish
+from contactsync.ports.requests import BY_CLOCK, TAKEN_FOR, Coalesced, Requested, Wish, joined, joins, with_wish
 from contactsync.ports.state import RunMode, RunState
 
 Alone = Callable[[], AbstractAsyncContextManager[Journal]]
@@ -60,8 +60,9 @@ class MemoryRequests:
     def _coalesce(self, journal: Journal, row: RunRow, wish: Wish) -> Requested:
         run = row.run
         if run.started_at is None and joins(Wish(run.mode, run.trigger), wish):
-            mode = RunMode.FULL if RunMode.FULL in {run.mode, wish.mode} else run.mode
-            journal.put(self._tables.runs, run.run_id, replace(row, run=replace(run, mode=mode)))
+            both = joined(Wish(run.mode, run.trigger), wish)
+            run = replace(run, mode=both.mode, trigger=both.trigger)
+            journal.put(self._tables.runs, run.run_id, replace(row, run=run))
             return Requested(run.run_id, created=False, coalesced=Coalesced.JOINED)
         journal.put(self._tables.runs, run.run_id, replace(row, waiting=with_wish(row.waiting, wish)))
         return Requested(run.run_id, created=False, coalesced=Coalesced.QUEUED_NEXT)
@@ -190,9 +191,7 @@ class MemorySweeper:
             self._tables.configs[settings.config_id] = replace(config, next_due=None)
             runs = (row.run for row in self._tables.runs.values())
             if not any(run.state.open and run.settings.config_id == settings.config_id for run in runs):
-                await self._requests.request(
-                    settings.organisation_id, settings.config_id, RunMode.SYNC, "schedule", now
-                )
+                await self._requests.request(settings.organisation_id, settings.config_id, RunMode.SYNC, BY_CLOCK, now)
         return len(due[:limit])
 
     async def oldest_due(self, now: datetime) -> datetime | None:

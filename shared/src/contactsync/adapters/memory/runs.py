@@ -17,8 +17,8 @@ from contactsync.errors import StateInvariantError
 from contactsync.messages.hint import RunHint
 from contactsync.ports.clock import Clock
 from contactsync.ports.queue import Lane, OutboundHint
-from contactsync.ports.requests import SUSPECT_AFTER, RunLimits, Wish
-from contactsync.ports.state import Effect, EffectState, Run, RunContact, RunState
+from contactsync.ports.requests import BY_CLOCK, SUSPECT_AFTER, RunLimits, Wish
+from contactsync.ports.state import Effect, EffectState, Run, RunContact, RunState, Watch
 
 NewId = Callable[[], UUID]
 
@@ -156,6 +156,13 @@ class MemoryRuns:
         """Whether somebody asked the run to stop, or its configuration is no longer active."""
         run = self._tables.runs[run_id].run
         return run.cancel_requested or not self._tables.configs[run.settings.config_id].active
+
+    async def watch(self, since: datetime) -> Watch:
+        """The ticks and the channel of the run's configuration, and whether it was asked for after that instant."""
+        config = self._tables.configs[self._config_id]
+        runs = (row.run for row in self._tables.runs.values() if row.run.settings.config_id == self._config_id)
+        asked = any(run.created_at > since and run.trigger != BY_CLOCK for run in runs)
+        return Watch(interval=config.interval, told_until=config.told_until, asked=asked)
 
     async def pause(self, reason: str) -> None:
         """Pause the run's configuration with this reason; its open request mark is dropped."""

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import uuid4
 
 from contactsync.adapters.memory.credits import MemoryCredits
@@ -81,6 +81,11 @@ class MemoryState:
         """Insert a configuration or replace its settings, status and due time."""
         known = self._tables.configs.get(settings.config_id, ConfigRow(settings, self._clock.now()))
         self._tables.configs[settings.config_id] = replace(known, settings=settings, active=active, next_due=next_due)
+
+    def put_watch(self, config_id: ConfigId, *, interval: timedelta | None, told_until: datetime | None) -> None:
+        """Set how often the configuration runs by itself, and until when the CRM's channel lives."""
+        known = self._tables.configs[config_id]
+        self._tables.configs[config_id] = replace(known, interval=interval, told_until=told_until)
 
     def configuration(self, config_id: ConfigId) -> ConfigRow:
         """A configuration with its times and sync state."""

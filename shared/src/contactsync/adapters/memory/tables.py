@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, MutableMapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TypeVar
 from uuid import UUID
 
@@ -50,6 +50,9 @@ class ConfigRow:
     last_attempt_at: datetime | None = None
     last_reason: str = ""
     next_due: datetime | None = None
+    interval: timedelta | None = None
+    told_until: datetime | None = None
+    """Until when the CRM's notification channel lives."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ def percent_of(run: Run, to_write: int) -> int:
         return _ENDED
     match run.phase:
         case Phase.OBSERVE:
-            return int(_READING * sum(map(_read, run.listings.values())) / 2)
+            return int(_READING * sum(map(_read, run.listings.values())) / max(len(run.listings), 1))
         case Phase.SEARCH:
             return _READING
         case Phase.APPLY:

@@ -18,14 +18,14 @@ from contactsync.domain.ids import ConfigId, OrganisationId, RunId
 from contactsync.errors import NotActiveError, UnknownRowError
 from contactsync.ports.audit import Action, acting_user
 from contactsync.ports.clock import Clock
-from contactsync.ports.requests import Coalesced, Requested, RunLimits, Wish, joins, with_wish
+from contactsync.ports.requests import BY_CLOCK, Coalesced, Requested, RunLimits, Wish, joined, joins, with_wish
 from contactsync.ports.state import RunMode
 
 _OPEN_RUN: Final = """
 SELECT run_id, mode, trigger, started_at, wishes FROM runs
 WHERE organisation_id = $1 AND config_id = $2 AND state IN ('queued', 'running', 'waiting') FOR UPDATE
 """
-_JOIN: Final = "UPDATE runs SET mode = $3 WHERE organisation_id = $1 AND run_id = $2"
+_JOIN: Final = "UPDATE runs SET mode = $3, trigger = $4 WHERE organisation_id = $1 AND run_id = $2"
 _QUEUE_NEXT: Final = "UPDATE runs SET wishes = $3::jsonb WHERE organisation_id = $1 AND run_id = $2"
 _LOCK_RUN: Final = """
 SELECT run_id, config_id, state IN ('queued', 'running', 'waiting') AS open, started_at, slice, attempt, first, wishes
@@ -120,8 +120,8 @@ class SqlRunRequests:
     ) -> Requested:
         open_run = Wish(RunMode(row["mode"]), row["trigger"])
         if row["started_at"] is None and joins(open_run, wish):
-            mode = RunMode.FULL if RunMode.FULL in {open_run.mode, wish.mode} else open_run.mode
-            await connection.execute(_JOIN, organisation_id, row["run_id"], mode.value)
+            both = joined(open_run, wish)
+            await connection.execute(_JOIN, organisation_id, row["run_id"], both.mode.value, both.trigger)
             return Requested(row["run_id"], created=False, coalesced=Coalesced.JOINED)
         wishes = with_wish(wishes_from(row["wishes"]), wish)
         await connection.execute(_QUEUE_NEXT, organisation_id, row["run_id"], dump(wishes))
@@ -193,7 +193,7 @@ class SqlRunSweeper:
             tick = next_tick(Frequency(row["frequency"]), config_id, row["activated_at"] or row["created_at"], now)
             await connection.execute(_STARTED, organisation_id, config_id, tick)
             if not await connection.fetchval(_HAS_OPEN_RUN, organisation_id, config_id):
-                wish = Wish(RunMode.SYNC, "schedule")
+                wish = Wish(RunMode.SYNC, BY_CLOCK)
                 await self._requests.request_in(connection, organisation_id, config_id, wish, now)
             return True
 

@@ -21,12 +21,13 @@ from contactsync.adapters.sql.database import Connection
 from contactsync.adapters.sql.links import SqlLinks
 from contactsync.adapters.sql.progress import percent_of
 from contactsync.adapters.sql.run_factory import RunFactory
-from contactsync.domain.frequency import Frequency, next_tick
+from contactsync.domain.frequency import INTERVALS, Frequency, next_tick
 from contactsync.domain.ids import ConfigId, LinkId, OrganisationId, RunId
 from contactsync.domain.outcome import Outcome
 from contactsync.errors import StateInvariantError
 from contactsync.ports.clock import Clock
-from contactsync.ports.state import Phase, Run, RunContact, RunMode, RunSettings, RunState
+from contactsync.ports.requests import BY_CLOCK
+from contactsync.ports.state import Phase, Run, RunContact, RunMode, RunSettings, RunState, Watch
 from contactsync.ports.vault import SealContext, Sealer
 
 COUNTED: Final = frozenset({RunState.SUCCEEDED, RunState.PARTIAL, RunState.NEEDS_APPROVAL})
@@ -69,6 +70,15 @@ _CANCELLED: Final = """
 SELECT r.cancel_requested OR c.status <> 'active'
 FROM runs r JOIN sync_configs c ON c.organisation_id = r.organisation_id AND c.config_id = r.config_id
 WHERE r.organisation_id = $1 AND r.run_id = $2
+"""
+# A channel of which the last opening or renewal is not known to have succeeded may be gone at the CRM.
+_WATCH: Final = """
+SELECT c.frequency, w.expires_at, EXISTS (
+    SELECT FROM runs r WHERE r.organisation_id = $1 AND r.config_id = $2 AND r.created_at > $3 AND r.trigger <> $4
+) AS asked
+FROM sync_configs c LEFT JOIN webhook_channels w ON w.organisation_id = c.organisation_id
+    AND w.connection_id = c.crm_connection_id AND w.opened_at >= w.tried_at
+WHERE c.organisation_id = $1 AND c.config_id = $2
 """
 _PAUSE: Final = """
 UPDATE sync_configs SET status = 'paused', paused_reason = $3, updated_at = $4
@@ -180,6 +190,15 @@ class SqlRuns:
         """Whether somebody asked the run to stop, or its configuration is no longer active."""
         cancelled: bool = await self._connection.fetchval(_CANCELLED, self._organisation, run_id)
         return cancelled
+
+    async def watch(self, since: datetime) -> Watch:
+        """The ticks and the channel of the run's configuration, and whether it was asked for after that instant."""
+        row = await self._connection.fetchrow(_WATCH, self._organisation, self._config, since, BY_CLOCK)
+        if row is None:
+            raise StateInvariantError("a run without a configuration", details={"configuration": str(self._config)})
+        return Watch(
+            interval=INTERVALS.get(Frequency(row["frequency"])), told_until=row["expires_at"], asked=row["asked"]
+        )
 
     async def pause(self, reason: str) -> None:
         """Pause the run's configuration with this reason; its open request mark is dropped."""

@@ -66,7 +66,9 @@ WHERE w.tried_at < excluded.tried_at - {_TAKEN_FOR}
 RETURNING {_COLUMNS}
 """  # noqa: S608  our own columns
 _OPENED_ANEW: Final = "UPDATE webhook_channels SET token_hash = $3 WHERE organisation_id = $1 AND channel_id = $2"
-_OPENED: Final = "UPDATE webhook_channels SET expires_at = $3 WHERE organisation_id = $1 AND channel_id = $2"
+_OPENED: Final = """
+UPDATE webhook_channels SET expires_at = $3, opened_at = tried_at WHERE organisation_id = $1 AND channel_id = $2
+"""
 _REMOVE: Final = "DELETE FROM webhook_channels WHERE organisation_id = $1 AND channel_id = $2"
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -92,12 +92,12 @@ class ZohoContacts:
         """Ids of the view's records modified since; None when this CRM does not answer questions about a view."""
         return await self._lookups.members_since(view, since)
 
-    async def read(self, ids: Sequence[RecordId]) -> Sequence[Observation]:
-        """The records with these ids, 1 credit for each 100."""
+    async def read(self, ids: Sequence[RecordId], *, held: Collection[str] | None = None) -> Sequence[Observation]:
+        """The records with these ids, 1 credit for each 100. See `CrmDirectory`."""
         found: list[Observation] = []
         for batch in protocol.chunks(list(dict.fromkeys(ids)), BATCH):
             answer = await self._api.get(protocol.list_ids(batch, self._codec.fields))
-            found += await self._decoded(answer, protocol.read_listing(answer), in_scope=None)
+            found += await self._decoded(answer, protocol.read_listing(answer), in_scope=None, held=held)
         return found
 
     async def find_addresses(self, addresses: Sequence[str]) -> Sequence[RecordAddress]:
@@ -230,9 +230,12 @@ class ZohoContacts:
         records = await self._decoded(answer, listing, in_scope=in_scope)
         return RecordPage(records, listing.next_token if listing.more else None, protocol.server_time(answer))
 
-    async def _decoded(self, answer: Answer, listing: Listing, *, in_scope: bool | None) -> list[Observation]:
+    async def _decoded(
+        self, answer: Answer, listing: Listing, *, in_scope: bool | None, held: Collection[str] | None = None
+    ) -> list[Observation]:
         if self._shown is not None:
-            await self._shown.check(listing.rows, self._codec.mapped)
+            doubtful = [name for name in self._codec.mapped if held is None or name in held]
+            await self._shown.check(listing.rows, doubtful)
         decode = self._codec.decode
         try:
             return [decode(row, in_scope=in_scope) for row in listing.rows]

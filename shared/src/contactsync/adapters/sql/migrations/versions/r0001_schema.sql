@@ -434,6 +434,7 @@ CREATE TABLE webhook_channels (
     token_hash      bytea NOT NULL,
     expires_at      timestamptz NOT NULL,
     tried_at        timestamptz NOT NULL,
+    opened_at       timestamptz NOT NULL DEFAULT '-infinity',
     created_at      timestamptz NOT NULL,
     PRIMARY KEY (organisation_id, channel_id),
     FOREIGN KEY (organisation_id, connection_id) REFERENCES connections
@@ -444,6 +445,7 @@ CREATE INDEX webhook_channels_expiry ON webhook_channels (expires_at);
 COMMENT ON COLUMN webhook_channels.provider_key IS 'The number by which the CRM knows the channel';
 COMMENT ON COLUMN webhook_channels.token_hash IS 'Keyed hash of the secret that calls carry; the secret itself is not kept';
 COMMENT ON COLUMN webhook_channels.tried_at IS 'When opening or renewing was last begun: no two processes do it at once';
+COMMENT ON COLUMN webhook_channels.opened_at IS 'When that last succeeded: earlier than tried_at, nobody knows whether it lives';
 
 CREATE TABLE webhook_endpoints (
     organisation_id uuid NOT NULL,
