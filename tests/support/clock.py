@@ -1,10 +1,12 @@
-"""A clock that stands still until a test moves it."""
+"""Clocks that a test moves: one stands still in between, the other runs."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import heapq
 import itertools
+import time
 from datetime import UTC, datetime, timedelta
 
 EPOCH = datetime(2026, 3, 1, 9, 0, tzinfo=UTC)
@@ -53,3 +55,35 @@ class ManualClock:
         """Move the clock forward to an instant; nothing happens when it is past."""
         if instant > self.now():
             self.advance(instant - self.now())
+
+
+class MovingClock:
+    """Real time and what the test has added to it, as the simulators' clocks are; sleepers notice the jumps."""
+
+    def __init__(self) -> None:
+        self._added = timedelta()
+        self._moved = asyncio.Event()
+
+    def now(self) -> datetime:
+        """The present instant in UTC."""
+        return datetime.now(UTC) + self._added
+
+    def monotonic(self) -> float:
+        """Seconds of the machine's monotonic clock and those that were added."""
+        return time.monotonic() + self._added.total_seconds()
+
+    async def sleep(self, seconds: float) -> None:
+        """Return when the clock has moved on by `seconds`, of itself or because the test moved it."""
+        until = self.monotonic() + seconds
+        while (left_s := until - self.monotonic()) > 0:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(left_s):
+                    await self._moved.wait()
+
+    def advance(self, by: timedelta) -> None:
+        """Move the clock forward and wake whoever slept until then."""
+        if by < timedelta():
+            raise ValueError(f"a clock does not go back: {by}")
+        self._added += by
+        moved, self._moved = self._moved, asyncio.Event()
+        moved.set()

@@ -13,6 +13,9 @@ import pytest
 from tests.support.addresses import DATABASE_ADMIN_URL, DATABASE_URL, address
 from tests.support.waiting import wait_until
 
+_DROPPED_WITHIN_S = 45
+"""A server that many tests use at once may take long over its checkpoints."""
+
 
 @dataclass(frozen=True, slots=True)
 class Database:
@@ -72,7 +75,7 @@ async def _temporary(server: Database, template: str) -> AsyncIterator[Database]
     try:
         yield server.named(name)
     finally:
-        await wait_until(lambda: _dropped(server, name))
+        await wait_until(lambda: _dropped(server, name), within_s=_DROPPED_WITHIN_S)
 
 
 async def _dropped(server: Database, name: str) -> bool:

@@ -1896,7 +1896,7 @@ export interface components {
             google_id: string | null;
             /**
              * Left Out
-             * @description Fields that the other side cannot hold, with the reason
+             * @description CRM names of the fields that the other side cannot hold, with the reason
              */
             left_out: {
                 [key: string]: string;

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from html.parser import HTMLParser
 from typing import Final
 
@@ -14,18 +15,19 @@ class ConsentError(RuntimeError):
     """The consent did not end as it should; the message says where."""
 
 
-async def agree(authorization_url: str, client: httpx2.AsyncClient) -> None:
+async def agree(authorization_url: str, client: httpx2.AsyncClient, *, choice: Mapping[str, str] = {}) -> None:
     """Begin where the product says, agree on the vendor's page, and follow the way back.
 
-    The client keeps the cookie by which the product knows its browser. Raises ConsentError when the vendor shows
-    something else or the product refuses the answer.
+    The client keeps the cookie by which the product knows its browser. `choice` answers questions of the page by their
+    names; for all others the first possible answer is taken. Raises ConsentError when the vendor shows something else
+    or the product refuses the answer.
     """
     page = await client.get(authorization_url, follow_redirects=True)
     form = _Form()
     form.feed(page.text)
     if not page.is_success or form.action is None:
         raise ConsentError(f"no consent page at {page.url.host}: {page.status_code}")
-    answered = await client.post(page.url.join(form.action), data=form.answers)
+    answered = await client.post(page.url.join(form.action), data={**form.answers, **choice})
     if answered.status_code != _FOUND:
         raise ConsentError(f"{page.url.host} did not send the browser back: {answered.status_code}")
     back = await client.get(answered.headers["location"], follow_redirects=True)

@@ -19,6 +19,7 @@ from contactsync.adapters.memory.queue import MemoryQueue, MemoryQueueWarning
 from contactsync.adapters.sql.database import PoolSettings
 from contactsync.adapters.sql.migrate import upgrade
 from contactsync.assembly.foundation import job_queue, open_foundation
+from contactsync.ports.clock import Clock
 from contactsync.ports.queue import JobQueue
 from contactsync.waiting import first_error
 from standalone.postgres import private_postgres
@@ -104,12 +105,12 @@ class ServiceSettings:
 
 
 @asynccontextmanager
-async def services(settings: ServiceSettings) -> AsyncIterator[None]:
+async def services(settings: ServiceSettings, clock: Clock | None = None) -> AsyncIterator[None]:
     """Both services at work until the end of the block; slices under way then end in good order.
 
-    A service that fails cancels the block, and its error is raised.
+    The clock is the machine's unless one is given. A service that fails cancels the block, and its error is raised.
     """
-    clock = SystemClock()
+    clock = clock or SystemClock()
     stop = asyncio.Event()
     async with open_foundation(settings.api, clock, _POOL) as foundation:
         resources = await resources_on(foundation, settings.api)
@@ -142,7 +143,7 @@ async def _listening(settings: ConfigApiSettings) -> None:
             return
 
 
-def _queue(settings: ConfigApiSettings, clock: SystemClock) -> JobQueue:
+def _queue(settings: ConfigApiSettings, clock: Clock) -> JobQueue:
     if settings.amqp_url is not None:
         return job_queue(settings, clock, "standalone")
     with warnings.catch_warnings():  # the banner says it

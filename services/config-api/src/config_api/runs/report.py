@@ -10,6 +10,8 @@ from typing import Final
 from config_api.runs.schemas import Progress, Run, RunContact, SideProgress
 from config_api.web.language import Language
 from contactsync.domain.contact import Side
+from contactsync.domain.ids import RowKey
+from contactsync.domain.mapping import crm_field_of
 from contactsync.domain.reasons import sentence
 from contactsync.ports.reports import RunReport
 from contactsync.ports.state import RunContact as StoredContact
@@ -77,7 +79,7 @@ def row(contact: StoredContact, language: Language) -> RunContact:
         reason_text=sentence(contact.reason, language),
         fields=list(contact.fields),
         written=list(contact.sides),
-        left_out=dict(contact.left_out),
+        left_out={crm_field_of(RowKey(key)): reason for key, reason in contact.left_out.items()},
         provider_message=contact.provider_message,
     )
 

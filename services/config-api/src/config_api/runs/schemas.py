@@ -93,7 +93,9 @@ class RunContact(BaseModel):
     reason_text: str = ""
     fields: list[str] = Field(description="CRM names of the fields that were written")
     written: list[Side]
-    left_out: dict[str, str] = Field(description="Fields that the other side cannot hold, with the reason")
+    left_out: dict[str, str] = Field(
+        description="CRM names of the fields that the other side cannot hold, with the reason"
+    )
     provider_message: str = ""
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from contactsync.domain.actions import Action
 from contactsync.domain.reasons import Reason
-from tests.integration.rules.stories import google, job, reasons, settled, titles, writes
-from tests.support.sync_world import SyncWorld, sync_world
+from tests.stories.common import google, job, reasons, settled, titles, writes
+from tests.support.story import OpenWorld, StoryWorld
 
 
-async def tug(world: SyncWorld, record_id: str, name: str, times: int) -> None:
+async def tug(world: StoryWorld, record_id: str, name: str, times: int) -> None:
     """A person sets a title in the CRM; something on Google sets it back, each time a run after the other."""
     for number in range(times):
         await world.pass_time(minutes=10)
@@ -19,8 +19,8 @@ async def tug(world: SyncWorld, record_id: str, name: str, times: int) -> None:
         await world.sync()
 
 
-async def test_a_field_that_flips_three_times_a_day_is_held_and_all_else_goes_on() -> None:
-    async with sync_world() as world:
+async def test_a_field_that_flips_three_times_a_day_is_held_and_all_else_goes_on(open_world: OpenWorld) -> None:
+    async with open_world() as world:
         records, people = await settled(world, 2, Title="old")
         await world.pass_time(days=2)
         await tug(world, records[0], people[0], 3)
@@ -39,8 +39,8 @@ async def test_a_field_that_flips_three_times_a_day_is_held_and_all_else_goes_on
         assert await titles(world, records[0], people[0]) == ("old", "old")
 
 
-async def test_edits_of_a_person_are_no_flipping() -> None:
-    async with sync_world() as world:
+async def test_edits_of_a_person_are_no_flipping(open_world: OpenWorld) -> None:
+    async with open_world() as world:
         records, people = await settled(world, 1, Title="old")
         for title in ("a", "b", "c", "a", "d"):
             await world.pass_time(minutes=10)
@@ -49,8 +49,8 @@ async def test_edits_of_a_person_are_no_flipping() -> None:
             assert (await google(world, people[0]))["organizations"][0]["title"] == title
 
 
-async def test_to_and_fro_over_several_days_is_no_flipping() -> None:
-    async with sync_world() as world:
+async def test_to_and_fro_over_several_days_is_no_flipping(open_world: OpenWorld) -> None:
+    async with open_world() as world:
         records, people = await settled(world, 1, Title="old")
         for _ in range(3):
             await world.pass_time(hours=25)

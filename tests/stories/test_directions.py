@@ -13,7 +13,7 @@ from contactsync.domain.link import PairState
 from contactsync.domain.mapping import GooglePath, Mapping, MappingRow, RowDirection, default_mapping, mappable
 from contactsync.domain.policy import CompanyRule, DeletePolicy, Direction
 from contactsync.domain.reasons import Reason
-from tests.integration.rules.stories import (
+from tests.stories.common import (
     DAYS_AGO,
     address,
     book_sizes,
@@ -28,7 +28,7 @@ from tests.integration.rules.stories import (
     titles,
     writes,
 )
-from tests.support.sync_world import SyncWorld, sync_world
+from tests.support.story import OpenWorld, StoryWorld
 
 CELLS = list(product(Direction, Side))
 OLD, HERE, THERE = "Analyst", "from the CRM", "from Google"
@@ -52,9 +52,9 @@ def wanted(direction: Direction, winner: Side, *, in_crm: bool, on_google: bool)
 
 @pytest.mark.parametrize(("direction", "winner"), CELLS)
 async def test_edits_cross_where_the_direction_lets_them_and_the_winner_decides_conflicts(
-    direction: Direction, winner: Side
+    open_world: OpenWorld, direction: Direction, winner: Side
 ) -> None:
-    async with sync_world(direction=direction, conflict_winner=winner) as world:
+    async with open_world(direction=direction, conflict_winner=winner) as world:
         records, people = await agreed(world, 4)
         for number in (1, 3):
             await world.vendors.crm.edit(records[number], Title=HERE)
@@ -71,7 +71,7 @@ async def test_edits_cross_where_the_direction_lets_them_and_the_winner_decides_
         await quiet(world)
 
 
-async def agreed(world: SyncWorld, count: int) -> tuple[list[str], list[str]]:
+async def agreed(world: StoryWorld, count: int) -> tuple[list[str], list[str]]:
     """Pairs in sync that show the same title on both sides, whatever the direction."""
     records = await world.vendors.crm.add([record(n, Title=OLD) for n in range(count)], at=DAYS_AGO)
     people = await world.vendors.google.add([person(n, organizations=job(OLD)) for n in range(count)])
@@ -80,8 +80,10 @@ async def agreed(world: SyncWorld, count: int) -> tuple[list[str], list[str]]:
 
 
 @pytest.mark.parametrize(("direction", "winner"), CELLS)
-async def test_an_emptied_field_is_a_change_like_any_other(direction: Direction, winner: Side) -> None:
-    async with sync_world(direction=direction, conflict_winner=winner) as world:
+async def test_an_emptied_field_is_a_change_like_any_other(
+    open_world: OpenWorld, direction: Direction, winner: Side
+) -> None:
+    async with open_world(direction=direction, conflict_winner=winner) as world:
         records, people = await agreed(world, 2)
         await world.vendors.crm.edit(records[0], Title=None)
         await world.vendors.google.edit(people[1], organizations=None)
@@ -95,9 +97,9 @@ async def test_an_emptied_field_is_a_change_like_any_other(direction: Direction,
 
 @pytest.mark.parametrize(("direction", "winner"), CELLS)
 async def test_at_the_first_match_blanks_never_erase_and_the_winner_decides_what_differs(
-    direction: Direction, winner: Side
+    open_world: OpenWorld, direction: Direction, winner: Side
 ) -> None:
-    async with sync_world(direction=direction, conflict_winner=winner) as world:
+    async with open_world(direction=direction, conflict_winner=winner) as world:
         records = await world.vendors.crm.add([record(0, Title=HERE), record(1), record(2, Title=HERE)], at=DAYS_AGO)
         people = await world.vendors.google.add(
             [person(0), person(1, organizations=job(THERE)), person(2, organizations=job(THERE))]
@@ -115,9 +117,9 @@ async def test_at_the_first_match_blanks_never_erase_and_the_winner_decides_what
 
 @pytest.mark.parametrize(("direction", "winner"), [(d, s) for d, s in CELLS if d is not Direction.TWO_WAY])
 async def test_a_target_edited_by_hand_is_left_until_the_source_changes_and_then_the_winner_decides(
-    direction: Direction, winner: Side
+    open_world: OpenWorld, direction: Direction, winner: Side
 ) -> None:
-    async with sync_world(direction=direction, conflict_winner=winner) as world:
+    async with open_world(direction=direction, conflict_winner=winner) as world:
         [record_id], [name] = await agreed(world, 1)
         target = Side.GOOGLE if direction.writes(Side.GOOGLE) else Side.CRM
 
@@ -146,8 +148,10 @@ async def test_a_target_edited_by_hand_is_left_until_the_source_changes_and_then
 
 
 @pytest.mark.parametrize("direction", [Direction.CRM_TO_GOOGLE, Direction.GOOGLE_TO_CRM])
-async def test_a_contact_made_by_hand_in_the_target_is_never_touched(direction: Direction) -> None:
-    async with sync_world(direction=direction) as world:
+async def test_a_contact_made_by_hand_in_the_target_is_never_touched(
+    open_world: OpenWorld, direction: Direction
+) -> None:
+    async with open_world(direction=direction) as world:
         await agreed(world, 2)
         if direction is Direction.CRM_TO_GOOGLE:
             [name] = await world.vendors.google.add([person(77)])
@@ -168,9 +172,10 @@ async def test_a_contact_made_by_hand_in_the_target_is_never_touched(direction: 
 
 @pytest.mark.parametrize("direction", [Direction.CRM_TO_GOOGLE, Direction.GOOGLE_TO_CRM])
 async def test_a_contact_deleted_by_hand_in_the_target_is_neither_made_again_nor_deleted_in_the_source(
+    open_world: OpenWorld,
     direction: Direction,
 ) -> None:
-    async with sync_world(direction=direction, deletions=DeletePolicy.PROPAGATE) as world:
+    async with open_world(direction=direction, deletions=DeletePolicy.PROPAGATE) as world:
         records, people = await agreed(world, 12)
         if direction is Direction.CRM_TO_GOOGLE:
             await world.vendors.google.delete(people[0])
@@ -193,14 +198,14 @@ def field_row(crm_field: str, **changes: object) -> MappingRow:
     return replace(found, **changes)  # type: ignore[arg-type]  # names are checked by the dataclass
 
 
-def mapping_of(world: SyncWorld, *rows: MappingRow) -> Mapping:
+def mapping_of(world: StoryWorld, *rows: MappingRow) -> Mapping:
     """The configuration's mapping with these rows in place of its own for the same fields, or beside them."""
     fields = {row.crm_field for row in rows}
-    return Mapping([*(row for row in world.settings.policy.mapping.rows if row.crm_field not in fields), *rows])
+    return Mapping([*(row for row in world.mapping.rows if row.crm_field not in fields), *rows])
 
 
-async def test_a_row_that_is_added_has_no_base_and_is_filled_where_it_is_empty() -> None:
-    async with sync_world(conflict_winner=Side.CRM) as world:
+async def test_a_row_that_is_added_has_no_base_and_is_filled_where_it_is_empty(open_world: OpenWorld) -> None:
+    async with open_world(conflict_winner=Side.CRM) as world:
         records, people = await agreed(world, 3)
         await world.vendors.crm.edit_many({records[0]: {"Description": HERE}, records[2]: {"Description": HERE}})
         await world.vendors.google.edit(people[1], biographies=[{"value": THERE}])
@@ -218,10 +223,10 @@ async def test_a_row_that_is_added_has_no_base_and_is_filled_where_it_is_empty()
         await quiet(world)
 
 
-async def test_a_row_that_is_removed_leaves_both_sides_as_they_are() -> None:
-    async with sync_world() as world:
+async def test_a_row_that_is_removed_leaves_both_sides_as_they_are(open_world: OpenWorld) -> None:
+    async with open_world() as world:
         [record_id], [name] = await agreed(world, 1)
-        rest = [row for row in world.settings.policy.mapping.rows if row.crm_field != "Title"]
+        rest = [row for row in world.mapping.rows if row.crm_field != "Title"]
         await world.configure(mapping=Mapping(rest))
         await world.vendors.crm.edit(record_id, Title=HERE)
 
@@ -235,8 +240,8 @@ async def test_a_row_that_is_removed_leaves_both_sides_as_they_are() -> None:
 
 
 @pytest.mark.parametrize("narrowed", [Side.CRM, Side.GOOGLE])
-async def test_a_row_with_its_own_direction_flows_that_way_alone(narrowed: Side) -> None:
-    async with sync_world() as world:
+async def test_a_row_with_its_own_direction_flows_that_way_alone(open_world: OpenWorld, narrowed: Side) -> None:
+    async with open_world() as world:
         records, people = await agreed(world, 2)
         way = RowDirection.GOOGLE_TO_CRM if narrowed is Side.CRM else RowDirection.CRM_TO_GOOGLE
         await world.configure(mapping=mapping_of(world, field_row("Title", direction=way)))
@@ -251,8 +256,8 @@ async def test_a_row_with_its_own_direction_flows_that_way_alone(narrowed: Side)
         assert await titles(world, records[1], people[1]) == (THERE if to_crm else OLD, THERE)
 
 
-async def test_custom_fields_flow_both_ways() -> None:
-    async with sync_world() as world:
+async def test_custom_fields_flow_both_ways(open_world: OpenWorld) -> None:
+    async with open_world() as world:
         name_of_field = await world.vendors.crm.add_field("Machine", length=60)
         custom = MappingRow.of(
             CrmField(api_name=name_of_field, label="Machine", max_length=60, custom=True),
@@ -279,10 +284,10 @@ async def test_custom_fields_flow_both_ways() -> None:
 # --- new records ----------------------------------------------------------------------------------------------------
 
 
-async def test_new_records_take_the_configured_values_and_so_meet_the_views_criteria() -> None:
+async def test_new_records_take_the_configured_values_and_so_meet_the_views_criteria(open_world: OpenWorld) -> None:
     criteria = {"comparator": "equal", "field": {"api_name": "Lead_Source"}, "value": "Partner"}
     values = {"Lead_Source": "Partner", "Department": "Sales"}
-    async with sync_world(view_criteria=criteria, crm_values=values) as world:
+    async with open_world(view_criteria=criteria, crm_values=values) as world:
         people = await world.vendors.google.add(
             [person(0), person(1, organizations=[{"department": "Engines", "type": "work"}])]
         )
@@ -298,12 +303,14 @@ async def test_new_records_take_the_configured_values_and_so_meet_the_views_crit
         assert titles_now[address(0)] == "Countess"
 
 
-async def test_a_record_made_by_the_sync_stays_in_sync_until_it_was_seen_in_the_view_and_left_it() -> None:
+async def test_a_record_made_by_the_sync_stays_in_sync_until_it_was_seen_in_the_view_and_left_it(
+    open_world: OpenWorld,
+) -> None:
     criteria = {"comparator": "equal", "field": {"api_name": "Lead_Source"}, "value": "Partner"}
-    async with sync_world(view_criteria=criteria) as world:
+    async with open_world(view_criteria=criteria) as world:
         [name] = await world.vendors.google.add([person(0)])
         await world.sync()
-        record_id = (await world.pair(name)).crm.remote_id
+        record_id = (await world.pair(name)).crm_id
         assert record_id is not None
         await world.pass_time(days=2)
         await world.vendors.google.edit(name, organizations=job("Countess"))
@@ -325,8 +332,10 @@ async def test_a_record_made_by_the_sync_stays_in_sync_until_it_was_seen_in_the_
 
 
 @pytest.mark.parametrize("companies", CompanyRule)
-async def test_companies_are_linked_by_name_and_unknown_ones_left_or_made_once(companies: CompanyRule) -> None:
-    async with sync_world(companies=companies) as world:
+async def test_companies_are_linked_by_name_and_unknown_ones_left_or_made_once(
+    open_world: OpenWorld, companies: CompanyRule
+) -> None:
+    async with open_world(companies=companies) as world:
         path = f"/organisations/{world.vendors.crm.zgid}/records/Accounts"
         await world.vendors.crm.control.call("POST", path, {"records": [{"Account_Name": "Analytical Engines"}]})
         names = ["analytical  engines", "Looms & Co", "Looms & Co"]
@@ -359,8 +368,11 @@ def _id_of(lookup: object) -> str:
 
 
 @pytest.mark.parametrize("automation", [False, True])
-async def test_workflows_of_the_crm_never_start_in_a_first_run_and_later_only_where_wanted(automation: bool) -> None:  # noqa: FBT001
-    async with sync_world(crm_automation=automation, deletions=DeletePolicy.PROPAGATE) as world:
+async def test_workflows_of_the_crm_never_start_in_a_first_run_and_later_only_where_wanted(
+    open_world: OpenWorld,
+    automation: bool,  # noqa: FBT001
+) -> None:
+    async with open_world(crm_automation=automation, deletions=DeletePolicy.PROPAGATE) as world:
         await world.vendors.crm.add([record(n) for n in range(12)], at=DAYS_AGO)
         people = await world.vendors.google.add([person(n, organizations=job(OLD)) for n in range(6, 18)])
         first = await world.sync()
@@ -378,14 +390,14 @@ async def test_workflows_of_the_crm_never_start_in_a_first_run_and_later_only_wh
         assert bool(await starts(world)) is automation
 
 
-async def starts(world: SyncWorld) -> int:
+async def starts(world: StoryWorld) -> int:
     """How often the organisation's workflow rule was started."""
     state = await world.vendors.crm.control.call("GET", f"/organisations/{world.vendors.crm.zgid}")
     return int(state["workflow_starts"])
 
 
-async def test_adoption_puts_nothing_of_the_person_into_the_crm_until_somebody_edits_it() -> None:
-    async with sync_world(conflict_winner=Side.CRM) as world:
+async def test_adoption_puts_nothing_of_the_person_into_the_crm_until_somebody_edits_it(open_world: OpenWorld) -> None:
+    async with open_world(conflict_winner=Side.CRM) as world:
         [record_id] = await world.vendors.crm.add([record(0)], at=DAYS_AGO)
         [name] = await world.vendors.google.add([person(0, organizations=job("private"))], in_group=False)
 
