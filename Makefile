@@ -47,8 +47,9 @@ test-fast: set-up ## Run the tests that need no server
 mutants: set-up ## Break the product in many small ways, one at a time; a test must notice each (long)
 	@$(python) -m tests.support.run tests/mutants/each.py $(ARGS)
 
-bench: set-up ## Play the scenarios at full size: calls, time, processor, memory (ARGS=--help)
+bench: set-up ## Play the scenarios at full size, then config-api beside bare FastAPI (ARGS=--help, API_ARGS=--help)
 	@$(python) -m benchmarks $(ARGS)
+	@$(python) -m benchmarks.config_api $(API_ARGS)
 
 fuzz: set-up ## Ask config-api 20,000 random requests and compare each answer with the description (CASES=n)
 	@CASES=$${CASES:-20000} $(python) -m tests.support.run -n 0 tests/integration/config_api/test_interface.py $(ARGS)

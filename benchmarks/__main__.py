@@ -4,14 +4,9 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import os
-import platform
-import subprocess
 import sys
-import tempfile
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +14,9 @@ import orjson
 
 from benchmarks import scenarios as play
 from benchmarks.scenarios import Scenario
+from benchmarks.server import database_server, machine
 from benchmarks.stage import stage
 from contactsync.ports.state import RunState
-from standalone.postgres import private_postgres
 from tests.support.postgres import Database
 
 _GOOGLE_LATENCIES_S = {
@@ -103,18 +98,6 @@ async def measure(server: Database, scenario: Scenario, latency_scale: float) ->
     }
 
 
-@asynccontextmanager
-async def database_server() -> AsyncIterator[Database]:
-    """The server that the environment names, else a private one whose data survives a crash of the machine."""
-    given = os.environ.get("CONTACTSYNC_TEST_DATABASE_URL"), os.environ.get("CONTACTSYNC_TEST_DATABASE_ADMIN_URL")
-    if given[0] and given[1]:
-        yield Database(given[0], given[1])
-        return
-    with tempfile.TemporaryDirectory(prefix="contactsync-bench-") as folder:
-        async with private_postgres(Path(folder) / "postgres", durable=True) as server:
-            yield Database(server.url, server.admin_url)
-
-
 async def run(options: argparse.Namespace) -> bool:
     """Play, print, write; whether each run ended as it must and took no more calls than the least."""
     results = []
@@ -125,7 +108,7 @@ async def run(options: argparse.Namespace) -> bool:
             print(_line(result), flush=True)
             results.append(result)
     options.output.parent.mkdir(parents=True, exist_ok=True)
-    report = {"machine": _machine(), "options": {"size": options.size, "latency_scale": options.latency_scale}}
+    report = {"machine": machine(), "options": {"size": options.size, "latency_scale": options.latency_scale}}
     options.output.write_bytes(orjson.dumps({**report, "results": results}, option=orjson.OPT_INDENT_2))
     return not any(result["wrong"] or _is_above_the_least(result) for result in results)
 
@@ -152,16 +135,6 @@ def _line(result: dict[str, Any]) -> str:
     )
     wrong = f"   WRONG: {result['wrong']} {result['state']} {result['reason']}" if result["wrong"] else ""
     return "  ".join(columns) + wrong
-
-
-def _machine() -> dict[str, Any]:
-    git = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)  # noqa: S607  git of the path
-    return {
-        "python": platform.python_version(),
-        "system": platform.platform(),
-        "processors": os.cpu_count(),
-        "commit": git.stdout.strip() or None,
-    }
 
 
 def main(argv: Sequence[str] | None = None) -> int:

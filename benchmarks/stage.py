@@ -83,7 +83,7 @@ class Worker:
 async def program(*arguments: str) -> AsyncIterator[Program]:
     """A Python program that ends with its standard input."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, *arguments, stdin=PIPE, stdout=PIPE, limit=_LINE_BYTES, env=os.environ
+        sys.executable, *arguments, stdin=PIPE, stdout=PIPE, limit=_LINE_BYTES, env=dict(os.environ)
     )
     if process.stdin is None or process.stdout is None:
         raise RuntimeError("a program without pipes")

@@ -24,7 +24,7 @@ import asyncpg
 import httpx2
 import orjson
 
-from benchmarks.__main__ import database_server
+from benchmarks.server import database_server
 from config_api.webhooks.intake import token_hash
 from contactsync.adapters.clock import SystemClock
 from contactsync.adapters.sql.database import open_database

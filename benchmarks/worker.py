@@ -31,6 +31,7 @@ from contactsync.adapters.sql.requests import SqlRunRequests
 from contactsync.adapters.sql.sealing import KeyRing
 from contactsync.adapters.sql.state import SqlState
 from contactsync.adapters.sql.vault import SqlVault
+from contactsync.assembly.garbage import collect_less_often
 from contactsync.assembly.providers import Providers
 from contactsync.domain.digests import Digester
 from contactsync.domain.ids import ConfigId, ConnectionId, OrganisationId, RunId
@@ -40,7 +41,6 @@ from contactsync.ports.state import Run, RunMode, RunState
 from contactsync.ports.vault import AccessToken
 from contactsync.telemetry.logs import configure_logging
 from sync_worker.engine.session import Ports
-from sync_worker.garbage import collect_less_often
 from sync_worker.limits import Quota
 from sync_worker.runner import SliceRunner, WorkerSettings, new_link_id
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any
 from uuid import UUID, uuid4
@@ -15,19 +14,13 @@ import httpx2
 import pytest
 
 from config_api.app import interface
-from config_api.callers.authenticator import IssuerAuthenticator, KnownCallers
-from config_api.callers.identities import ClaimNames
 from config_api.resources import Resources
 from config_api.settings import ConfigApiSettings
-from config_api.web.rates import RequestRates
-from contactsync.adapters.sql.callers import SqlCallerDirectory
 from contactsync.domain.ids import OrganisationId
 from tests.contract.state.worlds import KEYS
-from tests.integration.config_api.conftest import body, served
-from tests.support.accounts import OfferedAccounts
+from tests.integration.config_api.conftest import body
+from tests.integration.config_api.town import Town, inhabited
 from tests.support.clock import ManualClock
-from tests.support.issuers import Issuer
-from tests.support.pairs import put_pair
 from tests.support.postgres import Database
 
 pytestmark = [pytest.mark.postgres, pytest.mark.timeout(600)]
@@ -117,96 +110,10 @@ def settings(database: Database) -> ConfigApiSettings:
     )
 
 
-@dataclass
-class Tenant:
-    """One organisation, its administrator's token, and the ids of what it has."""
-
-    organisation_id: OrganisationId
-    token: str
-    ids: dict[str, UUID] = field(default_factory=dict)
-
-    @property
-    def headers(self) -> dict[str, str]:
-        return {"Authorization": f"Bearer {self.token}"}
-
-
-@dataclass
-class Town:
-    """Two organisations behind one application."""
-
-    api: httpx2.AsyncClient
-    resources: Resources
-    ours: Tenant
-    theirs: Tenant
-
-    async def fingerprint(self) -> dict[str, str]:
-        """Every row of the other organisation."""
-        found: dict[str, str] = {}
-        async with self.resources.foundation.database.tenant(self.theirs.organisation_id) as connection:
-            tables = await connection.fetch(
-                "SELECT relname FROM pg_class WHERE relrowsecurity AND relkind = 'r' ORDER BY relname"
-            )
-            for table in (row["relname"] for row in tables):
-                statement = f"SELECT md5(string_agg(t::text, '|' ORDER BY t::text)) FROM {table} t"  # noqa: S608
-                found[table] = str(await connection.fetchval(statement))
-        return found
-
-
 @pytest.fixture
 async def town(resources: Resources, clock: ManualClock) -> AsyncIterator[Town]:
-    issuer = Issuer(clock)
-    foundation = resources.foundation
-    directory = SqlCallerDirectory(foundation.database, foundation.vault, clock)
-    known = KnownCallers(directory, clock)
-    authenticator = IssuerAuthenticator(issuer.verifier(), ClaimNames(), known, resources.sessions)
-    accounts = OfferedAccounts(foundation.database, clock)
-    town_resources = replace(
-        resources,
-        authenticator=authenticator,
-        rates=RequestRates(10**9, 10**9, clock),
-        configurations=replace(resources.configurations, surroundings=accounts),
-    )
-    async with served(town_resources) as api:
-        tenants = []
-        for name in ("60001", "70001"):
-            # The clock stands still: a token never expires here.
-            token = issuer.token(organisation=name, role="admin")
-            caller = await authenticator.of_claims(issuer.claims(organisation=name, role="admin"))
-            assert caller is not None
-            await accounts.connect(caller)
-            tenants.append(Tenant(caller.organisation_id, token))
-        town = Town(api, town_resources, *tenants)
-        for tenant in tenants:
-            await _furnish(town, tenant)
+    async with inhabited(resources, clock) as town:
         yield town
-
-
-async def _furnish(town: Town, tenant: Tenant) -> None:
-    """A configuration with its first run, a pair, an endpoint, a channel's and a ticket's like."""
-    saved = await town.api.post("/v1/sync-configs", json=body(), headers=tenant.headers)
-    assert saved.status_code == 201, saved.text
-    made = await town.api.post(
-        "/v1/webhook-endpoints", json={"direction": "incoming", "name": "CRM"}, headers=tenant.headers
-    )
-    assert made.status_code == 201, made.text
-    config = UUID(saved.json()["id"])
-    link = await put_pair(town.resources.foundation.database, tenant.organisation_id, config)
-    delivery = uuid4()
-    async with town.resources.foundation.database.tenant(tenant.organisation_id) as connection:
-        await connection.execute(
-            "INSERT INTO deliveries (organisation_id, delivery_id, endpoint_id, event, facts, state, occurred_at, "
-            "created_at, not_before) VALUES ($1, $2, $3, 'run.finished', '{}', 'dead', now(), now(), now())",
-            tenant.organisation_id,
-            delivery,
-            UUID(made.json()["id"]),
-        )
-    tenant.ids = {
-        "delivery_id": delivery,
-        "config_id": config,
-        "run_id": UUID(saved.json()["run_id"]),
-        "link_id": link,
-        "endpoint_id": UUID(made.json()["id"]),
-    }
 
 
 _PARAMETER = re.compile(r"\{(\w+)\}")

@@ -21,6 +21,7 @@ from contactsync.adapters.sql.key_versions import SqlKeyRotation
 from contactsync.adapters.sql.migrate import upgrade
 from contactsync.assembly.admin import admin_app, serving
 from contactsync.assembly.foundation import job_queue, open_foundation
+from contactsync.assembly.garbage import collect_less_often
 from contactsync.assembly.settings import PrefixedSettings
 from contactsync.errors import ConfigurationError
 from contactsync.telemetry.logs import configure_logging
@@ -109,6 +110,7 @@ async def _process(roles: frozenset[Role]) -> None:
         # A broker that is away never makes config-api unready.
         admin = admin_app(resources.foundation.database.answers)
         async with serving(admin, settings.admin_host, settings.admin_port):
+            collect_less_often()
             await play(roles, resources, queue, stop)
 
 

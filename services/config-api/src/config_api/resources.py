@@ -188,5 +188,9 @@ def resources_of(request: Request) -> Resources:
     return resources
 
 
-Given = Annotated[Resources, Depends(resources_of)]
+async def _given(request: Request) -> Resources:
+    return resources_of(request)  # async, since FastAPI sends any other dependency to a thread, at every request
+
+
+Given = Annotated[Resources, Depends(_given)]
 """The dependency by which endpoints ask for them."""

@@ -11,13 +11,13 @@ from contactsync.adapters.sql.database import Database, PoolSettings
 from contactsync.adapters.sql.leases import worker_presence
 from contactsync.assembly.admin import admin_app, serving
 from contactsync.assembly.foundation import Foundation, job_queue, open_foundation
+from contactsync.assembly.garbage import collect_less_often
 from contactsync.errors import TemporaryError
 from contactsync.ports.queue import JobQueue
 from contactsync.telemetry.logs import get_logger
 from contactsync.telemetry.loop_lag import watch_loop
 from contactsync.waiting import first_error, first_of
 from sync_worker.consumer import ConsumerSettings, HintConsumer
-from sync_worker.garbage import collect_less_often
 from sync_worker.runner import SliceRunner
 from sync_worker.settings import SyncWorkerSettings
 from sync_worker.wiring import ports_on, state_on

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 from uuid import UUID
 
@@ -24,6 +25,7 @@ from config_api.web.problems import ProblemError
 from contactsync.domain.contact import Side
 from contactsync.domain.frequency import INTERVALS
 from contactsync.domain.ids import ConfigId, GroupId, ViewId
+from contactsync.domain.mapping import Mapping
 from contactsync.ports.clock import Clock
 from contactsync.ports.configurations import (
     Chosen,
@@ -135,10 +137,7 @@ class ConfigurationService:
             direction=policy.direction,
             conflict_winner=policy.conflict_winner,
             frequency=chosen.frequency,
-            mapping=[
-                MappingRowBody(crm_field=row.crm_field, google_field=str(row.google_field), direction=row.direction)
-                for row in policy.mapping
-            ],
+            mapping=_rows(policy.mapping),
             deletions=policy.deletions,
             no_email=policy.no_email,
             crm_values=dict(policy.crm_values),
@@ -164,6 +163,15 @@ class ConfigurationService:
         else:
             each_s = interval.total_seconds()
         return Backlog(contacts=stored.backlog, runs=runs, seconds=math.ceil(runs * each_s))
+
+
+@lru_cache(maxsize=1024)
+def _rows(mapping: Mapping) -> list[MappingRowBody]:
+    """The mapping as it travels; the same one is told again and again, and nobody changes what was made."""
+    return [
+        MappingRowBody(crm_field=row.crm_field, google_field=str(row.google_field), direction=row.direction)
+        for row in mapping
+    ]
 
 
 def _confirmed(current: Chosen, body: ConfigurationBody) -> bool:

@@ -22,7 +22,7 @@ router = APIRouter(
 )
 
 
-def _service(given: Given) -> ConnectionService:
+async def _service(given: Given) -> ConnectionService:
     return ConnectionService(given.connections, given.keepers)
 
 

@@ -57,6 +57,7 @@ _NOTIFICATION_BODY = {
 @incoming.post(
     "/webhooks/zoho/{channel}",
     status_code=202,
+    response_class=Response,
     summary="A notification of Zoho CRM",
     responses=responses("not_found", "invalid_request", "body_too_large"),
     openapi_extra={"requestBody": _NOTIFICATION_BODY},
@@ -167,6 +168,7 @@ async def list_webhook_deliveries(
 @router.post(
     "/v1/webhook-endpoints/{endpoint_id}/deliveries/{delivery_id}/retry",
     status_code=202,
+    response_class=Response,
     summary="Tell it again",
     responses=responses("not_authenticated", "not_allowed", "not_found", "invalid_request", "rate_limited"),
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, Final
 from uuid import uuid4
 
@@ -18,6 +19,7 @@ from contactsync.adapters.sql.requests import SqlRunRequests
 from contactsync.adapters.sql.runs import start_anew
 from contactsync.domain.frequency import Frequency, next_tick
 from contactsync.domain.ids import ConfigId, GroupId, OrganisationId, RunId, UserId, ViewId
+from contactsync.domain.policy import Policy
 from contactsync.errors import UnknownRowError
 from contactsync.ports.audit import Action
 from contactsync.ports.configurations import (
@@ -282,15 +284,22 @@ def _columns(chosen: Chosen, accounts: Accounts) -> tuple[object, ...]:
     )
 
 
+@lru_cache(maxsize=1024)
+def _settings(stored: str) -> tuple[Policy, bool]:
+    """The policy, and whether a backlog is worked off at once. Both never change, and are asked for again and again."""
+    settings: dict[str, Any] = orjson.loads(stored)
+    return policy_from_json(settings["policy"]), settings["catch_up"]
+
+
 def _stored(row: asyncpg.Record) -> StoredConfiguration:
-    settings: dict[str, Any] = orjson.loads(row["settings"])
+    policy, catch_up = _settings(row["settings"])
     chosen = Chosen(
         name=row["name"],
         view_id=ViewId(row["view_id"]),
         group_id=GroupId(row["group_id"]),
-        policy=policy_from_json(settings["policy"]),
+        policy=policy,
         frequency=Frequency(row["frequency"]),
-        catch_up=settings["catch_up"],
+        catch_up=catch_up,
     )
     return StoredConfiguration(
         config_id=row["config_id"],
