@@ -500,6 +500,37 @@ class EffectContract:
                 assert await tx.effects.planned(first_run) == [planned]
                 assert await tx.effects.planned(worker.run.run_id) == []
 
+    async def test_a_run_asks_about_its_deletes_until_none_is_planned(self, world: World) -> None:
+        async with working(world) as worker:
+            asking = worker.run.run_id
+            planned = self.effect(worker, state=EffectState.PLANNED, kind=EffectKind.DELETE, sent_at=None)
+            async with worker.begin() as tx:
+                await tx.effects.add([planned])
+            await end(worker, RunState.NEEDS_APPROVAL)
+            await worker.start()
+            async with worker.begin() as tx:
+                assert await tx.effects.awaiting() == await tx.effects.planned(asking) == [planned]
+            await end(worker)
+            assert (await world.run_row(worker.settings, asking)).state == "needs_approval"
+            await worker.start()
+            async with worker.begin() as tx:
+                await tx.effects.settle([replace(planned, state=EffectState.REJECTED, reason="answered")])
+                assert not await tx.effects.awaiting()
+            await end(worker)
+            assert (await world.run_row(worker.settings, asking)).state == "partial"
+
+    async def test_a_delete_without_an_answer_can_be_restored_as_a_confirmed_one_can(self, world: World) -> None:
+        async with working(world) as worker:
+            link_id = LinkId(uuid4())
+            delete = self.effect(worker, link_id=link_id, kind=EffectKind.DELETE)
+            async with worker.begin() as tx:
+                await tx.effects.add([delete])
+                await tx.effects.settle([replace(delete, state=EffectState.REJECTED, reason="invalid")])
+                assert await tx.effects.last_of([link_id]) == {}
+                lost = replace(delete, state=EffectState.REJECTED, reason="outcome_unknown")
+                await tx.effects.settle([lost])
+                assert await tx.effects.last_of([link_id]) == {link_id: lost}
+
 
 class OutboxContract:
     async def test_a_hint_leaves_with_the_data_that_it_speaks_of(self, world: World) -> None:

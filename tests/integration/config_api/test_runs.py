@@ -332,6 +332,61 @@ async def test_approved_deletes_are_a_run_of_their_own(desk: Desk) -> None:
     assert (again.status_code, again.json()["code"]) == (409, "nothing_to_approve")
 
 
+@asynccontextmanager
+async def approved(desk: Desk, asking: Started) -> AsyncIterator[AtWork]:
+    """The run that carries out what `asking` asked about, under way."""
+    answer = (await desk.api.post(f"/v1/runs/{asking.run}/approve")).json()
+    account = desk.accounts.known[LOCAL_USER.user_id].account
+    async with working(desk.resources, asking.config, answer["id"], account) as work:
+        yield work
+
+
+@pytest.mark.parametrize("state", [RunState.FAILED, RunState.CANCELLED, RunState.PARTIAL])
+async def test_what_an_approved_run_left_over_is_asked_about_again(desk: Desk, state: RunState) -> None:
+    async with started(desk) as begun:
+        await asked_about(desk, begun)
+    for _ in range(2):
+        async with approved(desk, begun) as work:
+            await end(work, state)
+        asking = await desk.get(f"/v1/runs/{begun.run}")
+        assert (asking["state"], asking["reason"], asking["deletes_to_approve"]) == ("needs_approval", "", 1)
+    answer = await desk.api.post(f"/v1/runs/{begun.run}/refuse")
+    assert (answer.status_code, answer.json()["mode"]) == (202, "sync")
+    assert (await desk.get(f"/v1/runs/{begun.run}"))["reason"] == "deletes_refused"
+
+
+async def test_an_approval_that_is_cancelled_before_it_began_is_asked_for_again(desk: Desk) -> None:
+    async with started(desk) as begun:
+        await asked_about(desk, begun)
+    answering = (await desk.api.post(f"/v1/runs/{begun.run}/approve")).json()
+    await desk.api.post(f"/v1/runs/{answering['id']}/cancel")
+    assert (await desk.get(f"/v1/runs/{begun.run}"))["state"] == "needs_approval"
+
+
+async def test_an_approval_that_waits_for_another_run_is_not_asked_for_again_meanwhile(desk: Desk) -> None:
+    async with started(desk) as begun:
+        await asked_about(desk, begun)
+    account = desk.accounts.known[LOCAL_USER.user_id].account
+    other = (await desk.api.post(f"/v1/sync-configs/{begun.config}/runs", json={})).json()["run"]["id"]
+    async with working(desk.resources, begun.config, other, account) as work:
+        await desk.api.post(f"/v1/runs/{begun.run}/approve")
+        assert (await desk.get(f"/v1/runs/{begun.run}"))["state"] == "partial"
+        await end(work)
+    assert (await desk.get(f"/v1/runs/{begun.run}"))["state"] == "partial"
+    runs = (await desk.get(f"/v1/sync-configs/{begun.config}/runs"))["items"]
+    assert (runs[0]["state"], runs[0]["mode"]) == ("queued", "approved_deletes")
+
+
+async def test_deletes_of_a_pair_that_is_gone_are_refused_all_the_same(desk: Desk) -> None:
+    async with started(desk) as begun:
+        await asked_about(desk, begun)
+    async with desk.resources.foundation.database.tenant(LOCAL_USER.organisation_id) as connection:
+        await connection.execute("DELETE FROM link_scopes")
+    answer = await desk.api.post(f"/v1/runs/{begun.run}/refuse")
+    assert answer.status_code == 202
+    assert (await desk.get(f"/v1/runs/{begun.run}"))["reason"] == "deletes_refused"
+
+
 async def test_refused_deletes_are_released_by_the_next_run(desk: Desk) -> None:
     async with started(desk) as begun:
         await asked_about(desk, begun)

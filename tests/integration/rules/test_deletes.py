@@ -9,6 +9,7 @@ import pytest
 from contactsync.domain.actions import Action
 from contactsync.domain.contact import Side
 from contactsync.domain.link import PairState
+from contactsync.domain.outcome import Outcome
 from contactsync.domain.policy import DeletePolicy, Direction
 from contactsync.domain.reasons import Reason
 from contactsync.ports.state import Run, RunMode, RunState
@@ -25,6 +26,7 @@ from tests.integration.rules.stories import (
     titles,
     writes,
 )
+from tests.support.sync_states import Crash
 from tests.support.sync_world import SyncWorld, sync_world
 
 PAIRS = 12
@@ -306,3 +308,148 @@ async def test_approving_the_same_list_twice_deletes_once() -> None:
         _, _, asked = await braked(world)
         await approve(world, asked)
         assert not writes(await approve(world, asked))
+
+
+# --- answers that meet something on the way -------------------------------------------------------------------------
+
+
+async def state_of(world: SyncWorld, run: Run) -> RunState:
+    return (await world.books.run(world.settings, run.run_id)).state
+
+
+@pytest.mark.parametrize("step", range(2, 24, 2))
+async def test_an_approved_run_that_is_killed_anywhere_deletes_each_once_and_all_in_the_end(step: int) -> None:
+    async with sync_world(deletions=DeletePolicy.PROPAGATE) as world:
+        records, people, asked = await braked(world)
+        world.crash = Crash(step)
+
+        await approve(world, asked)
+
+        assert await state_of(world, asked) is RunState.PARTIAL
+        assert await book_sizes(world) == (PAIRS - 6, PAIRS - 6)
+        await quiet(world)
+        await world.answer(records[0], Action.RESTORE)
+        await world.sync()
+        back = [
+            one["organizations"][0]["title"] for one in await world.vendors.google.people() if address(0) in str(one)
+        ]
+        assert back == ["Analyst"]
+        assert people[0] not in {one["resourceName"] for one in await world.vendors.google.people()}
+
+
+async def test_a_victim_that_the_provider_refuses_is_reported_and_the_others_are_deleted() -> None:
+    async with sync_world(deletions=DeletePolicy.PROPAGATE) as world:
+        records, people = await settled(world, PAIRS)
+        await world.vendors.google.delete(*people[:6])
+        asked = await world.sync()
+        assert asked.state is RunState.NEEDS_APPROVAL
+        await world.vendors.crm.mark(records[0], locked=True)
+
+        run = await approve(world, asked)
+
+        assert writes(run) == {"crm.delete": 5}
+        assert run.state is RunState.PARTIAL
+        assert outcomes(run) == {"deleted": 5, "held": 1, "unchanged": PAIRS - 6}
+        [held] = [row for row in await world.report(run) if row.outcome is Outcome.HELD]
+        assert (held.crm_id, held.reason) == (records[0], Reason.LOCKED)
+        assert await state_of(world, asked) is RunState.PARTIAL
+        # It was approved: once the CRM lets it go, it goes.
+        await world.vendors.crm.mark(records[0], locked=False)
+        await world.pass_time(hours=25)
+        assert writes(await world.sync()) == {"crm.delete": 1}
+
+
+async def test_a_list_of_which_everything_was_restored_asks_no_more() -> None:
+    async with sync_world(deletions=DeletePolicy.PROPAGATE) as world:
+        records, _, asked = await braked(world)
+        await world.vendors.crm.restore(*records[:6])
+
+        await world.sync()
+
+        assert await state_of(world, asked) is RunState.PARTIAL
+        assert not writes(await approve(world, asked))
+        await quiet(world)
+        assert await book_sizes(world) == (PAIRS, PAIRS)
+
+
+async def test_an_approval_of_what_was_shown_under_other_settings_deletes_nobody_and_all_is_asked_again() -> None:
+    async with sync_world(deletions=DeletePolicy.PROPAGATE) as world:
+        _, _, asked = await braked(world)
+        await world.configure(conflict_winner=Side.GOOGLE)
+
+        assert not writes(await approve(world, asked))
+        await world.sync()
+        again = await world.sync()
+
+        assert again.state is RunState.NEEDS_APPROVAL
+        assert len(await world.vendors.google.people()) == PAIRS
+        assert writes(await approve(world, again)) == {"google.delete": 6}
+
+
+async def test_a_second_brake_makes_a_list_of_its_own_and_each_is_answered_for_itself() -> None:
+    async with sync_world(deletions=DeletePolicy.PROPAGATE) as world:
+        records, people = await settled(world, 20)
+        await world.vendors.crm.delete(*records[:6])
+        first = await world.sync()
+        await world.vendors.crm.delete(*records[6:12])
+        second = await world.sync()
+        assert (first.state, second.state) == (RunState.NEEDS_APPROVAL, RunState.NEEDS_APPROVAL)
+        assert await state_of(world, first) is RunState.NEEDS_APPROVAL
+
+        assert writes(await approve(world, second)) == {"google.delete": 6}
+
+        left = {one["resourceName"] for one in await world.vendors.google.people()}
+        assert left == {*people[:6], *people[12:]}
+        assert await state_of(world, first) is RunState.NEEDS_APPROVAL
+        assert writes(await approve(world, first)) == {"google.delete": 6}
+
+
+async def test_a_pair_is_on_the_list_that_was_shown_last_alone() -> None:
+    async with sync_world(deletions=DeletePolicy.PROPAGATE) as world:
+        records, people = await settled(world, 20)
+        await world.vendors.crm.delete(*records[:6])
+        first = await world.sync()
+        await world.vendors.crm.delete(*records[6:11])
+        await world.answer(people[0], Action.RETRY)
+        second = await world.sync()
+        assert second.state is RunState.NEEDS_APPROVAL
+        assert second.counts["reasons.held.awaiting_approval"] == 6
+
+        assert writes(await approve(world, first)) == {"google.delete": 5}
+
+        assert people[0] in {one["resourceName"] for one in await world.vendors.google.people()}
+        assert writes(await approve(world, second)) == {"google.delete": 6}
+
+
+async def test_where_one_side_is_braked_the_other_side_s_deletes_are_asked_about_too() -> None:
+    async with sync_world(deletions=DeletePolicy.PROPAGATE) as world:
+        records, people = await settled(world, PAIRS)
+        await world.vendors.crm.delete(*records[:6])
+        await world.vendors.google.delete(people[-1])
+
+        asked = await world.sync()
+
+        assert asked.state is RunState.NEEDS_APPROVAL
+        assert not writes(asked)
+        assert writes(await approve(world, asked)) == {"google.delete": 6, "crm.delete": 1}
+
+
+@pytest.mark.parametrize("side", Side)
+async def test_a_delete_whose_answer_is_lost_happens_once_and_can_be_restored(side: Side) -> None:
+    async with sync_world(deletions=DeletePolicy.PROPAGATE) as world:
+        records, people = await settled(world, PAIRS, Title="Analyst")
+        await delete_on(world, side, records[0], people[0])
+        if side is Side.CRM:
+            await world.vendors.google.control.fault("people.batchDeleteContacts", "cut_after", times=1)
+        else:
+            await world.vendors.crm.control.fault("contacts.delete*", "cut_after", times=1)
+
+        await world.sync()
+        await quiet(world)
+        assert await book_sizes(world) == (PAIRS - 1, PAIRS - 1)
+        await world.answer(records[0], Action.RESTORE)
+        await world.sync()
+
+        assert await book_sizes(world) == ((PAIRS - 1, PAIRS) if side is Side.CRM else (PAIRS, PAIRS - 1))
+        back = await world.pair(records[0] if side is Side.CRM else people[0])
+        assert back.state is PairState.RELEASED

@@ -227,3 +227,20 @@ async def test_a_worker_that_dies_after_a_short_listing_leaves_no_right_behind(s
         await world.sync()
         await quiet(world)
         assert await book_sizes(world) == (PAIRS - 1, PAIRS - 1)
+
+
+@pytest.mark.parametrize("side", Side)
+async def test_those_who_were_told_to_be_gone_since_make_no_listing_short(side: Side) -> None:
+    async with sync_world(deletions=DeletePolicy.KEEP) as world:
+        records, people = await settled(world, PAIRS)
+        if side is Side.CRM:
+            await world.vendors.crm.delete(*records[:8])
+        else:
+            await world.vendors.google.delete(*people[:8])
+        await world.sync()
+        await world.pass_time(hours=25)
+
+        run = await world.sync()
+
+        assert run.listings[side].full
+        assert not doubted(run, side)

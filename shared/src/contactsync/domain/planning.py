@@ -564,6 +564,11 @@ def hold(link: Link, reason: str, policy: Policy, now: datetime, *, retry_after:
     )
 
 
+def awaits_approval(link: Link | None) -> bool:
+    """Whether the pair is held until a person says whether its contact may be deleted."""
+    return link is not None and link.hold is not None and link.hold.reason == Reason.AWAITING_APPROVAL
+
+
 def is_due(held: Hold, now: datetime) -> bool:
     """Whether a hold's time to try again has come."""
     return held.retry_at is not None and held.retry_at <= now

@@ -296,7 +296,9 @@ class RunStore(Protocol):
     async def finish(self, run: Run, *, next_due: datetime | None) -> None:
         """Store the end of the run and the configuration's state and times; erase the run's values.
 
-        When a request came meanwhile, one further run is queued with its hint.
+        When a request came meanwhile, one further run is queued with its hint. Earlier runs that asked about deletes
+        ask (`needs_approval`) exactly as long as one of these is planned and no open run is to carry it out: so one
+        whose approved deletes were left over asks again, and one whose deletes were all settled asks no more.
         """
         ...
 
@@ -499,12 +501,19 @@ class EffectStore(Protocol):
         """The deletes of a run that await approval."""
         ...
 
+    async def awaiting(self) -> Sequence[Effect]:
+        """The deletes of this configuration that await approval, whichever run asked about them, oldest first."""
+        ...
+
     async def by_ids(self, effect_ids: Sequence[EffectId]) -> Mapping[EffectId, Effect]:
         """Effects by id, of any configuration of the organisation, with the values that are still kept."""
         ...
 
     async def last_of(self, link_ids: Sequence[LinkId]) -> Mapping[LinkId, Effect]:
-        """The newest confirmed update or delete of each pair: what can be restored."""
+        """The newest confirmed update or delete of each pair: what can be restored.
+
+        A delete without an answer counts too: if it was not carried out, its contact is there, and nothing is made.
+        """
         ...
 
     async def updates_since(self, link_ids: Sequence[LinkId], since: datetime) -> Mapping[LinkId, Sequence[Effect]]:

@@ -165,10 +165,7 @@ class Sender:
 
     async def _decide_again(self, work: PairWork, link: Link, operation: Operation) -> bool:
         """Decide from what was read just now; whether the operation is still to be done with this pair."""
-        decision = decide_now(self._session, link)
-        work.link, work.decision = decision.link, decision
-        work.left_out.update({str(key): reason for key, reason in decision.left_out.items()})
-        work.todo = {(intent.side, intent.kind): intent for intent in decision.intents}
+        work.decide(decide_now(self._session, link))
         if operation in work.todo:
             return True
         if work.stage is None:
@@ -305,6 +302,7 @@ class Sender:
         again: list[PairWork] = []
         settled: list[Effect] = []
         done: list[PairWork] = []
+        refused: list[PairWork] = []
         async with self._session.transaction(stoppable=False) as tx:
             for work, effect in zip(works, effects, strict=True):
                 answer = answers[work.link.link_id]
@@ -319,11 +317,13 @@ class Sender:
                     again.append(work)
                 else:
                     settled.append(_as(effect, EffectState.REJECTED, answer.error.reason))
-                    await self._refused(tx, operation, work, answer)
+                    work.refuse(operation, answer.error.reason, str(answer.error.details.get("message", "")))
+                    refused.append(work)
             await tx.effects.settle(settled)
+            await self._set_aside(tx, [work for work in refused if not work.todo])
             await self._store(tx, done)
             self._count(operation, len(done))
-        for work in done:
+        for work in (*done, *refused):
             await self._planner.advance(work)
         await self._again(again, "changed_meanwhile")
 
@@ -357,25 +357,31 @@ class Sender:
 
     async def _store(self, tx: Transaction, works: Sequence[PairWork]) -> None:
         """Save pairs after a confirmed write; those with nothing left to do are finished."""
-        if not works:
-            return
-        complete = [work for work in works if not work.todo]
+        aside = [work for work in works if work.refusal is not None and not work.todo]
+        kept = [work for work in works if work not in aside]
         await tx.links.save(
-            [work.link if work.todo else finished(self._session, work.link, work.decision.reason) for work in works]
+            [work.link if work.todo else finished(self._session, work.link, work.decision.reason) for work in kept]
         )
-        await self._session.report(tx, [work.row() for work in complete])
+        await self._session.report(tx, [work.row() for work in kept if not work.todo])
+        await self._set_aside(tx, aside)
 
     async def _finish(self, works: Sequence[PairWork]) -> None:
+        """Nothing is to be written to these any more, as their contacts stand now."""
+        aside = [work for work in works if work.refusal is not None]
+        kept = [work for work in works if work.refusal is None]
         async with self._session.transaction() as tx:
-            await tx.links.save([finished(self._session, work.link) for work in works])
-            rows = [work.row() for work in works if work.decision.outcome is not Outcome.UNCHANGED or work.done]
+            await tx.links.save([finished(self._session, work.link) for work in kept])
+            rows = [work.row() for work in kept if work.decision.outcome is not Outcome.UNCHANGED or work.done]
             await self._session.report(tx, rows)
+            await self._set_aside(tx, aside)
 
-    async def _refused(self, tx: Transaction, operation: Operation, work: PairWork, answer: Refused) -> None:
-        message = str(answer.error.details.get("message", ""))
-        link = refused(self._session, work, work.todo[operation], answer.error.reason, message)
-        await tx.links.save([link])
-        await self._session.report(tx, [work.row(outcome=Outcome.FAILED, reason=answer.error.reason, message=message)])
+    async def _set_aside(self, tx: Transaction, works: Sequence[PairWork]) -> None:
+        """What could be written to these was; they wait with what a side refused."""
+        refusals = [(work, work.refusal) for work in works if work.refusal is not None]
+        await tx.links.save([refused(self._session, work, refusal) for work, refusal in refusals])
+        await self._session.report(
+            tx, [work.row(outcome=Outcome.FAILED, reason=one.reason, message=one.message) for work, one in refusals]
+        )
 
     async def _hold(self, tx: Transaction, works: Sequence[PairWork], reason: str) -> None:
         await tx.links.save([held(self._session, work, reason) for work in works])

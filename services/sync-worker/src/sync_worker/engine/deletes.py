@@ -17,8 +17,9 @@ from contactsync.domain.effect import EffectKind
 from contactsync.domain.ids import EffectId, PersonId, RecordId, RunId
 from contactsync.domain.link import Link, Presence
 from contactsync.domain.outcome import Outcome
-from contactsync.domain.planning import hold
+from contactsync.domain.planning import awaits_approval, hold
 from contactsync.domain.policy import DeletePolicy
+from contactsync.domain.reasons import Reason
 from contactsync.ports.requests import APPROVAL
 from contactsync.ports.state import Effect, EffectState, PendingPosition
 from sync_worker.engine.answers import take_answers
@@ -31,20 +32,18 @@ from sync_worker.engine.session import Session, position
 from sync_worker.engine.values import held_fields, seen_again
 from sync_worker.engine.work import BATCH_SIZES, Operation, PairWork
 
-AWAITING = "awaiting_approval"
-
 
 async def delete(session: Session) -> bool:
-    """Carry out what the policy deletes; True when done. A braked side is asked about instead."""
+    """Carry out what the policy deletes; True when done. Where one side is braked, all are asked about instead."""
     if session.policy.deletions is DeletePolicy.KEEP or session.run.first:
         return True
-    for side in Side:
-        works = await _victims(session, side)
-        if not works:
-            continue
-        if await _is_braked(session, side, len(works)):
-            await _ask(session, side, works)
-        elif not await _carry_out(session, side, works):
+    works = {side: victims for side in Side if (victims := await _victims(session, side))}
+    if any([await _is_braked(session, side, len(victims)) for side, victims in works.items()]):
+        for side, victims in works.items():
+            await _ask(session, side, victims)
+        return True
+    for side, victims in works.items():
+        if not await _carry_out(session, side, victims):
             return False
     return True
 
@@ -77,13 +76,18 @@ async def _is_braked(session: Session, side: Side, deletes: int) -> bool:
 
 
 async def _ask(session: Session, side: Side, works: Sequence[PairWork]) -> None:
-    """Delete nothing on this side: the pairs are held, with what was to be done to them, until somebody answers."""
-    batch = uuid4()
+    """Delete nothing on this side: the pairs are held, with what was to be done to them, until somebody answers.
+
+    A pair is on one list, that of the run which asked last.
+    """
+    batch, asked = uuid4(), {work.link.link_id for work in works}
     async with session.transaction() as tx:
+        before = [effect for effect in await tx.effects.awaiting() if effect.link_id in asked]
+        await settle_as(tx, before, EffectState.REJECTED, "asked_again")
         await tx.effects.add([_planned(session, side, work, batch) for work in works])
-        links = [hold(work.link, AWAITING, session.policy, session.now()) for work in works]
+        links = [hold(work.link, Reason.AWAITING_APPROVAL, session.policy, session.now()) for work in works]
         await tx.links.save([replace(link, taken_by=session.run.run_id) for link in links])
-        await session.report(tx, [work.row(outcome=Outcome.HELD, reason=AWAITING) for work in works])
+        await session.report(tx, [work.row(outcome=Outcome.HELD, reason=Reason.AWAITING_APPROVAL) for work in works])
 
 
 def _planned(session: Session, side: Side, work: PairWork, batch: UUID) -> Effect:
@@ -98,7 +102,7 @@ def _planned(session: Session, side: Side, work: PairWork, batch: UUID) -> Effec
         state=EffectState.PLANNED,
         remote_id=work.link.side(side).remote_id,
         before=intent.before,
-        reason=AWAITING,
+        reason=Reason.AWAITING_APPROVAL,
     )
 
 
@@ -118,9 +122,7 @@ async def _read_again(session: Session, works: Sequence[PairWork]) -> None:
         for side in Side:
             observation = shown[side].get(str(link.side(side).remote_id))
             link = _gone(session, link, side) if observation is None else seen_again(session, link, side, observation)
-        decision = decide_now(session, link)
-        work.link, work.decision = decision.link, decision
-        work.todo = {(intent.side, intent.kind): intent for intent in decision.intents}
+        work.decide(decide_now(session, link))
 
 
 def _gone(session: Session, link: Link, side: Side) -> Link:
@@ -143,7 +145,7 @@ async def delete_approved(session: Session) -> bool:
             if session.over:
                 return False
             batch = effects[start : start + size]
-            held = [links[effect.link_id] for effect in batch if _is_waiting(links.get(effect.link_id))]
+            held = [links[effect.link_id] for effect in batch if awaits_approval(links.get(effect.link_id))]
             works = [PairWork.of(decide_now(session, replace(link, hold=None))) for link in held]
             await _send_proven(session, side, works)
             async with session.transaction(stoppable=False) as tx:
@@ -154,10 +156,6 @@ async def delete_approved(session: Session) -> bool:
 def _approved_run(session: Session) -> RunId:
     """The run whose list was approved: the trigger names it."""
     return RunId(UUID(session.run.trigger.removeprefix(APPROVAL)))
-
-
-def _is_waiting(link: Link | None) -> bool:
-    return link is not None and link.hold is not None and link.hold.reason == AWAITING
 
 
 async def _carry_out(session: Session, side: Side, works: list[PairWork]) -> bool:
@@ -178,7 +176,10 @@ async def _send_proven(session: Session, side: Side, works: list[PairWork]) -> N
     operation: Operation = (side, EffectKind.DELETE)
     await _read_again(session, works)
     proven = [work for work in works if operation in work.todo]
+    others = [work for work in works if operation not in work.todo]
     async with session.transaction() as tx:
-        await tx.links.save([work.link for work in works if operation not in work.todo])
+        await tx.links.save([work.link for work in others])
+        kept = {Outcome.HELD, Outcome.SKIPPED}
+        await session.report(tx, [work.row() for work in others if work.decision.outcome in kept])
     if proven:
         await Sender(session, Planner(session), side).send(operation, proven)

@@ -9,11 +9,13 @@ from datetime import datetime
 
 from contactsync.domain.contact import Side
 from contactsync.domain.outcome import Outcome
+from contactsync.domain.planning import awaits_approval
 from contactsync.domain.reasons import USERS_RULES, Reason
 from contactsync.messages.hint import RunHint
 from contactsync.ports.queue import Lane
-from contactsync.ports.state import Run, RunState, Transaction
+from contactsync.ports.state import EffectState, Run, RunState, Transaction
 from contactsync.telemetry import metrics
+from sync_worker.engine.reconcile import settle_as
 from sync_worker.engine.session import Session
 
 
@@ -106,7 +108,17 @@ async def _end(session: Session, tx: Transaction, state: RunState, reason: str, 
     if ended_well and len(listings) == len(Side) and all(one.full for one in listings.values()):
         session.update(sync=replace(session.run.sync, read_version=session.policy.version))
     session.update(state=state, reason=reason, wait_until=None)
+    await _forget_answered(tx)
     await tx.runs.finish(session.run, next_due=next_due)
+
+
+async def _forget_answered(tx: Transaction) -> None:
+    """What was asked about a contact that is not held for it any more (changed, restored, answered) is on no list."""
+    planned = await tx.effects.awaiting()
+    if planned:
+        links = await tx.links.by_ids([effect.link_id for effect in planned])
+        over = [effect for effect in planned if not awaits_approval(links.get(effect.link_id))]
+        await settle_as(tx, over, EffectState.REJECTED, "answered")
 
 
 async def _totals(session: Session, tx: Transaction) -> Counter[Outcome]:

@@ -203,7 +203,7 @@ async def read_google_in_full(session: Session) -> None:
 
 async def _google_absent(session: Session) -> None:
     listing, sync = session.run.listings[Side.GOOGLE], session.run.sync
-    believed = _is_believed(session, Side.GOOGLE)
+    believed = await _is_believed(session, Side.GOOGLE)
     if believed and await _absences_left(session, Side.GOOGLE):
         return
     if not believed:
@@ -359,7 +359,7 @@ class _CrmReader:
 
     async def _absent(self, listing: Listing) -> None:
         session = self._session
-        believed = _is_believed(session, Side.CRM)
+        believed = await _is_believed(session, Side.CRM)
         if believed and await _absences_left(session, Side.CRM):
             return
         if not believed:
@@ -391,12 +391,20 @@ def _is_news(link: Link | None, record: Observation) -> bool:
 # --- both -----------------------------------------------------------------------------------------------------------
 
 
-def _is_believed(session: Session, side: Side) -> bool:
-    """Whether the complete full listing says anything of the contacts that it lacks; of the others it is believed."""
+async def _is_believed(session: Session, side: Side) -> bool:
+    """Whether the complete full listing says anything of the contacts that it lacks; of the others it is believed.
+
+    It is compared with the last one, but for those who were told to be gone since.
+    """
     listing, percent = session.run.listings[side], session.settings.shrink_percent
-    believed = is_believed(listing.seen, listing.expected, session.run.sync.doubted(side), percent)
+    expected, doubted = listing.expected, session.run.sync.doubted(side)
+    if expected is None or is_believed(listing.seen, expected, doubted, percent):
+        return True
+    async with session.transaction() as tx:
+        left = (await tx.links.counts(session.now())).shown[side]
+    believed = is_believed(listing.seen, min(expected, left), doubted, percent)
     if not believed:
-        log.warning("sync.listing.doubted", side=str(side), seen=listing.seen, expected=listing.expected)
+        log.warning("sync.listing.doubted", side=str(side), seen=listing.seen, expected=expected)
     return believed
 
 

@@ -18,13 +18,13 @@ from contactsync.domain.flipping import WITHIN, flipping
 from contactsync.domain.ids import LinkId
 from contactsync.domain.link import Link, LinkSide, PairState
 from contactsync.domain.outcome import Outcome
-from contactsync.domain.planning import RETRY_AFTER, Decision, Intent, decide, hold, refuse
+from contactsync.domain.planning import RETRY_AFTER, Decision, decide, hold, refuse
 from contactsync.domain.reasons import Reason
 from contactsync.ports.state import PendingPosition, RunContact, RunMode
 from sync_worker.engine.match import Matched, match
 from sync_worker.engine.session import Session, position
 from sync_worker.engine.values import with_values
-from sync_worker.engine.work import BATCH_SIZES, STAGES, Operation, PairWork
+from sync_worker.engine.work import BATCH_SIZES, STAGES, Operation, PairWork, Refusal
 
 _JOIN: Operation = (Side.GOOGLE, EffectKind.JOIN_GROUP)
 _CREATE_PERSON: Operation = (Side.GOOGLE, EffectKind.CREATE)
@@ -277,11 +277,12 @@ def decide_now(session: Session, link: Link) -> Decision:
 def may_delete(session: Session) -> bool:
     """Whether what this run and those before it have read allows deletes at all.
 
-    Approved ones do not rest on a listing: a person has looked at them, and each is read again by its id.
+    Approved ones do not rest on a listing: a person has looked at them, and each is read again by its id. But an answer
+    to what was asked under other settings means nothing.
     """
     run = session.run
     if run.mode is RunMode.APPROVED_DELETES:
-        return session.policy.deletes_allowed
+        return session.policy.deletes_allowed and run.sync.read_version == session.policy.version
     doubted = any(run.sync.doubted(side) is not None for side in Side)
     unsettling = any(listing.why in {"settings", "token_expired"} for listing in run.listings.values())
     return session.policy.deletes_allowed and not doubted and not unsettling
@@ -340,9 +341,10 @@ def _without_values(side: LinkSide) -> LinkSide:
     return replace(side, values=None, name="", emails=())
 
 
-def refused(session: Session, work: PairWork, intent: Intent, reason: str, message: str) -> Link:
+def refused(session: Session, work: PairWork, refusal: Refusal) -> Link:
     """The pair whose write the provider refused: set aside until what was refused changes, or a day has passed."""
-    return _aside(session, work, refuse(work.link, intent, reason, message, session.policy, session.now()))
+    policy, now = session.policy, session.now()
+    return _aside(session, work, refuse(work.link, refusal.intent, refusal.reason, refusal.message, policy, now))
 
 
 def held(session: Session, work: PairWork, reason: str) -> Link:

@@ -35,6 +35,15 @@ STAGES: tuple[Operation, ...] = (
 """The order in which one pair is written. Joining the group moves the etag, so it comes last."""
 
 
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A write that a provider refused."""
+
+    intent: Intent
+    reason: str
+    message: str
+
+
 @dataclass(slots=True, eq=False)
 class PairWork:
     """One decided pair. `link` is the pair as the confirmed writes left it; `todo` what is still to be written."""
@@ -45,14 +54,27 @@ class PairWork:
     done: list[Side] = field(default_factory=list)
     tries: int = 0
     left_out: dict[str, str] = field(default_factory=dict)
+    refusal: Refusal | None = None
+    """What one side refused: it is written no more in this run, the other side is."""
 
     @classmethod
     def of(cls, decision: Decision) -> PairWork:
         """The work that a decision asks for."""
         work = cls(decision.link, decision)
-        work.todo = {(intent.side, intent.kind): intent for intent in decision.intents}
-        work.left_out = {str(key): reason for key, reason in decision.left_out.items()}
+        work.decide(decision)
         return work
+
+    def decide(self, decision: Decision) -> None:
+        """Go on from this decision; what a side refused in this run is not asked of it again."""
+        refused = None if self.refusal is None else self.refusal.intent.side
+        self.link, self.decision = decision.link, decision
+        self.todo = {(one.side, one.kind): one for one in decision.intents if one.side is not refused}
+        self.left_out.update({str(key): reason for key, reason in decision.left_out.items()})
+
+    def refuse(self, operation: Operation, reason: str, message: str) -> None:
+        """One side refused a write: what else was to be written there is not tried."""
+        self.refusal = Refusal(self.todo[operation], reason, message)
+        self.todo = {one: intent for one, intent in self.todo.items() if one[0] is not operation[0]}
 
     @property
     def stage(self) -> Operation | None:

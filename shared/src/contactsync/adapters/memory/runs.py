@@ -13,6 +13,7 @@ from contactsync.adapters.memory.tables import ConfigRow, Journal, OutboxRow, Ru
 from contactsync.domain.effect import EffectKind
 from contactsync.domain.ids import ConfigId, EffectId, LinkId, RunId
 from contactsync.domain.outcome import Outcome
+from contactsync.domain.reasons import Reason
 from contactsync.errors import StateInvariantError
 from contactsync.messages.hint import RunHint
 from contactsync.ports.clock import Clock
@@ -185,6 +186,15 @@ class MemoryRuns:
         await self._links.drop_values(run.run_id)
         if row.waiting and config.active:
             self._factory.create(config, row.waiting, now)
+        self._settle_questions(run.run_id)
+
+    def _settle_questions(self, ended: RunId) -> None:
+        planned = {e.run_id for e in self._tables.effects.values() if e.state is EffectState.PLANNED}
+        for run_id, row in list(self._tables.runs.items()):
+            asks = row.run.settings.config_id == self._config_id and row.run.state is RunState.NEEDS_APPROVAL
+            if asks and run_id not in planned and run_id != ended:
+                answered = replace(row.run, state=RunState.PARTIAL)
+                self._journal.put(self._tables.runs, run_id, replace(row, run=answered))
 
     def _ended(self, config: ConfigRow, run: Run, now: datetime, next_due: datetime | None) -> ConfigRow:
         counted = run.state in COUNTED
@@ -202,16 +212,16 @@ class MemoryRuns:
 
 
 def last_restorable(tables: Tables, link_id: LinkId) -> Effect | None:
-    """The newest confirmed update or delete of a pair; dictionaries keep the order of insertion."""
-    kinds = {EffectKind.UPDATE, EffectKind.DELETE}
-    return next(
-        (
-            effect
-            for effect in reversed(tables.effects.values())
-            if effect.link_id == link_id and effect.kind in kinds and effect.state is EffectState.CONFIRMED
-        ),
-        None,
-    )
+    """The newest update or delete of a pair that may have replaced something; dictionaries keep their order."""
+    mine = (effect for effect in reversed(tables.effects.values()) if effect.link_id == link_id)
+    return next((effect for effect in mine if _replaced(effect)), None)
+
+
+def _replaced(effect: Effect) -> bool:
+    if effect.state is EffectState.CONFIRMED:
+        return effect.kind in {EffectKind.UPDATE, EffectKind.DELETE}
+    unanswered = effect.state is EffectState.REJECTED and effect.reason == Reason.OUTCOME_UNKNOWN
+    return effect.kind is EffectKind.DELETE and unanswered
 
 
 class MemoryEffects:
@@ -260,6 +270,10 @@ class MemoryEffects:
     async def planned(self, run_id: RunId) -> Sequence[Effect]:
         """The deletes of a run that await approval."""
         return [e for e in self._own() if e.run_id == run_id and e.state is EffectState.PLANNED]
+
+    async def awaiting(self) -> Sequence[Effect]:
+        """The deletes of this configuration that await approval, oldest first."""
+        return [effect for effect in self._own() if effect.state is EffectState.PLANNED]
 
     async def by_ids(self, effect_ids: Sequence[EffectId]) -> Mapping[EffectId, Effect]:
         """Effects by id, with the values that are still kept."""

@@ -50,14 +50,17 @@ WHERE e.organisation_id = $1 AND e.run_id = $3 AND e.config_id = $2 AND s.taken_
 _PLANNED: Final = f"""
 SELECT {_COLUMNS} FROM effects WHERE organisation_id = $1 AND run_id = $2 AND state = 'planned' ORDER BY ordinal
 """  # noqa: S608 # names of our own columns
-
+_AWAITING: Final = f"""
+SELECT {_COLUMNS} FROM effects WHERE organisation_id = $1 AND config_id = $2 AND state = 'planned' ORDER BY ordinal
+"""  # noqa: S608 # names of our own columns
 _BY_ID: Final = f"""
 SELECT {_COLUMNS} FROM effects WHERE organisation_id = $1 AND effect_id = ANY($2::uuid[])
 """  # noqa: S608 # names of our own columns
 _LAST_OF: Final = f"""
 SELECT {_COLUMNS} FROM unnest($2::uuid[]) AS w CROSS JOIN LATERAL (
     SELECT {_COLUMNS} FROM effects
-    WHERE organisation_id = $1 AND link_id = w AND kind IN ('update', 'delete') AND state = 'confirmed'
+    WHERE organisation_id = $1 AND link_id = w AND kind IN ('update', 'delete')
+      AND (state = 'confirmed' OR kind = 'delete' AND state = 'rejected' AND reason = 'outcome_unknown')
     ORDER BY ordinal DESC LIMIT 1
 ) e
 """  # noqa: S608 # names of our own columns
@@ -139,6 +142,11 @@ class SqlEffects:
     async def planned(self, run_id: RunId) -> Sequence[Effect]:
         """The deletes of a run that await approval."""
         rows = await self._connection.fetch(_PLANNED, self._organisation, run_id)
+        return [self._effect(row) for row in rows]
+
+    async def awaiting(self) -> Sequence[Effect]:
+        """The deletes of this configuration that await approval, oldest first."""
+        rows = await self._connection.fetch(_AWAITING, self._organisation, self._config)
         return [self._effect(row) for row in rows]
 
     async def by_ids(self, effect_ids: Sequence[EffectId]) -> Mapping[EffectId, Effect]:

@@ -8,6 +8,7 @@ from uuid import uuid4
 
 import asyncpg
 
+from contactsync.adapters.sql.approvals import settle_questions
 from contactsync.adapters.sql.audit import record_act_in
 from contactsync.adapters.sql.codec import dump, wishes_from
 from contactsync.adapters.sql.database import Connection, Database
@@ -148,6 +149,7 @@ class SqlRunRequests:
         if row["started_at"] is None:
             await connection.execute(_CANCEL_NOW, organisation_id, run_id, now)
             await factory.follow(row["config_id"], wishes_from(row["wishes"]), now)
+            await settle_questions(connection, organisation_id, row["config_id"], run_id)
         else:
             await connection.execute(_ASK_TO_STOP, organisation_id, run_id)
             lane = lane_of(first=row["first"], attempt=row["attempt"])

@@ -77,7 +77,9 @@ ORDER BY s.link_id LIMIT $5
     for outcome, condition in _STANDS_AS.items()
 }
 _AWAITING: Final = """
-SELECT DISTINCT link_id FROM effects WHERE organisation_id = $1 AND run_id = $2 AND state = 'planned'
+SELECT DISTINCT e.link_id FROM effects e JOIN link_scopes s
+    ON s.organisation_id = e.organisation_id AND s.config_id = e.config_id AND s.link_id = e.link_id
+WHERE e.organisation_id = $1 AND e.run_id = $2 AND e.state = 'planned'
 """
 _ANSWERED: Final = """
 UPDATE runs SET state = 'partial', reason = $3, updated_at = $4

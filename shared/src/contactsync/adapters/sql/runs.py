@@ -9,6 +9,7 @@ from typing import Final
 import asyncpg
 import orjson
 
+from contactsync.adapters.sql.approvals import settle_questions
 from contactsync.adapters.sql.codec import (
     columns,
     dump,
@@ -231,6 +232,7 @@ class SqlRuns:
             await start_anew(self._connection, self._organisation, row["config_id"])
         await self._links.drop_values(run.run_id)
         await self._factory.follow(row["config_id"], wishes_from(row["wishes"]), now)
+        await settle_questions(self._connection, self._organisation, row["config_id"], run.run_id)
 
 
 def _same_scope(config: asyncpg.Record, settings: RunSettings) -> bool:

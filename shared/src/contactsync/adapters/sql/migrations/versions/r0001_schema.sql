@@ -192,6 +192,8 @@ CREATE TABLE runs (
 CREATE UNIQUE INDEX runs_one_open ON runs (organisation_id, config_id) WHERE state IN ('queued', 'running', 'waiting');
 CREATE INDEX runs_open ON runs (created_at) WHERE state IN ('queued', 'running', 'waiting');
 CREATE INDEX runs_untold ON runs (finished_at) WHERE finished_at IS NOT NULL AND NOT told;
+CREATE INDEX runs_asking ON runs (organisation_id, config_id)
+    WHERE state = 'needs_approval' OR reason = 'deletes_approved';
 CREATE INDEX runs_of_config ON runs (organisation_id, config_id, created_at DESC, run_id);
 COMMENT ON COLUMN runs.settings IS 'Fixed when the run begins; NULL before';
 COMMENT ON COLUMN runs.percent IS 'How far it is; never goes back';
@@ -240,6 +242,7 @@ CREATE TABLE effects (
     PRIMARY KEY (organisation_id, effect_id)
 ) WITH (fillfactor = 80);
 CREATE INDEX effects_unsettled ON effects (organisation_id, config_id, ordinal) WHERE state IN ('sending', 'unknown');
+CREATE INDEX effects_planned ON effects (organisation_id, config_id, ordinal) WHERE state = 'planned';
 CREATE INDEX effects_of_run ON effects (organisation_id, run_id, ordinal);
 CREATE INDEX effects_of_link ON effects (organisation_id, link_id, ordinal DESC);
 CREATE INDEX effects_age ON effects (organisation_id, recorded_at) WHERE sealed IS NOT NULL;
