@@ -105,6 +105,10 @@ class GoogleBook:
         for name in names:
             await self.control.call("DELETE", f"/accounts/{self.sub}/{name}")
 
+    async def empty_trash(self) -> None:
+        """Remove for good what is in the trash."""
+        await self.control.call("DELETE", f"/accounts/{self.sub}/trash")
+
     async def restore(self, name: str) -> None:
         """Take a contact out of the trash."""
         await self.control.call("POST", f"/accounts/{self.sub}/{name}/restore")

@@ -279,6 +279,21 @@ class LinkContract:
 
     # --- order and limits of what is pending ---
 
+    async def test_a_reason_that_is_over_lets_its_pairs_go_in_order(self, world: World) -> None:
+        async with working(world) as worker:
+            full = Hold(reason="google_account_full", since=EPOCH, retry_at=EPOCH + timedelta(days=1))
+            since = [EPOCH - HOUR * n for n in range(1, 5)]
+            held = [a_link(pending_since=one, pending_order=one, hold=full) for one in since]
+            other = a_link(pending_since=EPOCH, pending_order=EPOCH, hold=replace(full, reason="locked"))
+            await save(worker, *held, other, a_link(hold=full))
+            assert not await pending(worker)
+            for expected in (3, 4):
+                async with worker.begin() as tx:
+                    assert await tx.links.let_go("google_account_full", 3) == (3 if expected == 3 else 1)
+                due = await pending(worker)
+                assert [link.link_id for link in due] == [link.link_id for link in reversed(held)][:expected]
+                assert {link.hold for link in due} == {None}
+
     async def test_what_waits_longest_comes_first_then_the_older_edit_then_the_lesser_id(self, world: World) -> None:
         first = a_link(pending_since=EPOCH, pending_order=EPOCH + 5 * HOUR)
         second = a_link(pending_since=EPOCH + HOUR, pending_order=EPOCH)

@@ -88,6 +88,49 @@ async def test_a_full_account_is_foreseen_and_google_is_not_asked_for_what_it_wo
         assert "calls.google.people.batch_create" not in (await world.sync()).counts
 
 
+async def test_who_was_held_for_want_of_room_is_made_by_the_first_run_that_sees_room(open_world: OpenWorld) -> None:
+    async with open_world(engine=EngineSettings(account_holds=12)) as world:
+        await world.vendors.google.control.settings(max_contacts=12)
+        private = [{"names": [{"givenName": f"Private{n}"}]} for n in range(8)]
+        strangers = await world.vendors.google.add(private, in_group=False)
+        await world.vendors.crm.add([record(n) for n in range(10)], at=DAYS_AGO)
+        assert writes(await world.sync()) == {"writes.google.create": 4}
+        await world.pass_time(minutes=20)
+        assert not writes(await world.sync())
+
+        await world.vendors.google.delete(*strangers[:4])
+        await world.vendors.google.empty_trash()
+        run = await world.sync()
+
+        assert writes(run) == {"writes.google.create": 4}
+        assert run.counts["calls.google.people.batch_create"] == 1
+        assert run.counts["held"] == 2
+        await world.vendors.google.delete(*strangers[4:])
+        await world.vendors.google.empty_trash()
+        assert writes(await world.sync()) == {"writes.google.create": 2}
+        assert await addresses(world) == {f"ada{n}@example.org": (1, 1) for n in range(10)}
+
+
+async def test_what_the_trash_keeps_full_is_tried_once_and_again_when_a_full_listing_counts(
+    open_world: OpenWorld,
+) -> None:
+    async with open_world(engine=EngineSettings(account_holds=6)) as world:
+        await world.vendors.google.control.settings(max_contacts=6)
+        strangers = await world.vendors.google.add([{"names": [{"givenName": "Private"}]}] * 5, in_group=False)
+        await world.vendors.crm.add([record(n) for n in range(3)], at=DAYS_AGO)
+        assert writes(await world.sync()) == {"writes.google.create": 1}
+        await world.vendors.google.delete(*strangers[:2])
+
+        tried, after = await world.sync(), await world.sync()
+
+        assert tried.counts["calls.google.people.batch_create"] == 1
+        assert "calls.google.people.batch_create" not in after.counts
+        assert not writes(tried)
+        assert not writes(after)
+        await world.vendors.google.empty_trash()
+        assert writes(await world.sync(mode=RunMode.FULL)) == {"writes.google.create": 2}
+
+
 async def test_what_the_trash_holds_is_not_foreseen_and_what_google_refuses_is_held(open_world: OpenWorld) -> None:
     """The listing shows two of six; the trash holds three more. There is room for one: a batch of two is refused."""
     async with open_world(engine=EngineSettings(account_holds=6)) as world:

@@ -165,6 +165,28 @@ async def test_the_same_short_listing_twice_still_deletes_nobody_who_is_there() 
         assert await states(world) == {PairState.LINKED}
 
 
+@pytest.mark.parametrize("deletions", DeletePolicy)
+async def test_a_person_whom_a_listing_lacks_is_asked_for_by_name_before_he_is_taken_for_gone(
+    deletions: DeletePolicy,
+) -> None:
+    """Nine of ten are no reason for doubt. He is neither released nor made a second time when his record is edited."""
+    async with sync_world(deletions=deletions) as world:
+        records, people = await settled(world, PAIRS, Title="Analyst")
+        await world.vendors.crm.edit_many({one: {"Title": "Countess"} for one in records})
+        await world.vendors.google.delete(people[3])
+        await cut_short(world, Side.GOOGLE, 0.9)
+
+        run = await world.sync(mode=RunMode.FULL)
+
+        assert not doubted(run, Side.GOOGLE)
+        again = {"google.create": 1} if deletions is DeletePolicy.PROPAGATE else {}
+        assert writes(run) == {"google.update": PAIRS - 1, **again}
+        lonely = [link for link in await world.links() if link.state is not PairState.LINKED]
+        assert len(lonely) == 1 - len(again)
+        await quiet(world)
+        assert await book_sizes(world) == (PAIRS, PAIRS - 1 + len(again))
+
+
 @pytest.mark.parametrize(("percent", "doubts"), [(20, True), (30, False)])
 async def test_how_much_shorter_is_too_short_is_a_setting(percent: int, doubts: bool) -> None:  # noqa: FBT001
     engine = EngineSettings(shrink_percent=percent)

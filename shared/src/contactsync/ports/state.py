@@ -164,10 +164,13 @@ class SyncState:
     with this number, or is back at the old size, ends it.
     """
     google_people: int = 0
-    """At least so many contacts are in the account: those of the last complete full listing and those made since.
+    """At least so many contacts are in the account: those of the last complete full listing and those made since, but
+    for those deleted since.
 
     What its Trash holds counts against the account's limit too, and no listing shows it.
     """
+    google_full: bool = False
+    """Contacts are held because the account has no room for them."""
     crm_watermark: datetime | None = None
     crm_read_at: datetime | None = None
     """Start of the last complete reading of the CRM, by our clock."""
@@ -366,6 +369,13 @@ class LinkStore(Protocol):
 
     async def pending(self, run_id: RunId, after: PendingPosition | None, limit: int) -> Sequence[Link]:
         """Pairs with something to do that this run has not taken, in order, holds that are not due left out."""
+        ...
+
+    async def let_go(self, reason: str, limit: int) -> int:
+        """Take this reason's hold from so many pending pairs, the first in order; how many there were.
+
+        What was held for want of something is due as soon as there is some of it.
+        """
         ...
 
     async def unseen(self, side: Side, listing: int, after: LinkId | None, limit: int) -> Sequence[Link]:

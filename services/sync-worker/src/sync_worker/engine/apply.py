@@ -19,6 +19,7 @@ from contactsync.domain.ids import EffectId, PersonId, RecordId, RowKey
 from contactsync.domain.link import KeyKind, Link
 from contactsync.domain.outcome import Outcome
 from contactsync.domain.planning import confirm
+from contactsync.domain.reasons import Reason
 from contactsync.errors import AccountFullError, ContactSyncError, LeaseLostError, MappingError, OutcomeUnknownError
 from contactsync.ports.directory import (
     CreateRequest,
@@ -32,7 +33,7 @@ from contactsync.ports.directory import (
 from contactsync.ports.state import Effect, EffectState, Transaction
 from sync_worker.engine.observe import read_crm_too
 from sync_worker.engine.people import context_for
-from sync_worker.engine.planner import Planner, decide_now, finished, held, refused
+from sync_worker.engine.planner import Planner, decide_now, finished, held, refused, room
 from sync_worker.engine.search import ask_companies
 from sync_worker.engine.session import Session
 from sync_worker.engine.values import held_fields, seen_again
@@ -46,6 +47,7 @@ async def apply(session: Session) -> bool:
 
     A side that has to stop does not interrupt a call of the other: its error is raised when both have stopped.
     """
+    await _use_room(session)
     planner = Planner(session)
     results = await asyncio.gather(
         Sender(session, planner, Side.GOOGLE).run(), Sender(session, planner, Side.CRM).run(), return_exceptions=True
@@ -54,6 +56,15 @@ async def apply(session: Session) -> bool:
         if isinstance(result, BaseException):
             raise result
     return not session.over
+
+
+async def _use_room(session: Session) -> None:
+    """People who were held because the account was full are due when the last listing shows room for them."""
+    free = room(session)
+    if session.run.sync.google_full and free > 0:
+        async with session.transaction() as tx:
+            due = await tx.links.let_go(Reason.GOOGLE_ACCOUNT_FULL, free)
+            session.update(sync=replace(session.run.sync, google_full=due == free))
 
 
 class Sender:
@@ -280,9 +291,12 @@ class Sender:
     async def _full(
         self, operation: Operation, works: list[PairWork], effects: Sequence[Effect], error: AccountFullError
     ) -> None:
-        """The account holds no more: creates are held, everything else goes on."""
+        """The account holds no more, whatever it shows: creates are held, everything else goes on."""
+        session = self._session
         queued = await self._planner.close(operation, error.reason)
-        async with self._session.transaction(stoppable=False) as tx:
+        async with session.transaction(stoppable=False) as tx:
+            people = session.settings.account_holds
+            session.update(sync=replace(session.run.sync, google_people=people, google_full=True))
             await tx.effects.settle([_as(effect, EffectState.REJECTED, error.reason) for effect in effects])
             await self._hold(tx, [*works, *queued], error.reason)
 

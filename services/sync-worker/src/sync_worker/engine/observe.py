@@ -17,7 +17,7 @@ import structlog
 from contactsync.domain.absorb import absorb, absorb_absence, absorb_deletion
 from contactsync.domain.brake import is_believed
 from contactsync.domain.contact import Observation, Side
-from contactsync.domain.ids import LinkId, RecordId
+from contactsync.domain.ids import LinkId, PersonId, RecordId
 from contactsync.domain.link import Link
 from contactsync.domain.policy import DeletePolicy
 from contactsync.domain.ticks import Tick, asks_google_alone
@@ -27,6 +27,7 @@ from contactsync.ports.state import Listing, Outsider, RunMode, SyncState, Trans
 from sync_worker.engine.answers import take_answers
 from sync_worker.engine.people import absorb_people, context_for, has_left
 from sync_worker.engine.session import Session, known
+from sync_worker.engine.values import seen_again
 
 log = structlog.get_logger(__name__)
 
@@ -175,6 +176,10 @@ async def _google_page(session: Session, listing: Listing) -> None:
                 raise SyncTokenExpiredError("a complete listing came without a sync token")
             listing = replace(listing, next_token=page.next_sync_token, step="absent", done=not listing.full)
         session.set_listing(Side.GOOGLE, listing)
+        if not listing.full:
+            # Whoever was deleted makes room once the Trash is emptied, which nothing shows.
+            people = max(0, session.run.sync.google_people - sum(person.deleted for person in page.people))
+            session.update(sync=replace(session.run.sync, google_people=people))
         if listing.done:
             session.update(sync=replace(session.run.sync, google_sync_token=listing.next_token))
 
@@ -418,14 +423,27 @@ async def _absences_left(session: Session, side: Side) -> bool:
         return False
     if after is None and len(missing) > session.settings.scope_check_above:
         await _require_scope(session, side)
+    there = await _still_there(session, missing) if side is Side.GOOGLE else {}
     context = context_for(session, side, began=listing.started_at)
     async with session.transaction() as tx:
-        absent = [(link, absorb_absence(link, side, context)) for link in missing]
-        changed = [after for before, after in absent if after != before]
+        after_by_id = {link.link_id: there.get(link.link_id) or absorb_absence(link, side, context) for link in missing}
+        changed = [after_by_id[link.link_id] for link in missing if after_by_id[link.link_id] != link]
         if changed:
             await tx.links.save(changed)
-        session.set_listing(side, replace(listing, page=str(missing[-1].link_id)))
+        left = listing.left + sum(has_left(link, after_by_id[link.link_id], side) for link in missing)
+        session.set_listing(side, replace(listing, page=str(missing[-1].link_id), left=left))
     return True
+
+
+async def _still_there(session: Session, missing: Sequence[Link]) -> dict[LinkId, Link]:
+    """Pairs whose person Google shows when it is asked for by name: the listing lacked it, and it is not gone."""
+    people = await session.ports.google.read([PersonId(str(link.google.remote_id)) for link in missing])
+    shown = {name: p.observation for p in people for name in (p.observation.remote_id, *p.observation.previous_ids)}
+    found = [(link, shown.get(str(link.google.remote_id))) for link in missing]
+    there = {one.link_id: seen_again(session, one, Side.GOOGLE, seen) for one, seen in found if seen is not None}
+    if there:
+        log.warning("sync.listing.lacked", side=str(Side.GOOGLE), people=len(there))
+    return there
 
 
 async def _require_scope(session: Session, side: Side) -> None:

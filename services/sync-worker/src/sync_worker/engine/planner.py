@@ -215,13 +215,9 @@ class Planner:
             self._put(work)
 
     def _room(self) -> int:
-        """How many people the Google account can hold beside those that it has, and those queued or in hand.
-
-        Its Trash counts too and is not shown, so Google may refuse earlier: then the rest is held as well.
-        """
+        """How many people the Google account can hold beside those that it has, and those queued or in hand."""
         coming = chain(self._queues[_CREATE_PERSON], self._hands[Side.GOOGLE])
-        people = self._session.run.sync.google_people + sum(work.stage == _CREATE_PERSON for work in coming)
-        return self._session.settings.account_holds - people
+        return room(self._session) - sum(work.stage == _CREATE_PERSON for work in coming)
 
     async def _store(self, matched: Matched, stored: Sequence[Link], rows: list[RunContact], taken: int) -> None:
         session = self._session
@@ -241,6 +237,7 @@ class Planner:
         session, decision = self._session, work.decision
         if work.stage is not None:
             reason = self._closed[work.stage]
+            session.update(sync=replace(session.run.sync, google_full=True))
             stored[work.link.link_id] = held(session, work, reason)
             rows.append(work.row(outcome=Outcome.HELD, reason=reason))
         elif decision.outcome is not Outcome.WAITING:
@@ -255,6 +252,14 @@ class Planner:
         session.counted.update(work.link.link_id for work in fresh)
         self._break_promises(works)
         session.update(taken=session.run.taken + len(fresh))
+
+
+def room(session: Session) -> int:
+    """How many people the Google account can hold beside those that it has.
+
+    Its Trash counts too and is not shown, so Google may refuse earlier: then the rest is held as well.
+    """
+    return session.settings.account_holds - session.run.sync.google_people
 
 
 def _later(link: Link) -> Decision:

@@ -86,6 +86,13 @@ class MemoryLinks:
             due = [link for link in due if _position(link) > start]
         return due[:limit]
 
+    async def let_go(self, reason: str, limit: int) -> int:
+        """Take this reason's hold from so many pending pairs, the first in order."""
+        held = (link for link in self._pairs() if link.hold is not None and link.hold.reason == reason)
+        due = sorted((link for link in held if link.pending_since is not None), key=_position)[:limit]
+        await self.save([replace(link, hold=None) for link in due])
+        return len(due)
+
     async def unseen(self, side: Side, listing: int, after: LinkId | None, limit: int) -> Sequence[Link]:
         """Pairs in scope on that side which the full listing with this number did not show, by id."""
         missing = [

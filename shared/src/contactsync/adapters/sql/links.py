@@ -99,6 +99,12 @@ class SqlLinks:
         position = (place.pending_since, place.pending_order, place.link_id)
         return await self._fetch(_PENDING, run_id, self._clock.now(), *position, limit)
 
+    async def let_go(self, reason: str, limit: int) -> int:
+        """Take this reason's hold from so many pending pairs, the first in order."""
+        status = await self._connection.execute(_LET_GO, self._organisation, self._config, reason, limit)
+        self._stored.clear()
+        return int(status.split()[-1])
+
     async def unseen(self, side: Side, listing: int, after: LinkId | None, limit: int) -> Sequence[Link]:
         """Pairs in scope on that side which the full listing with this number did not show, by id."""
         return await self._fetch(_UNSEEN[side], listing, after or UUID(int=0), limit)
@@ -362,6 +368,14 @@ _PENDING: Final = _scoped(
     "(l.held_until IS NULL OR l.held_until <= $5)",
     "s.pending_since, s.pending_order, s.link_id LIMIT $9",
 )
+_LET_GO: Final = """
+UPDATE links SET hold = NULL, hold_message = NULL, held_until = NULL
+WHERE organisation_id = $1 AND link_id IN (
+    SELECT s.link_id FROM link_scopes s JOIN links l ON l.organisation_id = $1 AND l.link_id = s.link_id
+    WHERE s.organisation_id = $1 AND s.config_id = $2 AND s.pending_since IS NOT NULL AND l.hold ->> 'reason' = $3
+    ORDER BY s.pending_since, s.pending_order, s.link_id LIMIT $4
+)
+"""
 _UNSEEN: Final = {
     side: _scoped(
         f"s.{side}_in_scope AND s.{side}_listing <> $4 AND s.link_id > $5",
