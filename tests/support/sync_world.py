@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from random import Random
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import httpx2
 
@@ -89,12 +89,16 @@ class SyncWorld:
         self._providers = _providers(both, client, self.clock, self._tokens)
         self._state = MortalState(books.state, self)
         self._checked = dict.fromkeys(Side, 0)
-        self._runner = SliceRunner(
+        self._worker = worker
+        self._runner = self._runner_of(uuid4())
+
+    def _runner_of(self, holder: UUID) -> SliceRunner:
+        return SliceRunner(
             self._state,
             self._ports_of,
             self.clock,
-            worker,
-            holder=uuid4(),
+            self._worker,
+            holder=holder,
             rng=Random(7),
             stop_event=asyncio.Event(),
         )
@@ -114,6 +118,18 @@ class SyncWorld:
         self._tokens.hand_on(old.crm_connection_id, self.settings.crm_connection_id)
         self._tokens.hand_on(old.google_connection_id, self.settings.google_connection_id)
         await self.books.put(self.settings)
+
+    async def change_user(self) -> None:
+        """Go on as another user of the organisation, who is connected to the same accounts."""
+        old = self.settings
+        self.settings = replace(
+            old,
+            owner_id=UserId(uuid4()),
+            crm_connection_id=ConnectionId(uuid4()),
+            google_connection_id=ConnectionId(uuid4()),
+        )
+        self._tokens.hand_on(old.crm_connection_id, self.settings.crm_connection_id)
+        self._tokens.hand_on(old.google_connection_id, self.settings.google_connection_id)
 
     async def add_colleague(self, book: GoogleBook) -> RunSettings:
         """The configuration of another user of the organisation, who keeps this Google account."""
@@ -216,6 +232,15 @@ class SyncWorld:
         for hint in await self.books.relay.take(10):
             await self._work(hint)
             await self.books.relay.mark_published([hint.message_id])
+
+    async def work_due_at_once(self) -> None:
+        """Work everything that is due at once, each hint by a worker of its own."""
+        async with AsyncExitStack() as alive, asyncio.TaskGroup() as tasks:
+            for hint in await self.books.relay.take(10):
+                holder = uuid4()
+                await alive.enter_async_context(self.books.presence(holder))
+                tasks.create_task(self._runner_of(holder)(hint.hint, hint.lane))
+                await self.books.relay.mark_published([hint.message_id])
 
     async def carry_on(self, *, until: datetime) -> list[Run]:
         """What runs by itself until then: the runs that the schedule started, in order."""

@@ -12,10 +12,10 @@ from contactsync.domain.actions import Action, Answer
 from contactsync.domain.contact import Side
 from contactsync.domain.effect import EffectKind
 from contactsync.domain.ids import EffectId, LinkId, RowKey
-from contactsync.domain.link import Link
+from contactsync.domain.link import Link, LinkSide, PairState
 from contactsync.errors import UnknownRowError
 from contactsync.ports.state import Effect, EffectState
-from tests.contract.state.test_links import a_link, save
+from tests.contract.state.test_links import a_link, load, save, siblings
 from tests.contract.state.worlds import InMemory, OnPostgres, Worker, World, some_settings, working
 from tests.support.clock import EPOCH
 
@@ -53,6 +53,23 @@ class AnswerContract:
                 await tx.links.answered([link.link_id])
             async with worker.begin() as tx:
                 assert list(await tx.links.answers()) == [Answer(other.link_id, Action.EXCLUDE)]
+
+    async def test_an_answer_is_handed_on_to_the_configuration_that_keeps_the_pair(self, world: World) -> None:
+        mine, theirs = await siblings(world)
+        link, alone = a_link(), a_link(google=LinkSide(), state=PairState.SINGLE)
+        async with working(world, theirs) as worker:
+            await save(worker, link, alone)
+            await world.state.leases.release(worker.lease, {})
+        async with working(world, mine) as worker:
+            await save(worker, await load(worker, link), await load(worker, alone))
+            asked = [Answer(link.link_id, Action.EXCLUDE), Answer(alone.link_id, Action.RETRY)]
+            await ask(world, worker, *asked)
+            async with worker.begin() as tx:
+                await tx.links.hand_on([link.link_id])
+                assert list(await tx.links.answers()) == asked[1:]
+            await world.state.leases.release(worker.lease, {})
+        async with working(world, theirs) as worker, worker.begin() as tx:
+            assert list(await tx.links.answers()) == asked[:1]
 
     async def test_the_last_answer_for_a_pair_counts(self, world: World) -> None:
         link = a_link()

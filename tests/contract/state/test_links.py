@@ -17,7 +17,7 @@ from contactsync.domain.ids import EffectId, LinkId, RowKey, RunId
 from contactsync.domain.link import Hold, KeyKind, Link, LinkSide, MatchKey, PairState, Presence
 from contactsync.domain.outcome import Outcome
 from contactsync.errors import StateInvariantError
-from contactsync.ports.state import Outsider, PendingPosition, RunContact
+from contactsync.ports.state import Outsider, PendingPosition, RunContact, RunSettings
 from tests.contract.state.worlds import TTL, InMemory, OnPostgres, Worker, World, some_settings, working
 from tests.support.clock import EPOCH
 
@@ -113,6 +113,16 @@ async def load(worker: Worker, link: Link) -> Link:
 async def pending(worker: Worker, after: PendingPosition | None = None, limit: int = 100) -> Sequence[Link]:
     async with worker.begin() as tx:
         return await tx.links.pending(worker.run.run_id, after, limit)
+
+
+async def siblings(world: World) -> tuple[RunSettings, RunSettings]:
+    """Two active configurations of one Google account, the older one first."""
+    mine = some_settings()
+    theirs = some_settings(organisation=mine.organisation_id, account=mine.account)
+    await world.put(mine)
+    world.clock.advance(timedelta(seconds=1))
+    await world.put(theirs)
+    return mine, theirs
 
 
 async def pass_time(worker: Worker, by: timedelta) -> None:
@@ -507,6 +517,101 @@ class LinkContract:
             again = await load(worker, link)
         assert again.state is PairState.DORMANT
         assert (again.pending_since, again.taken_by, again.crm.listing) == (link.pending_since, link.taken_by, 7)
+
+    async def test_a_pair_that_another_active_configuration_keeps_is_foreign_and_its_facts_stay(
+        self, world: World
+    ) -> None:
+        mine, theirs = await siblings(world)
+        link = full_link()
+        async with working(world, theirs) as worker:
+            await save(worker, link)
+            kept = await load(worker, link)
+            await world.state.leases.release(worker.lease, {})
+        async with working(world, mine) as worker:
+            seen = await load(worker, link)
+            later = EPOCH + HOUR
+            joined = replace(seen.google, in_scope=True, listing=3, written_at=later, base=DigestSet(), revision="r9")
+            await save(worker, replace(seen, crm=LinkSide(), google=joined, hold=None, pending_since=EPOCH))
+            again = await load(worker, link)
+            await world.state.leases.release(worker.lease, {})
+        assert seen.foreign
+        assert (again.google.in_scope, again.google.listing, again.pending_since) == (True, 3, EPOCH)
+        async with working(world, theirs) as worker:
+            assert await load(worker, link) == replace(kept, google=replace(kept.google, written_at=later))
+
+    async def test_a_pair_whose_keeper_is_not_active_any_more_is_foreign_to_nobody(self, world: World) -> None:
+        mine, theirs = await siblings(world)
+        link = a_link()
+        async with working(world, theirs) as worker:
+            await save(worker, link)
+            await world.state.leases.release(worker.lease, {})
+        await world.put(theirs, active=False)
+        async with working(world, mine) as worker:
+            assert not (await load(worker, link)).foreign
+
+    @pytest.mark.parametrize("state", [PairState.SINGLE, PairState.GONE])
+    async def test_a_contact_that_stands_alone_and_a_pair_that_is_gone_are_kept_by_nobody(
+        self, world: World, state: PairState
+    ) -> None:
+        mine, theirs = await siblings(world)
+        link = a_link(google=a_side(None), state=state)
+        async with working(world, theirs) as worker:
+            await save(worker, link)
+            await world.state.leases.release(worker.lease, {})
+        async with working(world, mine) as worker:
+            assert not (await load(worker, link)).foreign
+            async with worker.begin() as tx:
+                assert await tx.links.contested(None, 10) == []
+
+    async def test_pairs_in_scope_that_another_configuration_keeps_are_contested_with_all_who_know_them(
+        self, world: World
+    ) -> None:
+        mine, theirs = await siblings(world)
+        links = sorted((a_link() for _ in range(3)), key=lambda link: link.link_id)
+        outside = a_link()
+        async with working(world, theirs) as worker:
+            await save(worker, *links, outside)
+            await world.state.leases.release(worker.lease, {})
+        async with working(world, mine) as worker:
+            for link in links:
+                seen = await load(worker, link)
+                await save(worker, replace(seen, crm=replace(seen.crm, in_scope=True)))
+            await save(worker, await load(worker, outside), a_link())
+            async with worker.begin() as tx:
+                found = await tx.links.contested(None, 10)
+                assert ids([one.link for one in found]) == ids(links)
+                assert ids([one.link for one in await tx.links.contested(links[0].link_id, 1)]) == ids(links[1:2])
+        contenders = {one.config_id: one for one in found[0].contenders}
+        assert {one.before for one in found} == {theirs.config_id}
+        assert contenders.keys() == {mine.config_id, theirs.config_id}
+        assert contenders[mine.config_id].scope == {Side.CRM}
+        assert contenders[theirs.config_id].scope == set(Side)
+        assert contenders[mine.config_id].since < contenders[theirs.config_id].since
+
+    async def test_whoever_takes_a_pair_over_keeps_it(self, world: World) -> None:
+        mine, theirs = await siblings(world)
+        link = a_link()
+        async with working(world, theirs) as worker:
+            await save(worker, link)
+            await world.state.leases.release(worker.lease, {})
+        async with working(world, mine) as worker:
+            await save(worker, replace(await load(worker, link), foreign=False, reason="mine"))
+            assert not (await load(worker, link)).foreign
+            await world.state.leases.release(worker.lease, {})
+        async with working(world, theirs) as worker:
+            seen = await load(worker, link)
+        assert (seen.foreign, seen.reason) == (True, "mine")
+
+    async def test_values_that_another_run_read_are_of_other_fields_and_not_seen(self, world: World) -> None:
+        mine, theirs = await siblings(world)
+        link = replace(full_link(), state=PairState.SINGLE)
+        async with working(world, theirs) as worker:
+            await save(worker, link)
+            await world.state.leases.release(worker.lease, {})
+        async with working(world, mine) as worker:
+            seen = await load(worker, link)
+        assert (seen.crm.values, seen.google.values, seen.crm.name) == (None, None, "")
+        assert seen.crm.seen == link.crm.seen
 
     async def test_links_of_another_account_are_invisible(self, world: World) -> None:
         """After its Google account was changed, a configuration starts anew."""

@@ -466,6 +466,23 @@ class EffectContract:
         async with working(world, sibling) as other, other.begin() as tx:
             assert await tx.effects.unsettled() == []
 
+    async def test_creates_of_other_configurations_without_an_answer_are_under_way(self, world: World) -> None:
+        mine = some_settings()
+        sibling = some_settings(organisation=mine.organisation_id)
+        await world.put(mine)
+        await world.put(sibling)
+        async with working(world, mine) as worker, worker.begin() as tx:
+            create = EffectKind.CREATE
+            sending = self.effect(worker, kind=create)
+            unknown = self.effect(worker, kind=create, state=EffectState.UNKNOWN)
+            old = self.effect(worker, kind=create, sent_at=EPOCH - timedelta(hours=1))
+            answered = self.effect(worker, kind=create, state=EffectState.CONFIRMED)
+            update = self.effect(worker, kind=EffectKind.UPDATE)
+            await tx.effects.add([sending, unknown, old, answered, update])
+            assert await tx.effects.under_way(EPOCH) == frozenset()
+        async with working(world, sibling) as other, other.begin() as tx:
+            assert await tx.effects.under_way(EPOCH) == {sending.link_id, unknown.link_id}
+
     async def test_an_earlier_runs_effects_wait_for_the_next_run(self, world: World) -> None:
         async with working(world) as worker:
             effect = self.effect(worker, state=EffectState.UNKNOWN)

@@ -122,7 +122,7 @@ async def test_a_side_that_has_to_stop_keeps_nobody_waiting(open_world: OpenWorl
         assert not writes(await world.sync())
 
 
-STEPS = 45
+STEPS = 48
 """At least as many as the story below takes; each is a provider's call, a transaction, or a word about the lease."""
 
 

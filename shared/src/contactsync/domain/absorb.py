@@ -24,6 +24,7 @@ from contactsync.domain.ids import LinkId
 from contactsync.domain.link import Link, LinkSide, PairState, Presence
 from contactsync.domain.mapping import Mapping
 from contactsync.domain.planning import is_about, is_edited
+from contactsync.domain.sharing import as_guest
 
 _JUST_NOW: Final = timedelta(seconds=1)
 
@@ -49,8 +50,12 @@ class AbsorbContext:
 def absorb(link: Link | None, observation: Observation, side: Side, context: AbsorbContext) -> Link | None:
     """The pair after one side was observed; None when the contact is of no interest (out of scope, and no pair).
 
-    The same object comes back when nothing changed. A pair whose side has no contact yet takes this one.
+    The same object comes back when nothing changed. A pair whose side has no contact yet takes this one. Of a pair
+    that another configuration keeps, only the place in this one's scope is noted; so too below.
     """
+    if link is not None and link.foreign:
+        after = absorb(replace(link, foreign=False), observation, side, context)
+        return _for_guest(link, after or link)
     if link is None:
         if observation.deleted or not observation.in_scope:
             return None
@@ -73,6 +78,8 @@ def absorb_absence(link: Link, side: Side, context: AbsorbContext) -> Link:
     has left, and whether it is deleted the deleted list says. Nothing follows about a contact that was written within
     the visibility wait before the listing began, or later.
     """
+    if link.foreign:
+        return _for_guest(link, absorb_absence(replace(link, foreign=False), side, context))
     known = link.side(side)
     if known.presence is not Presence.PRESENT or _is_unsettled(known.written_at, context):
         return link
@@ -88,6 +95,8 @@ def absorb_deletion(link: Link, side: Side, at: datetime, context: AbsorbContext
 
     A contact of which a state later than the record is known was restored since.
     """
+    if link.foreign:
+        return _for_guest(link, absorb_deletion(replace(link, foreign=False), side, at, context))
     known = link.side(side)
     is_record = at < context.listing_started - _JUST_NOW
     if is_record and known.presence is Presence.PRESENT and known.modified_at is not None and at < known.modified_at:
@@ -103,6 +112,11 @@ def relink(link: Link, observation: Observation, side: Side, context: AbsorbCont
     base = link.side(side).base
     moved = _with_side(link, side, LinkSide(base=base))
     return absorb(moved, observation, side, context) or link
+
+
+def _for_guest(before: Link, after: Link) -> Link:
+    noted = as_guest(before, after)
+    return before if noted == before else noted
 
 
 # --- the side -------------------------------------------------------------------------------------------------------

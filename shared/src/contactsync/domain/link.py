@@ -113,6 +113,8 @@ class Link:
     """Why the pair is in its state (`in_crm_outside_view`, `kept_after_deletion`, …)."""
     taken_by: RunId | None = None
     """The last run that settled it; a run never takes a pair twice."""
+    foreign: bool = False
+    """Whether another configuration keeps it (`domain.sharing`): that one alone writes its fields and deletes."""
 
     def side(self, side: Side) -> LinkSide:
         """The given side of the pair."""

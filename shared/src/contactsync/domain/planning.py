@@ -64,6 +64,10 @@ class Decision:
     """Row keys of fields that the other side cannot hold, with the reason code."""
 
 
+class ValuesNotReadError(ValueError):
+    """A pair was to be decided without the values of a side that shows something else than was agreed."""
+
+
 def decide(
     link: Link,
     policy: Policy,
@@ -75,9 +79,13 @@ def decide(
 ) -> Decision:
     """What to do about a pair now. A side that shows something else than was agreed must have its values.
 
+    Raises ValuesNotReadError when it has not.
+
     `first`: the configuration has not completed a run yet, so nothing is deleted. `journal`: what the pair is
     `restoring`.
     """
+    if link.foreign:
+        return _as_guest(link, policy)
     if link.restoring is not None:
         if journal is not None and (wanted := _restored(link, journal, policy, now)) is not None:
             return wanted
@@ -89,6 +97,11 @@ def decide(
     if link.hold is not None and not is_due(link.hold, now):
         outcome = Outcome.FAILED if link.hold.failed else Outcome.HELD
         return Decision(link=link, outcome=outcome, reason=link.hold.reason)
+    return _standing(link, policy, digester, now=now, first=first)
+
+
+def _standing(link: Link, policy: Policy, digester: Digester, *, now: datetime, first: bool) -> Decision:
+    """What to do about a pair that nothing keeps back, by what of it exists."""
     present = [side for side in Side if link.side(side).presence is Presence.PRESENT]
     match present:
         case [_, _]:
@@ -124,6 +137,21 @@ def _both(link: Link, policy: Policy, digester: Digester) -> Decision:
             return _dormant(link, Reason.OUT_OF_SCOPE)
 
 
+def _as_guest(link: Link, policy: Policy) -> Decision:
+    """A pair that another configuration keeps: this one puts the person into its own group, and writes nothing else."""
+    both = link.crm.presence is link.google.presence is Presence.PRESENT
+    new_here = link.crm.in_scope and not link.google.in_scope and not link.google.seen_in_scope
+    if not both or not new_here or link.excluded or not policy.direction.writes(Side.GOOGLE):
+        reason = Reason.EXCLUDED if link.excluded else Reason.OWNED_BY_ANOTHER
+        return Decision(link=_put_down(link), outcome=Outcome.SKIPPED, reason=reason)
+    join = Intent(side=Side.GOOGLE, kind=EffectKind.JOIN_GROUP, after_base=link.crm.seen.pack())
+    return Decision(link=link, intents=(join,), outcome=Outcome.UPDATED, reason=Reason.ADOPTED, takes=True)
+
+
+def _put_down(link: Link) -> Link:
+    return replace(link, pending_since=None, pending_order=None)
+
+
 def _is_new_here(link: Link) -> bool:
     """Whether another configuration made the pair, and this one has never had the person in its group."""
     return link.taken_by is None and not link.google.seen_in_scope
@@ -135,7 +163,7 @@ def _dormant(link: Link, reason: Reason) -> Decision:
 
 def _merged(link: Link, policy: Policy, digester: Digester, *, linking: bool, adopting: bool = False) -> Decision:
     """A pair in sync: merged field by field, a person outside the group put into it last."""
-    _require_values(link)
+    _require_values(link, policy.mapping)
     found = merge(link, policy, digester, adopting=adopting)
     blocked = _take_read_only(found, link)
     intents = tuple(_updates(found, link))
@@ -167,12 +195,20 @@ def _merged(link: Link, policy: Policy, digester: Digester, *, linking: bool, ad
     )
 
 
-def _require_values(link: Link) -> None:
-    """A side that stands as it was agreed is known by its digests; of any other the values are needed."""
+def is_known_by_digests(side: LinkSide, mapping: FieldMapping) -> bool:
+    """Whether a side stands as it was agreed, in every field of this mapping: then its values are not needed."""
+    if not side.base or side.seen != side.base:
+        return False
+    seen = side.seen.index
+    return all(row.hash in seen for row in mapping.rows)
+
+
+def _require_values(link: Link, mapping: FieldMapping) -> None:
+    """Of a side that does not stand as it was agreed the values are needed."""
     for side in Side:
         shown = link.side(side)
-        if shown.values is None and not (shown.base and shown.seen == shown.base):
-            raise ValueError(f"the {side} values of {link.link_id} were not read")
+        if shown.values is None and not is_known_by_digests(shown, mapping):
+            raise ValuesNotReadError(f"the {side} values of {link.link_id} were not read")
 
 
 def _take_read_only(found: FieldMerge, link: Link) -> str:
@@ -381,6 +417,9 @@ def confirm(  # noqa: PLR0913  one provider answer, field by field
     The pair stays pending while anything else is to be done.
     """
     written = link.side(intent.side)
+    if link.foreign:
+        joined = replace(written, in_scope=True, seen_in_scope=False, written_at=now)
+        return _put_down(_with_side(link, intent.side, joined))
     match intent.kind:
         case EffectKind.CREATE:
             written = _created(intent, observation, digester, mapping, left_out, source=link.side(intent.side.other))

@@ -30,6 +30,7 @@ class Reason(StrEnum):
     IN_CRM_OUTSIDE_VIEW = "in_crm_outside_view"
     IN_GOOGLE_OUTSIDE_GROUP = "in_google_outside_group"
     KEPT_AFTER_DELETION = "kept_after_deletion"
+    OWNED_BY_ANOTHER = "owned_by_another_configuration"
 
     # What was done to contacts
     ADOPTED = "adopted"
@@ -134,6 +135,7 @@ USERS_RULES: Final = frozenset(
         Reason.IN_CRM_OUTSIDE_VIEW,
         Reason.IN_GOOGLE_OUTSIDE_GROUP,
         Reason.KEPT_AFTER_DELETION,
+        Reason.OWNED_BY_ANOTHER,
     }
 )
 """Why contacts are skipped by a rule that the user chose: such a run has still succeeded."""
@@ -196,6 +198,10 @@ _WRITTEN: Final[Mapping[Reason, tuple[str, str]]] = {
     Reason.KEPT_AFTER_DELETION: (
         "It was deleted on one side and is kept on the other by your setting. It is not made again.",
         "Il a été supprimé d'un côté et conservé de l'autre selon votre réglage. Il n'est pas recréé.",
+    ),
+    Reason.OWNED_BY_ANOTHER: (
+        "Another sync configuration has this contact too and synchronises its fields. This one sees to its group.",
+        "Une autre configuration contient aussi ce contact et synchronise ses champs. Celle-ci gère son groupe.",
     ),
     Reason.ADOPTED: (
         "This person was in Google already and was put into the group.",

@@ -33,6 +33,7 @@ from contactsync.domain.ids import (
 from contactsync.domain.link import Link, MatchKey
 from contactsync.domain.outcome import Outcome
 from contactsync.domain.policy import Policy
+from contactsync.domain.sharing import Contender
 from contactsync.messages.hint import RunHint
 from contactsync.ports.queue import Lane
 
@@ -334,13 +335,26 @@ class PairCounts:
     pending: int
     held: int
     in_scope: int
-    """Pairs with a side in scope."""
+    """Pairs with a side in scope that are this configuration's to synchronise: dormant ones do not count."""
     shown: Mapping[Side, int] = field(default_factory=dict)
     """Contacts that exist in scope, by side."""
 
 
+@dataclass(frozen=True, slots=True)
+class Contested:
+    """A pair that another configuration keeps so far."""
+
+    link: Link
+    before: ConfigId
+    contenders: Sequence[Contender]
+    """All active configurations of the account that know the pair, this one among them."""
+
+
 class LinkStore(Protocol):
     """Links of the run's organisation, Google account and configuration, inside a fenced transaction.
+
+    A link is read as `foreign` when another configuration keeps it and this one is not the account's only active one.
+    Values that another run stored are not read: they are of other fields.
 
     All methods are bulk: one or two statements for a page, never a statement for a row.
     """
@@ -360,7 +374,18 @@ class LinkStore(Protocol):
         ...
 
     async def save(self, links: Sequence[Link]) -> None:
-        """Insert or replace these links with their scope in this configuration; values are sealed for the run."""
+        """Insert or replace these links with their scope in this configuration; values are sealed for the run.
+
+        From then on this configuration keeps those that do not stand alone. Of `foreign` ones, which another keeps,
+        this one's marks alone are stored, and when the person was last written.
+        """
+        ...
+
+    async def contested(self, after: LinkId | None, limit: int) -> Sequence[Contested]:
+        """Pairs, by id, that this configuration has in scope on a side that exists and another one keeps so far.
+
+        Those that stand alone or are gone are kept by nobody.
+        """
         ...
 
     async def remove(self, link_ids: Sequence[LinkId]) -> None:
@@ -433,6 +458,10 @@ class LinkStore(Protocol):
         """What people asked of this configuration's pairs and no run has carried out; they keep until `answered`."""
         ...
 
+    async def hand_on(self, link_ids: Sequence[LinkId]) -> None:
+        """What was asked of these pairs through this configuration becomes an answer to their keepers."""
+        ...
+
     async def answered(self, link_ids: Sequence[LinkId]) -> None:
         """These pairs' answers, as read in this transaction, are carried out."""
         ...
@@ -501,6 +530,10 @@ class EffectStore(Protocol):
 
     async def unsettled(self) -> Sequence[Effect]:
         """Effects of this configuration that are `sending` or `unknown`, oldest first, with their values."""
+        ...
+
+    async def under_way(self, since: datetime) -> frozenset[LinkId]:
+        """Links of which other configurations sent creates since then that are `sending` or `unknown`."""
         ...
 
     async def begun(self, run_id: RunId) -> frozenset[LinkId]:

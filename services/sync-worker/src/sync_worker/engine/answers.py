@@ -13,12 +13,18 @@ from sync_worker.engine.session import Session
 
 
 async def take_answers(session: Session) -> None:
-    """Apply all answers to their pairs; those with something to do are pending afterwards."""
+    """Apply all answers to their pairs; those with something to do are pending afterwards.
+
+    What was asked of a pair that another configuration keeps is for that one's next run.
+    """
     async with session.transaction() as tx:
         answers = await tx.links.answers()
         if answers:
-            await tx.links.save(await _carried_out(session, tx, answers))
-            await tx.links.answered([answer.link_id for answer in answers])
+            links = await tx.links.by_ids([answer.link_id for answer in answers])
+            await tx.links.hand_on([link.link_id for link in links.values() if link.foreign])
+            mine = [one for one in answers if one.link_id not in links or not links[one.link_id].foreign]
+            await tx.links.save(await _carried_out(session, tx, mine))
+            await tx.links.answered([answer.link_id for answer in mine])
 
 
 async def _carried_out(session: Session, tx: Transaction, answers: Sequence[Answer]) -> list[Link]:

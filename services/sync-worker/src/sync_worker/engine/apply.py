@@ -192,11 +192,14 @@ class Sender:
         return {name for work in works if (name := work.todo[operation].changes.get(row.key))}
 
     async def _write_down(self, operation: Operation, works: list[PairWork]) -> tuple[list[PairWork], list[Effect]]:
-        """Commit what is about to be sent; creates whose address another configuration is creating must wait."""
+        """Commit what is about to be sent; a record must wait whose address another user's sync is creating.
+
+        People need no such claim: all configurations of a Google account share their pairs, and work in turn.
+        """
         session = self._session
         async with session.transaction() as tx:
             works = [work for work in works if operation in work.todo]
-            if operation[1] is EffectKind.CREATE:
+            if operation == (Side.CRM, EffectKind.CREATE):
                 works = await self._claimed(tx, works)
             if not works:
                 return [], []

@@ -84,7 +84,11 @@ def _stands_alone(link: Link) -> bool:
 
 
 def is_bereaved(link: Link) -> bool:
-    """Whether one side of a pair was deleted and the other is still there."""
+    """Whether one side of a pair was deleted and the other is still there, and it is for this run to decide."""
+    return _lost_a_side(link) and not link.foreign
+
+
+def _lost_a_side(link: Link) -> bool:
     if link.state not in {PairState.LINKED, PairState.DORMANT, PairState.RELEASED}:
         return False
     if link.excluded or link.restoring is not None:
@@ -148,8 +152,8 @@ async def _names(
     """Names of contacts whose deleted counterpart may live on in another: asked for only where there is another."""
     wanted: dict[Side, set[str]] = {side: set() for side in Side}
     for side in Side:
-        found = [link for some in links[side].values() for link in some if is_bereaved(link) and _missing(link) is side]
-        for link in (*found, *(one for one in bereaved if _missing(one) is side)):
+        lost = (one for some in links[side].values() for one in some if _lost_a_side(one))
+        for link in (*(one for one in lost if _missing(one) is side), *(b for b in bereaved if _missing(b) is side)):
             stays = link.side(side.other)
             if stays.name or str(stays.remote_id) in session.names:
                 continue
@@ -249,6 +253,8 @@ class _Matcher:
         if not _stands_alone(link):
             return link
         if (orphan := self._orphan_of(link)) is not None:
+            if orphan.foreign:
+                return self._later(link)  # the configuration that keeps the pair finds it too
             self._continue(orphan, link)
             return None
         resolved = self._resolved(link if link.hold is None or link.hold.failed else replace(link, hold=None))
@@ -281,7 +287,7 @@ class _Matcher:
         side = _here(link)
         for key in primary_keys(link.side(side), self._rule):
             for pair in self._index.links[side].get(key.digest, ()):
-                if pair.link_id in self.continued or not is_bereaved(pair) or _missing(pair) is not side:
+                if pair.link_id in self.continued or not _lost_a_side(pair) or _missing(pair) is not side:
                     continue
                 if not self._contradicts(pair, side, link.side(side).name):
                     return pair

@@ -25,6 +25,7 @@ from contactsync.errors import PageTokenExpiredError, ScopeGoneError, SyncTokenE
 from contactsync.ports.requests import BY_CLOCK
 from contactsync.ports.state import Listing, Outsider, RunMode, SyncState, Transaction
 from sync_worker.engine.answers import take_answers
+from sync_worker.engine.ownership import take_over
 from sync_worker.engine.people import absorb_people, context_for, has_left
 from sync_worker.engine.session import Session, known
 from sync_worker.engine.values import seen_again
@@ -48,6 +49,7 @@ async def observe(session: Session) -> bool:
     if not session.observed:
         return False
     await _check_scopes(session)
+    await take_over(session)
     return True
 
 
@@ -68,6 +70,7 @@ async def _check_scopes(session: Session) -> None:
 async def _open_listings(session: Session) -> None:
     if session.run.listings:
         return
+    await take_over(session)
     await take_answers(session)
     now = session.now()
     async with session.transaction() as tx:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from itertools import chain
 
@@ -18,7 +18,7 @@ from contactsync.domain.flipping import WITHIN, flipping
 from contactsync.domain.ids import LinkId
 from contactsync.domain.link import Link, LinkSide, PairState
 from contactsync.domain.outcome import Outcome
-from contactsync.domain.planning import RETRY_AFTER, Decision, decide, hold, refuse
+from contactsync.domain.planning import RETRY_AFTER, Decision, ValuesNotReadError, decide, hold, refuse
 from contactsync.domain.reasons import Reason
 from contactsync.ports.state import PendingPosition, RunContact, RunMode
 from sync_worker.engine.match import Matched, match
@@ -166,12 +166,16 @@ class Planner:
             if not chunk:
                 self._exhausted = True
                 return
-            fresh = [i for i in chunk if i.link_id not in session.unknown and i.link_id not in self._absorbed]
-            matched = await match(session, await with_values(session, fresh))
+            apart = session.unknown.keys() | session.under_way | self._absorbed
+            fresh = [link for link in chunk if link.link_id not in apart]
+            kept = [link for link in fresh if not link.foreign]
+            matched = await match(session, await with_values(session, kept))
             links = await with_values(session, matched.links, unsaved=matched.joined)
             await recall_journal(session, links)
+            if len(kept) < len(fresh):
+                links = sorted([*links, *(link for link in fresh if link.foreign)], key=_order(chunk))
             decisions = [
-                (link, _later(link) if link.link_id in matched.later else decide_now(session, link)) for link in links
+                (link, _later(link) if link.link_id in matched.later else _decided(session, link)) for link in links
             ]
             await self._take(matched, await without_flipping(session, decisions))
         except BaseException:
@@ -260,6 +264,20 @@ def room(session: Session) -> int:
     Its Trash counts too and is not shown, so Google may refuse earlier: then the rest is held as well.
     """
     return session.settings.account_holds - session.run.sync.google_people
+
+
+def _order(chunk: Sequence[Link]) -> Callable[[Link], int]:
+    """The place of a pair in the order; one that was brought in from outside goes last."""
+    places = {link.link_id: place for place, link in enumerate(chunk)}
+    return lambda link: places.get(link.link_id, len(places))
+
+
+def _decided(session: Session, link: Link) -> Decision:
+    """The decision for a pair; one that went away while this run was reading is for the next one."""
+    try:
+        return decide_now(session, link)
+    except ValuesNotReadError:
+        return Decision(link=link, outcome=Outcome.WAITING, reason=Reason.CHANGED_MEANWHILE)
 
 
 def _later(link: Link) -> Decision:

@@ -94,6 +94,8 @@ class Session:
         self.settings = settings
         self.unknown: dict[LinkId, Effect] = {}
         """Creates that got no answer, by pair: nothing is done to these pairs until it is known."""
+        self.under_way: frozenset[LinkId] = frozenset()
+        """Pairs of which another configuration's create has no answer yet: its contact may be there and not be seen."""
         self.counted: set[LinkId] = set()
         """Pairs that this run has counted but not settled."""
         self.engaged: set[LinkId] = set()

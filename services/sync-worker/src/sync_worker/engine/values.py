@@ -8,11 +8,13 @@ from contactsync.domain.absorb import absorb
 from contactsync.domain.contact import Observation, Side
 from contactsync.domain.ids import LinkId, PersonId, RecordId
 from contactsync.domain.link import Link, Presence
+from contactsync.domain.mapping import Mapping
+from contactsync.domain.planning import is_known_by_digests
 from sync_worker.engine.people import context_for
 from sync_worker.engine.session import Session
 
 
-def wants_values(link: Link, side: Side) -> bool:
+def wants_values(link: Link, side: Side, mapping: Mapping) -> bool:
     """Whether a decision needs this side's values and the run has not read them.
 
     A side that stands as it was agreed is not needed: what it holds is known by its digests.
@@ -20,7 +22,7 @@ def wants_values(link: Link, side: Side) -> bool:
     here = link.side(side)
     if here.presence is not Presence.PRESENT or here.remote_id is None or here.values is not None:
         return False
-    return here.seen != here.base or not here.base or link.restoring is not None
+    return link.restoring is not None or not is_known_by_digests(here, mapping)
 
 
 async def with_values(
@@ -30,7 +32,7 @@ async def with_values(
 
     `unsaved` names pairs that were joined just now: they are stored when the links that they absorbed are removed.
     """
-    wanting = {side: [link for link in links if wants_values(link, side)] for side in Side}
+    wanting = {side: [link for link in links if wants_values(link, side, session.mapping)] for side in Side}
     if not any(wanting.values()):
         return list(links)
     records = await session.ports.crm.read([RecordId(str(link.crm.remote_id)) for link in wanting[Side.CRM]])

@@ -9,6 +9,7 @@ from datetime import datetime
 
 from contactsync.adapters.memory.tables import (
     Claim,
+    ConfigRow,
     Journal,
     LinkRow,
     OutsiderRow,
@@ -22,9 +23,10 @@ from contactsync.domain.contact import Side
 from contactsync.domain.ids import ConfigId, LinkId, RunId
 from contactsync.domain.link import KeyKind, Link, LinkSide, MatchKey, PairState, Presence
 from contactsync.domain.outcome import Outcome
+from contactsync.domain.sharing import Contender
 from contactsync.errors import StateInvariantError
 from contactsync.ports.clock import Clock
-from contactsync.ports.state import Outsider, PairCounts, PendingPosition, Run
+from contactsync.ports.state import Contested, Outsider, PairCounts, PendingPosition, Run
 
 
 class MemoryLinks:
@@ -37,7 +39,8 @@ class MemoryLinks:
         self._clock = clock
         self._organisation = run.settings.organisation_id
         self._realm: Realm = (self._organisation, run.settings.account)
-        self._scopes = tables.scopes.setdefault(run.settings.config_id, {})
+        self._config = run.settings.config_id
+        self._scopes = tables.scopes.setdefault(self._config, {})
 
     # --- reading ---
 
@@ -109,9 +112,8 @@ class MemoryLinks:
         pairs = list(self._pairs())
         held = sum(_is_held(link, now) for link in pairs)
         pending = sum(link.pending_since is not None and not _is_held(link, now) for link in pairs)
-        in_scope = sum(
-            link.state is not PairState.GONE and (link.crm.in_scope or link.google.in_scope) for link in pairs
-        )
+        outside = {PairState.GONE, PairState.DORMANT}
+        in_scope = sum(link.state not in outside and (link.crm.in_scope or link.google.in_scope) for link in pairs)
         by_state = Counter(link.state.value for link in pairs)
         shown = {side: sum(_is_in_scope(link, side) for link in pairs) for side in Side}
         return PairCounts(by_state=dict(by_state), pending=pending, held=held, in_scope=in_scope, shown=shown)
@@ -144,16 +146,56 @@ class MemoryLinks:
         return (self._load(link_id) for link_id in self._scopes if links[link_id].realm == self._realm)
 
     def _load(self, link_id: LinkId) -> Link:
-        return _joined(self._tables.links[link_id].link, self._scopes.get(link_id, ScopeRow()))
+        row = self._tables.links[link_id]
+        link = row.link if row.values_run in {None, self._run.run_id} else _bare(row.link)
+        return replace(_joined(link, self._scopes.get(link_id, ScopeRow())), foreign=self._is_foreign(row))
+
+    def _is_foreign(self, row: LinkRow) -> bool:
+        kept = row.link.state in _KEPT and row.kept_by not in {None, self._config}
+        return kept and any(config_id != self._config for config_id in self._active())
+
+    def _active(self) -> dict[ConfigId, ConfigRow]:
+        """The active configurations of this Google account."""
+        rows = self._tables.configs.items()
+        here = {i: row for i, row in rows if (row.settings.organisation_id, row.settings.account) == self._realm}
+        return {config_id: row for config_id, row in here.items() if row.active}
+
+    async def contested(self, after: LinkId | None, limit: int) -> Sequence[Contested]:
+        """Pairs, by id, that this configuration has in scope on a side that exists and another one keeps so far."""
+        found = []
+        for link in sorted(self._pairs(), key=lambda link: link.link_id):
+            before = self._tables.links[link.link_id].kept_by
+            kept = link.state is not PairState.GONE and link.state is not PairState.SINGLE
+            here = kept and any(_is_in_scope(link, side) for side in Side)
+            if here and before is not None and before != self._config and (after is None or link.link_id > after):
+                found.append(Contested(link, before, self._contenders(link.link_id)))
+        return found[:limit]
+
+    def _contenders(self, link_id: LinkId) -> list[Contender]:
+        return [
+            Contender(config_id=config_id, since=row.created_at, scope=_scope_of(scope))
+            for config_id, row in self._active().items()
+            if (scope := self._tables.scopes.get(config_id, {}).get(link_id)) is not None
+        ]
 
     # --- writing ---
 
     async def save(self, links: Sequence[Link]) -> None:
-        """Insert or replace these links with their scope in this configuration; values are kept for the run."""
-        for link in links:
+        """Insert or replace these links with their scope in this configuration; of foreign ones the scope alone."""
+        own = [link for link in links if not link.foreign]
+        for link in own:
             self._unindex(link.link_id)
-        for link in links:
+        for link in own:
             self._save(link)
+        for link in links:
+            self._save_scope(link)
+            if link.foreign:
+                self._note_writing(link)
+
+    def _note_writing(self, link: Link) -> None:
+        row = self._tables.links[link.link_id]
+        google = replace(row.link.google, written_at=link.google.written_at)
+        self._journal.put(self._tables.links, link.link_id, replace(row, link=replace(row.link, google=google)))
 
     def _save(self, link: Link) -> None:
         dormant = link.state is PairState.DORMANT
@@ -167,14 +209,17 @@ class MemoryLinks:
             taken_by=None,
         )
         has_values = any(part.values is not None or part.name for part in (link.crm, link.google))
-        row = LinkRow(self._realm, kept, self._run.run_id if has_values else None)
+        keeper = None if link.state is PairState.SINGLE else self._config
+        row = LinkRow(self._realm, kept, self._run.run_id if has_values else None, keeper)
         self._index(row)
         self._remember_former_name(kept)
         self._journal.put(self._tables.links, link.link_id, row)
+
+    def _save_scope(self, link: Link) -> None:
         scope = ScopeRow(
             crm=_marks(link.crm),
             google=_marks(link.google),
-            dormant=dormant,
+            dormant=link.state is PairState.DORMANT,
             pending_since=link.pending_since,
             pending_order=link.pending_order or link.pending_since,
             taken_by=link.taken_by,
@@ -244,9 +289,7 @@ class MemoryLinks:
         """Erase the values that this run stored."""
         for link_id, row in list(self._tables.links.items()):
             if row.values_run == run_id:
-                crm = replace(row.link.crm, values=None, name="", emails=())
-                google = replace(row.link.google, values=None, name="", emails=())
-                bare = LinkRow(row.realm, replace(row.link, crm=crm, google=google), None)
+                bare = replace(row, link=_bare(row.link), values_run=None)
                 self._journal.put(self._tables.links, link_id, bare)
 
     # --- outsiders and claims ---
@@ -296,6 +339,14 @@ class MemoryLinks:
         asked = self._tables.answers.items()
         return [Answer(link, action) for (config, link), action in asked if config == self._run.settings.config_id]
 
+    async def hand_on(self, link_ids: Sequence[LinkId]) -> None:
+        """What was asked of these pairs through this configuration becomes an answer to their keepers."""
+        for link_id in link_ids:
+            asked, keeper = self._tables.answers.get((self._config, link_id)), self._tables.links[link_id].kept_by
+            if asked is not None and keeper is not None:
+                self._journal.drop(self._tables.answers, (self._config, link_id))
+                self._journal.put(self._tables.answers, (keeper, link_id), asked)
+
     async def answered(self, link_ids: Sequence[LinkId]) -> None:
         """These pairs' answers are carried out."""
         for link_id in link_ids:
@@ -319,6 +370,20 @@ def _joined(link: Link, scope: ScopeRow) -> Link:
         pending_order=scope.pending_order,
         taken_by=scope.taken_by,
     )
+
+
+_KEPT = frozenset({PairState.LINKED, PairState.RELEASED})
+"""Stored states of pairs that somebody keeps."""
+
+
+def _bare(link: Link) -> Link:
+    """The link without the values of any run."""
+    crm = replace(link.crm, values=None, name="", emails=())
+    return replace(link, crm=crm, google=replace(link.google, values=None, name="", emails=()))
+
+
+def _scope_of(scope: ScopeRow) -> frozenset[Side]:
+    return frozenset(side for side in Side if (scope.crm if side is Side.CRM else scope.google).in_scope)
 
 
 def _marks(side: LinkSide) -> SideMarks:
@@ -355,7 +420,7 @@ def _position(link: Link) -> tuple[datetime, datetime, LinkId]:
 
 def _stands_as(link: Link) -> Outcome:
     """What a pair counts as that the run did not touch."""
-    if link.excluded:
+    if link.excluded or link.state is PairState.DORMANT:
         return Outcome.SKIPPED
     if link.hold is not None:
         return Outcome.FAILED if link.hold.failed else Outcome.HELD

@@ -261,6 +261,19 @@ class MemoryEffects:
         open_states = {EffectState.SENDING, EffectState.UNKNOWN}
         return [effect for effect in self._own() if effect.state in open_states]
 
+    async def under_way(self, since: datetime) -> frozenset[LinkId]:
+        """Links of which other configurations sent creates since then that have no answer."""
+        own = {effect.effect_id for effect in self._own()}
+        return frozenset(
+            effect.link_id
+            for effect in self._tables.effects.values()
+            if effect.effect_id not in own
+            and effect.kind is EffectKind.CREATE
+            and effect.state in {EffectState.SENDING, EffectState.UNKNOWN}
+            and effect.sent_at is not None
+            and effect.sent_at >= since
+        )
+
     async def begun(self, run_id: RunId) -> frozenset[LinkId]:
         """Links with effects of this run that the run has not settled: already counted."""
         scopes = self._tables.scopes.get(self._config_id, {})

@@ -94,6 +94,8 @@ class LinkRow:
     realm: Realm
     link: Link
     values_run: RunId | None
+    kept_by: ConfigId | None = None
+    """The configuration that keeps it; None while it stands alone."""
 
 
 @dataclass(frozen=True, slots=True)

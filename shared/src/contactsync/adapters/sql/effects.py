@@ -41,6 +41,10 @@ _UNSETTLED: Final = f"""
 SELECT {_COLUMNS} FROM effects
 WHERE organisation_id = $1 AND config_id = $2 AND state IN ('sending', 'unknown') ORDER BY ordinal
 """  # noqa: S608 # names of our own columns
+_UNDER_WAY: Final = """
+SELECT DISTINCT link_id FROM effects
+WHERE organisation_id = $1 AND config_id <> $2 AND state IN ('sending', 'unknown') AND kind = 'create' AND sent_at >= $3
+"""
 _BEGUN: Final = """
 SELECT DISTINCT e.link_id FROM effects e CROSS JOIN LATERAL (
     SELECT taken_by FROM link_scopes WHERE organisation_id = $1 AND config_id = $2 AND link_id = e.link_id OFFSET 0
@@ -133,6 +137,11 @@ class SqlEffects:
         """Effects of this configuration that are `sending` or `unknown`, oldest first, with their values."""
         rows = await self._connection.fetch(_UNSETTLED, self._organisation, self._config)
         return [self._effect(row) for row in rows]
+
+    async def under_way(self, since: datetime) -> frozenset[LinkId]:
+        """Links of which other configurations sent creates since then that have no answer."""
+        rows = await self._connection.fetch(_UNDER_WAY, self._organisation, self._config, since)
+        return frozenset(LinkId(row["link_id"]) for row in rows)
 
     async def begun(self, run_id: RunId) -> frozenset[LinkId]:
         """Links with effects of this run that the run has not settled: already counted."""

@@ -14,7 +14,7 @@ import orjson
 from contactsync.adapters.sql.codec import pack_keys, unpack_keys
 from contactsync.domain.contact import Side, Values
 from contactsync.domain.digests import EMPTY_DIGESTS, ROW_HASH, DigestSet
-from contactsync.domain.ids import LinkId, OrganisationId, RowKey, RunId
+from contactsync.domain.ids import ConfigId, LinkId, OrganisationId, RowKey, RunId
 from contactsync.domain.link import Hold, Link, LinkSide, PairState, Presence
 from contactsync.ports.vault import SealContext, Sealer
 
@@ -54,6 +54,7 @@ LINK_COLUMNS: Final = (
     ("keep_apart", "text"),
     ("same_as", "text"),
     ("restoring", "uuid"),
+    ("kept_by", "uuid"),
 )
 """Columns of `links` beside organisation, account and time of the last change, with their types."""
 
@@ -89,8 +90,8 @@ class LinkCodec:
 
     # --- to rows ---
 
-    def link_row(self, link: Link, run_id: RunId) -> tuple[object, ...]:
-        """The link's row, in the order of LINK_COLUMNS."""
+    def link_row(self, link: Link, run_id: RunId, keeper: ConfigId) -> tuple[object, ...]:
+        """The link's row, in the order of LINK_COLUMNS; a link that stands alone is kept by nobody."""
         crm = self._side_row(link, Side.CRM)
         google = self._side_row(link, Side.GOOGLE)
         has_values = crm[-1] is not None or google[-1] is not None
@@ -108,6 +109,7 @@ class LinkCodec:
             orjson.dumps(sorted(link.keep_apart)).decode() if link.keep_apart else None,
             link.same_as,
             link.restoring,
+            None if link.state is PairState.SINGLE else keeper,
         )
 
     def _side_row(self, link: Link, side: Side) -> tuple[object, ...]:
@@ -171,10 +173,12 @@ class LinkCodec:
 
     # --- from rows ---
 
-    def link(self, row: Sequence[Any]) -> Link:
-        """The link in a row of SELECTED."""
+    def link(self, row: Sequence[Any], *, run_id: RunId | None = None, foreign: bool = False) -> Link:
+        """The link in a row of SELECTED; with `run_id` only with the values that this run stored."""
         link_id, state, reason = row[0], row[1], row[2]
-        _, hold, message, held_until, excluded, diverged, keep_apart, same_as, restoring, dormant, *scope = row[_TAIL]
+        values_run, hold, message, held_until, *marks = row[_TAIL]
+        excluded, diverged, keep_apart, same_as, restoring, _, dormant, *scope = marks
+        readable = run_id is None or values_run == run_id
         crm_marks, google_marks = (_NO_MARKS, _NO_MARKS) if dormant is None else (scope[0:3], scope[3:6])
         pair_state = PairState(state)
         if dormant and pair_state is PairState.LINKED:
@@ -182,8 +186,8 @@ class LinkCodec:
         return Link(
             link_id=link_id,
             state=pair_state,
-            crm=self._side(link_id, "crm", row[_CRM], crm_marks),
-            google=self._side(link_id, "google", row[_GOOGLE], google_marks),
+            crm=self._side(link_id, "crm", row[_CRM], crm_marks, readable=readable),
+            google=self._side(link_id, "google", row[_GOOGLE], google_marks, readable=readable),
             pending_since=scope[6],
             pending_order=scope[7],
             hold=None if hold is None else self._hold(link_id, hold, message, held_until),
@@ -194,12 +198,15 @@ class LinkCodec:
             restoring=restoring,
             reason=reason,
             taken_by=scope[8],
+            foreign=foreign,
         )
 
-    def _side(self, link_id: LinkId, side: str, row: Sequence[Any], marks: Sequence[Any]) -> LinkSide:
+    def _side(
+        self, link_id: LinkId, side: str, row: Sequence[Any], marks: Sequence[Any], *, readable: bool
+    ) -> LinkSide:
         remote_id, presence, revision, written, written_at, modified_at, base, seen, *rest = row
         confirmed, sent, keys, observed_at, read_only, sealed = rest
-        name, values, emails = self._opened(link_id, side, sealed)
+        name, values, emails = self._opened(link_id, side, sealed if readable else None)
         in_scope, seen_in_scope, listing = marks
         return LinkSide(
             remote_id=remote_id,

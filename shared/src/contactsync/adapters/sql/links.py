@@ -20,12 +20,13 @@ from contactsync.adapters.sql.database import Connection
 from contactsync.adapters.sql.link_rows import LINK_COLUMNS, SCOPE_COLUMNS, SELECTED, LinkCodec
 from contactsync.domain.actions import Action, Answer
 from contactsync.domain.contact import Side
-from contactsync.domain.ids import LinkId, RunId
+from contactsync.domain.ids import ConfigId, LinkId, RunId
 from contactsync.domain.link import KeyKind, Link, MatchKey
 from contactsync.domain.outcome import Outcome
+from contactsync.domain.sharing import Contender
 from contactsync.errors import StateInvariantError
 from contactsync.ports.clock import Clock
-from contactsync.ports.state import Outsider, PairCounts, PendingPosition, Run
+from contactsync.ports.state import Contested, Outsider, PairCounts, PendingPosition, Run
 
 _START: Final = PendingPosition(datetime(1, 1, 2, tzinfo=UTC), datetime(1, 1, 2, tzinfo=UTC), LinkId(UUID(int=0)))
 
@@ -56,6 +57,8 @@ class SqlLinks:
         self._codec = codec
         self._clock = clock
         self._stored: dict[LinkId, _Stored] = {}
+        self._shares: bool | None = None
+        """Whether the account has another active configuration, once asked in this transaction."""
 
     # --- reading ---
 
@@ -111,10 +114,37 @@ class SqlLinks:
 
     async def _fetch(self, statement: str, *arguments: object) -> list[Link]:
         rows = await self._connection.fetch(statement, self._organisation, self._config, self._account, *arguments)
-        links = [self._codec.link(tuple(row)) for row in rows]
         for row in rows:
             self._stored[row["link_id"]] = _stored(row)
-        return links
+        shares = any(self._is_anothers(row) for row in rows) and await self._shares_account()
+        return [
+            self._codec.link(tuple(row), run_id=self._run_id, foreign=shares and self._is_anothers(row)) for row in rows
+        ]
+
+    def _is_anothers(self, row: asyncpg.Record) -> bool:
+        return row["kept_by"] is not None and row["kept_by"] != self._config and row["state"] in _KEPT
+
+    async def _shares_account(self) -> bool:
+        if self._shares is None:
+            scope = (self._organisation, self._config, self._account)
+            self._shares = bool(await self._connection.fetchval(_SHARES, *scope))
+        return self._shares
+
+    async def contested(self, after: LinkId | None, limit: int) -> Sequence[Contested]:
+        """Pairs, by id, that this configuration has in scope on a side that exists and another one keeps so far."""
+        scope = (self._organisation, self._config, self._account)
+        rows = await self._connection.fetch(_CONTESTED, *scope, after or UUID(int=0), limit)
+        if not rows:
+            return []
+        keepers = {LinkId(row["link_id"]): ConfigId(row["kept_by"]) for row in rows}
+        contenders: dict[LinkId, list[Contender]] = {link_id: [] for link_id in keepers}
+        for row in await self._connection.fetch(_CONTENDERS, self._organisation, self._account, list(keepers)):
+            sides = frozenset(side for side in Side if row[f"{side}_in_scope"])
+            contenders[row["link_id"]].append(
+                Contender(config_id=ConfigId(row["config_id"]), since=row["created_at"], scope=sides)
+            )
+        links = await self.by_ids(list(keepers))
+        return [Contested(links[i], before, contenders[i]) for i, before in keepers.items()]
 
     async def standing(self, run_id: RunId) -> Mapping[Outcome, int]:
         """Pairs of the configuration without a row in this run's report, by what they count as."""
@@ -151,11 +181,20 @@ class SqlLinks:
     # --- writing ---
 
     async def save(self, links: Sequence[Link]) -> None:
-        """Insert or replace these links with their scope in this configuration; values are sealed for the run."""
-        if not links:
-            return
+        """Insert or replace these links with their scope in this configuration; of foreign ones the scope alone."""
+        own = [link for link in links if not link.foreign]
+        if own:
+            await self._save_own(own)
+        if len(own) < len(links):
+            written = columns((link.link_id, link.google.written_at) for link in links if link.foreign)
+            await self._connection.execute(_NOTE_WRITING, self._organisation, self._account, *written)
+        if links:
+            scopes = columns(self._codec.scope_row(link) for link in links)
+            await self._connection.execute(_SAVE_SCOPES, self._organisation, self._config, *scopes)
+
+    async def _save_own(self, links: Sequence[Link]) -> None:
         await self._read_stored([link.link_id for link in links if link.link_id not in self._stored])
-        rows = [self._codec.link_row(link, self._run_id) for link in links]
+        rows = [self._codec.link_row(link, self._run_id, self._config) for link in links]
         fresh = [_stored(dict(zip(_NAMES, row, strict=True))) for row in rows]
         await self._free_changed_ids(links, fresh)
         now = self._clock.now()
@@ -165,8 +204,6 @@ class SqlLinks:
             raise StateInvariantError("two pairs with one contact", details=_details(error)) from error
         if saved != len(links):
             raise StateInvariantError("the link belongs to somebody else")
-        scopes = columns(self._codec.scope_row(link) for link in links)
-        await self._connection.execute(_SAVE_SCOPES, self._organisation, self._config, *scopes)
         await self._index_keys(links, fresh)
         self._stored.update({link.link_id: row for link, row in zip(links, fresh, strict=True)})
 
@@ -283,6 +320,11 @@ class SqlLinks:
         """What people asked of this configuration's pairs and no run has carried out."""
         rows = await self._connection.fetch(_ANSWERS, self._organisation, self._config)
         return [Answer(row["link_id"], Action(row["action"])) for row in rows]
+
+    async def hand_on(self, link_ids: Sequence[LinkId]) -> None:
+        """What was asked of these pairs through this configuration becomes an answer to their keepers."""
+        if link_ids:
+            await self._connection.execute(_HAND_ON, self._organisation, self._config, link_ids)
 
     async def answered(self, link_ids: Sequence[LinkId]) -> None:
         """These pairs' answers are carried out."""
@@ -404,7 +446,9 @@ SELECT CASE WHEN s.dormant AND l.state = 'linked' THEN 'dormant' ELSE l.state EN
        count(*) AS pairs,
        count(*) FILTER (WHERE {_DUE}) AS pending,
        count(*) FILTER (WHERE l.held_until > $4) AS held,
-       count(*) FILTER (WHERE l.state <> 'gone' AND (s.crm_in_scope OR s.google_in_scope)) AS in_scope,
+       count(*) FILTER (
+           WHERE l.state <> 'gone' AND NOT (s.dormant AND l.state = 'linked') AND (s.crm_in_scope OR s.google_in_scope)
+       ) AS in_scope,
        count(*) FILTER (WHERE l.state <> 'gone' AND s.crm_in_scope AND l.crm_presence = 'present') AS crm,
        count(*) FILTER (WHERE l.state <> 'gone' AND s.google_in_scope AND l.google_presence = 'present') AS google
 {_PAIRS} WHERE s.organisation_id = $1 AND s.config_id = $2
@@ -412,6 +456,7 @@ GROUP BY 1
 """
 _STANDING: Final = f"""
 SELECT CASE WHEN l.excluded THEN 'skipped'
+            WHEN s.dormant AND l.state = 'linked' THEN 'skipped'
             WHEN (l.hold ->> 'failed')::boolean THEN 'failed'
             WHEN l.hold IS NOT NULL THEN 'held'
             WHEN s.pending_since IS NOT NULL THEN 'waiting'
@@ -448,6 +493,34 @@ ORDER BY s.pending_since, s.pending_order, s.link_id LIMIT $9
 """  # noqa: S608
     for side in Side
 }
+_KEPT: Final = frozenset({"linked", "released"})
+"""Stored states of pairs that a configuration keeps."""
+_SHARES: Final = """
+SELECT EXISTS (
+    SELECT FROM sync_configs WHERE organisation_id = $1 AND account_key = $3 AND config_id <> $2 AND status = 'active'
+)
+"""
+# An account that never had another configuration is not looked through: the subquery is asked once, before anything.
+_CONTESTED: Final = f"""
+SELECT s.link_id, l.kept_by {_PAIRS}
+WHERE s.organisation_id = $1 AND s.config_id = $2 AND s.link_id > $4
+AND ({" OR ".join(f"s.{side}_in_scope AND l.{side}_presence = 'present'" for side in Side)})
+AND l.state IN ('linked', 'released') AND l.kept_by <> $2
+AND EXISTS (SELECT FROM sync_configs WHERE organisation_id = $1 AND account_key = $3 AND config_id <> $2)
+ORDER BY s.link_id LIMIT $5
+"""  # noqa: S608
+_CONTENDERS: Final = """
+SELECT s.link_id, c.config_id, c.created_at, s.crm_in_scope, s.google_in_scope
+FROM sync_configs c CROSS JOIN unnest($3::uuid[]) AS w CROSS JOIN LATERAL (
+    SELECT * FROM link_scopes WHERE organisation_id = $1 AND config_id = c.config_id AND link_id = w OFFSET 0
+) s
+WHERE c.organisation_id = $1 AND c.account_key = $2 AND c.status = 'active'
+"""
+_NOTE_WRITING: Final = """
+UPDATE links l SET google_written_at = t.at FROM unnest($3::uuid[], $4::timestamptz[]) AS t(link_id, at)
+WHERE l.organisation_id = $1 AND l.account_key = $2 AND l.link_id = t.link_id
+AND l.google_written_at IS DISTINCT FROM t.at
+"""
 _ALIASES: Final = """
 SELECT google_id, link_id FROM link_aliases
 WHERE organisation_id = $1 AND account_key = $2 AND google_id = ANY($3::text[])
@@ -524,6 +597,16 @@ WHERE organisation_id = $1 AND config_id = $2 AND side = $3 AND remote_id IN (
 _ANSWERS: Final = """
 SELECT link_id, action FROM link_answers WHERE organisation_id = $1 AND config_id = $2 ORDER BY asked_at, link_id
 FOR UPDATE
+"""
+_HAND_ON: Final = """
+WITH asked AS (
+    DELETE FROM link_answers WHERE organisation_id = $1 AND config_id = $2 AND link_id = ANY($3::uuid[])
+    RETURNING link_id, action, asked_at
+)
+INSERT INTO link_answers (organisation_id, config_id, link_id, action, asked_at)
+SELECT $1, l.kept_by, a.link_id, a.action, a.asked_at FROM asked a JOIN links l ON l.link_id = a.link_id
+WHERE l.organisation_id = $1
+ON CONFLICT (organisation_id, config_id, link_id) DO UPDATE SET action = excluded.action, asked_at = excluded.asked_at
 """
 _ANSWERED: Final = """
 DELETE FROM link_answers WHERE organisation_id = $1 AND config_id = $2 AND link_id = ANY($3::uuid[])

@@ -146,6 +146,7 @@ CREATE TABLE sync_configs (
 );
 CREATE INDEX sync_configs_due ON sync_configs (next_due) WHERE status = 'active' AND next_due IS NOT NULL;
 CREATE INDEX sync_configs_untold ON sync_configs (config_id) WHERE (status = 'paused') <> pause_told;
+CREATE INDEX sync_configs_account ON sync_configs (organisation_id, account_key);
 CREATE INDEX sync_configs_owner ON sync_configs (organisation_id, owner_id, created_at);
 CREATE UNIQUE INDEX sync_configs_one_for_scope
     ON sync_configs (organisation_id, owner_id, account_key, view_id, group_id) WHERE status <> 'deleted';
@@ -293,6 +294,7 @@ CREATE TABLE links (
     keep_apart              text,
     same_as                 text,
     restoring               uuid,
+    kept_by                 uuid,
     touched_at              timestamptz NOT NULL,
     PRIMARY KEY (organisation_id, link_id)
 ) WITH (fillfactor = 60);
@@ -309,6 +311,7 @@ COMMENT ON COLUMN links.crm_base IS 'Packed keyed digests of the mapped fields a
 COMMENT ON COLUMN links.crm_keys IS 'Packed match keys; link_keys finds links by them';
 COMMENT ON COLUMN links.crm_sealed IS 'Name and mapped values, for the run values_run alone';
 COMMENT ON COLUMN links.held_until IS 'NULL: not held; year 9999: until a person answers or the reason changes';
+COMMENT ON COLUMN links.kept_by IS 'The configuration that synchronises its fields; NULL while it stands alone';
 COMMENT ON COLUMN links.diverged IS 'JSON array of mapping rows; NULL: none';
 
 CREATE TABLE link_scopes (
