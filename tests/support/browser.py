@@ -26,6 +26,25 @@ PUBLIC = "http://127.0.0.1:8080"
 FROM_OUR_PAGE = {"Sec-Fetch-Site": "same-origin"}
 
 
+class CookieBrowser:
+    """Keeps cookies itself, also those that are for https alone."""
+
+    def __init__(self, api: httpx2.AsyncClient) -> None:
+        self.api = api
+        self.cookies: dict[str, str] = {}
+        self.set_cookies: list[str] = []
+
+    async def send(self, method: str, path: str, *, json: object = None, **headers: str) -> httpx2.Response:
+        """The answer; the cookies that it sets are kept."""
+        jar = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
+        answer = await self.api.request(method, path, json=json, headers={"Cookie": jar, **headers})
+        self.set_cookies = answer.headers.get_list("set-cookie")
+        for cookie in self.set_cookies:
+            name, _, value = cookie.partition(";")[0].partition("=")
+            self.cookies[name] = value
+        return answer
+
+
 @dataclass
 class Site:
     """config-api, served, and one user in front of it."""

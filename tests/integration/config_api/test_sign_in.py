@@ -11,6 +11,7 @@ import pytest
 from config_api.settings import ConfigApiSettings
 from contactsync.adapters.clock import SystemClock
 from tests.contract.state.worlds import KEYS
+from tests.support.browser import CookieBrowser
 from tests.support.openid import openid_provider
 from tests.support.postgres import Database
 
@@ -56,22 +57,8 @@ def settings(database: Database, provider: str) -> ConfigApiSettings:
     )
 
 
-class Browser:
-    """Follows the flow as a browser would, keeping cookies itself: they are for https alone."""
-
-    def __init__(self, api: httpx2.AsyncClient) -> None:
-        self.api = api
-        self.cookies: dict[str, str] = {}
-        self.set_cookies: list[str] = []
-
-    async def send(self, method: str, path: str, *, json: object = None, **headers: str) -> httpx2.Response:
-        jar = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
-        answer = await self.api.request(method, path, json=json, headers={"Cookie": jar, **headers})
-        self.set_cookies = answer.headers.get_list("set-cookie")
-        for cookie in self.set_cookies:
-            name, _, value = cookie.partition(";")[0].partition("=")
-            self.cookies[name] = value
-        return answer
+class Browser(CookieBrowser):
+    """A browser that signs in at the provider."""
 
     async def consent(self, subject: str, *, return_path: str = "/") -> str:
         """Begin, and sign in at the provider; the path and query of the way back."""

@@ -22,6 +22,7 @@ from config_api.oauth.zoho import ZohoConsents
 from config_api.pairs.service import PairService
 from config_api.runs.service import RunService
 from config_api.settings import ConfigApiSettings
+from config_api.signin.zoho import ZohoSignIn
 from config_api.web.callers import Authenticator, Caller, LocalUser, Role
 from config_api.web.rates import RequestRates
 from config_api.webhooks.assembly import Webhooks, webhooks_on
@@ -64,7 +65,9 @@ class Resources:
     tickets: SqlTickets
     sessions: Sessions
     trust: Trust | None
-    """Whom tokens are believed from; None for one local user."""
+    """Whom tokens and sessions are believed from; None for one local user."""
+    zoho_sign_in: ZohoSignIn | None
+    """The way to a session for users of the CRM, where it is open."""
     audit: SqlAuditTrail
     idempotency: SqlIdempotency
     connections: SqlConnections
@@ -109,6 +112,7 @@ async def resources_on(foundation: Foundation, settings: ConfigApiSettings) -> R
         tickets=tickets,
         sessions=sessions,
         trust=trust,
+        zoho_sign_in=_zoho_sign_in(foundation, settings, connections, directory, tickets),
         audit=SqlAuditTrail(database),
         members=members,
         requests=requests,
@@ -167,6 +171,26 @@ def _consents(
 def _zoho_consents(foundation: Foundation, settings: ConfigApiSettings, callback: str) -> ZohoConsents:
     oauth = zoho_oauth(foundation, settings, f"{settings.public_address}{callback}")
     return ZohoConsents(oauth, foundation.zoho, foundation.data_centres)
+
+
+def _zoho_sign_in(
+    foundation: Foundation,
+    settings: ConfigApiSettings,
+    store: SqlConnections,
+    directory: SqlCallerDirectory,
+    tickets: SqlTickets,
+) -> ZohoSignIn | None:
+    if not settings.signs_in_with_zoho:
+        return None
+    return ZohoSignIn(
+        consents=_zoho_consents(foundation, settings, "/auth/zoho/callback"),
+        directory=directory,
+        store=store,
+        tickets=tickets,
+        clock=foundation.clock,
+        organisations=frozenset(settings.zoho_organisations),
+        admin_profiles=frozenset(settings.zoho_admin_profiles),
+    )
 
 
 async def _local_user(members: SqlMembers) -> Authenticator:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import timedelta
 from ipaddress import ip_address
-from typing import Annotated, Self
+from typing import Annotated, Final, Self
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, HttpUrl, SecretStr, model_validator
@@ -13,10 +14,18 @@ from pydantic_settings import NoDecode
 from config_api.callers.algorithms import ASYMMETRIC
 from contactsync.assembly.settings import CommonSettings, Duration
 
+_ISSUER: Final = "issuer"
+_ZOHO: Final = "zoho"
+
 
 def _words(value: object) -> object:
     """`a, b c` as a list."""
     return value.replace(",", " ").split() if isinstance(value, str) else value
+
+
+def _names(value: object) -> object:
+    """`Sales Manager, CEO` as a list."""
+    return [name for part in value.split(",") if (name := part.strip())] if isinstance(value, str) else value
 
 
 def _address(value: str) -> str:
@@ -29,6 +38,7 @@ def _address(value: str) -> str:
 
 Address = Annotated[str, AfterValidator(_address)]
 Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)]
+Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_names)]
 
 
 class ConfigApiSettings(CommonSettings):
@@ -56,6 +66,15 @@ class ConfigApiSettings(CommonSettings):
     oidc_admin_roles: Words = Field(("admin",), description="Its values that stand for an administrator")
     crm_issuer: Address = Field("", description="A CRM that signs tokens itself, beside the issuer or instead of it")
     crm_jwks_url: Address = Field("", description="Its key set")
+    sign_in: Words = Field(
+        (), description="Ways to sign in to the page: issuer, zoho; empty: the issuer where OIDC_CLIENT_ID is set"
+    )
+    zoho_organisations: Words = Field(
+        (), description="Organisations of the CRM (zgid) whose users may sign in with Zoho; `any` for all"
+    )
+    zoho_admin_profiles: Names = Field(
+        (), description="CRM profiles, by name or id, parted by commas, whose users sign in as administrators"
+    )
     session_lifetime: Duration = Field(timedelta(hours=8), description="How long a browser stays signed in")
     embed_session_lifetime: Duration = Field(timedelta(hours=1), description="The same in a frame of another site")
     requests_per_user: int = Field(300, ge=1, description="Requests of a user a minute, for each process")
@@ -72,7 +91,17 @@ class ConfigApiSettings(CommonSettings):
     @property
     def is_local(self) -> bool:
         """One local user, on the loopback alone."""
-        return not (self.oidc_issuer or self.crm_issuer)
+        return not (self.oidc_issuer or self.crm_issuer or self.signs_in_with_zoho)
+
+    @property
+    def signs_in_with_zoho(self) -> bool:
+        """Whether users of the CRM may sign in to the page."""
+        return _ZOHO in self.sign_in
+
+    @property
+    def signs_in_with_issuer(self) -> bool:
+        """Whether users of the issuer may."""
+        return bool(self.oidc_issuer and self.oidc_client_id) and (not self.sign_in or _ISSUER in self.sign_in)
 
     @property
     def public_address(self) -> str:
@@ -87,7 +116,7 @@ class ConfigApiSettings(CommonSettings):
     @model_validator(mode="after")
     def _local_means_loopback(self) -> Self:
         if self.is_local and not _is_loopback(self.api_host):
-            raise ValueError("without OIDC_ISSUER or CRM_ISSUER, API_HOST must be a loopback address")
+            raise ValueError("without OIDC_ISSUER, CRM_ISSUER or SIGN_IN=zoho, API_HOST must be a loopback address")
         return self
 
     @model_validator(mode="after")
@@ -96,11 +125,35 @@ class ConfigApiSettings(CommonSettings):
             raise ValueError("CRM_ISSUER and CRM_JWKS_URL belong together")
         if self.oidc_jwks_url and not self.oidc_issuer:
             raise ValueError("OIDC_JWKS_URL needs OIDC_ISSUER")
-        if not self.is_local and not self.oidc_audience:
+        if (self.oidc_issuer or self.crm_issuer) and not self.oidc_audience:
             raise ValueError("OIDC_AUDIENCE: tokens must name whom they are for")
         if not ASYMMETRIC.issuperset(self.oidc_algorithms) or not self.oidc_algorithms:
             raise ValueError("OIDC_ALGORITHMS: asymmetric algorithms alone")
         return self
+
+    @model_validator(mode="after")
+    def _sign_in_is_whole(self) -> Self:
+        if problems := [*self._sign_in_problems()]:
+            raise ValueError("; ".join(problems))
+        return self
+
+    def _sign_in_problems(self) -> Iterator[str]:
+        if unknown := set(self.sign_in) - {_ISSUER, _ZOHO}:
+            yield f"SIGN_IN knows issuer and zoho, not {', '.join(sorted(unknown))}"
+        if _ISSUER in self.sign_in and not self.signs_in_with_issuer:
+            yield "SIGN_IN=issuer needs OIDC_ISSUER and OIDC_CLIENT_ID"
+        if self.sign_in and _ISSUER not in self.sign_in and self.oidc_client_id:
+            yield "OIDC_CLIENT_ID is of no use where SIGN_IN leaves the issuer out"
+        if not self.signs_in_with_zoho:
+            if self.zoho_organisations or self.zoho_admin_profiles:
+                yield "ZOHO_ORGANISATIONS and ZOHO_ADMIN_PROFILES are of use with SIGN_IN=zoho alone"
+            return
+        if not (self.zoho_client_id and self.zoho_client_secret.get_secret_value()):
+            yield "SIGN_IN=zoho needs ZOHO_CLIENT_ID and ZOHO_CLIENT_SECRET"
+        if not self.zoho_organisations:
+            yield "SIGN_IN=zoho needs ZOHO_ORGANISATIONS: who may sign in, or `any`"
+        if self.public_url.scheme != "https" and not _is_loopback(self.public_url.host or ""):
+            yield "SIGN_IN=zoho needs an https PUBLIC_URL: browsers send the session's cookie over TLS alone"
 
 
 def _is_loopback(host: str) -> bool:

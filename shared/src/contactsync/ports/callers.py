@@ -57,6 +57,13 @@ class CallerDirectory(Protocol):
         """
         ...
 
+    async def has_crm(self, identity: Identity, crm_organisation: str) -> bool | None:
+        """Whether the identity's organisation is the one that is pinned to this organisation of the CRM.
+
+        `crm_organisation` is its stable id. None when no organisation is pinned to it.
+        """
+        ...
+
     async def profile(self, organisation_id: OrganisationId, user_id: UserId) -> Profile:
         """How to reach a user; empty when nothing is known."""
         ...

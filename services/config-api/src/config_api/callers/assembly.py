@@ -62,7 +62,7 @@ def trust_from(
     verifier = TokenVerifier(issuers, clock)
     names = ClaimNames(settings.oidc_organisation_claim, settings.oidc_role_claim, frozenset(settings.oidc_admin_roles))
     callers = IssuerAuthenticator(verifier, names, KnownCallers(directory, clock), sessions)
-    if not (settings.oidc_issuer and settings.oidc_client_id):
+    if not settings.signs_in_with_issuer:
         return Trust(callers, None)
     client = SignInClient(
         settings.oidc_client_id,

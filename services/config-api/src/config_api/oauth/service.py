@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, Field
 
 from config_api.connections.schemas import AuthorizeRequest
-from config_api.oauth.zoho import Returned, ZohoConsents, new_grant
+from config_api.oauth.zoho import Returned, UserRefusedError, ZohoConsents, new_grant
 from config_api.web.callers import Caller
 from config_api.web.problems import FieldError, ProblemError
 from contactsync.adapters.google.oauth import GoogleOAuth
@@ -24,6 +24,7 @@ from contactsync.errors import (
     AuthorizationLostError,
     ConfigurationError,
     ContactSyncError,
+    PermissionMissingError,
     ProviderContractError,
     TemporaryError,
 )
@@ -219,6 +220,10 @@ def problem_of_consent(error: ContactSyncError) -> str:
     match error:
         case AuthorizationLostError(reason=Reason.MISSING_SCOPE):
             return "missing_scope"
+        case UserRefusedError():
+            return "crm_user_refused"
+        case PermissionMissingError():
+            return "permission_missing"
         case TemporaryError():
             return "provider_unavailable"
         case AuthorizationLostError() | ProviderContractError():

@@ -9,7 +9,12 @@ from contactsync.adapters.zoho.data_centres import DataCentres
 from contactsync.adapters.zoho.identity import ZohoIdentity, identify
 from contactsync.adapters.zoho.oauth import Grant, ZohoOAuth
 from contactsync.domain.reasons import Reason
-from contactsync.errors import AuthorizationLostError, ConfigurationError, ContactSyncError
+from contactsync.errors import (
+    AuthorizationLostError,
+    ConfigurationError,
+    ContactSyncError,
+    PermissionMissingError,
+)
 from contactsync.ports.connections import AccountProfile, CrmFacts, NewGrant, Provider
 from contactsync.telemetry.logs import get_logger
 
@@ -27,6 +32,10 @@ class Returned:
     location: str | None = None
 
 
+class UserRefusedError(AuthorizationLostError):
+    """The CRM does not let in the owner of a token that is fresh: he is not active there, or no user at all."""
+
+
 @dataclass(frozen=True, slots=True)
 class ZohoConsents:
     """Consents that come back to one address of ours."""
@@ -35,30 +44,33 @@ class ZohoConsents:
     edge: HttpEdge
     data_centres: DataCentres
 
-    async def identified(self, returned: Returned, code: str) -> tuple[Grant, ZohoIdentity]:
+    async def identified(self, returned: Returned, code: str, *, offline: bool = True) -> tuple[Grant, ZohoIdentity]:
         """The tokens and their owner; a grant without all scopes, or of nobody known, is given back to Zoho.
 
-        Raises AuthorizationLostError (also for an accounts server or region off the list, which is never asked, and
-        for a missing scope), and as `identify` does.
+        Without `offline`, the grant may lack a refresh token. Raises AuthorizationLostError (also for an accounts
+        server or region off the list, which is never asked, and for a missing scope), UserRefusedError, and as
+        `identify` does.
         """
-        grant = await self.oauth.exchange(code, self._accounts_server(returned), OpenGate())
+        grant = await self.oauth.exchange(code, self._accounts_server(returned), OpenGate(), offline=offline)
         if grant.missing_scopes():
             await self.give_up(grant)
             raise AuthorizationLostError("not all scopes were granted", reason=Reason.MISSING_SCOPE)
         try:
             return grant, await identify(self.edge, grant.access, OpenGate())
-        except ContactSyncError:  # nobody knows whose it is
+        except ContactSyncError as error:  # nobody knows whose it is
             await self.give_up(grant)
+            if isinstance(error, AuthorizationLostError) and not isinstance(error, PermissionMissingError):
+                raise UserRefusedError(str(error), reason=error.reason, details=error.details) from error
             raise
 
     async def give_up(self, grant: Grant) -> None:
         """End a grant that is not kept; that it could not be ended is no reason to keep it."""
-        await self.revoke(grant.refresh_token, grant.data_centre)
+        await self.revoke(grant.refresh_token or grant.access.value, grant.data_centre)
 
-    async def revoke(self, refresh_token: str, data_centre: str) -> None:
+    async def revoke(self, token: str, data_centre: str) -> None:
         """The same by its parts."""
         try:
-            await self.oauth.revoke(refresh_token, data_centre, OpenGate())
+            await self.oauth.revoke(token, data_centre, OpenGate())
         except ContactSyncError as error:
             log.warning("consent.revoke.failed", reason=error.reason)
 

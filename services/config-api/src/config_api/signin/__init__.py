@@ -1,1 +1,1 @@
-"""Signing in on the page by the issuer: authorization code flow with PKCE, then a session."""
+"""Signing in on the page by the issuer (authorization code flow with PKCE) or with Zoho CRM, then a session."""

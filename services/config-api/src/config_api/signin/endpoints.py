@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Query, Request
@@ -9,8 +10,10 @@ from fastapi.responses import RedirectResponse, Response
 
 from config_api.callers.sessions import Place
 from config_api.callers.tokens import TokenRefusedError
+from config_api.oauth.zoho import Returned
 from config_api.resources import Given, Resources
-from config_api.signin.service import LIFETIME, Finished, SignIn
+from config_api.signin.service import LIFETIME, Begun, Finished, SignIn
+from config_api.signin.zoho import ZohoSignIn
 from config_api.web.callers import AnyCaller, Caller
 from config_api.web.paths import own_path
 from config_api.web.problems import ProblemError, responses
@@ -18,7 +21,11 @@ from config_api.web.problems import ProblemError, responses
 router = APIRouter(tags=["sign-in"])
 
 _COOKIE: Final = "__Host-contactsync-sign-in"
+_ZOHO_COOKIE: Final = "__Host-contactsync-sign-in-zoho"
 
+DataCentreName = Annotated[
+    str | None, Query(pattern="^[a-z]{2}$", description="Needed for `cn`, which stands alone; others find their own")
+]
 ReturnPath = Annotated[str, Query(max_length=500, description="A path of the page to come back to")]
 
 
@@ -33,9 +40,7 @@ async def sign_in(given: Given, return_path: ReturnPath = "/") -> Response:
     """Send the browser to the issuer. Protected by nothing: it does no more than begin."""
     begun = await _service(given).begin(own_path(return_path))
     answer = RedirectResponse(begun.authorization_url, 303)
-    age = int(LIFETIME.total_seconds())
-    # Lax: it must come along when the issuer sends the browser back.
-    answer.headers["Set-Cookie"] = f"{_COOKIE}={begun.state}; Path=/; Secure; HttpOnly; Max-Age={age}; SameSite=Lax"
+    answer.headers["Set-Cookie"] = _state_cookie(_COOKIE, begun.state, LIFETIME)
     return answer
 
 
@@ -66,8 +71,63 @@ async def callback(
     if caller is None:  # the issuer knows him, but names no organisation that may be used here
         raise ProblemError("not_allowed")
     answer = RedirectResponse(finished.return_path, 303)
-    answer.headers.append("Set-Cookie", f"{_COOKIE}=; Path=/; Secure; HttpOnly; Max-Age=0; SameSite=Lax")
+    answer.headers.append("Set-Cookie", _state_cookie(_COOKIE, "", timedelta()))
     await given.sessions.open(answer, caller, Place.PAGE)
+    return answer
+
+
+@router.get(
+    "/auth/zoho/sign-in",
+    status_code=303,
+    response_class=RedirectResponse,
+    summary="Sign in with Zoho CRM",
+    responses=responses("invalid_request", "not_found"),
+)
+async def sign_in_with_zoho(
+    given: Given, return_path: ReturnPath = "/", data_centre: DataCentreName = None
+) -> Response:
+    """Send the browser to Zoho. Protected by nothing: it does no more than begin."""
+    return _to_zoho(await _zoho(given).begin(own_path(return_path), data_centre))
+
+
+@router.get(
+    "/auth/zoho/callback",
+    status_code=303,
+    response_class=RedirectResponse,
+    summary="Zoho's answer",
+    responses=responses(
+        "state_invalid",
+        "consent_refused",
+        "consent_failed",
+        "missing_scope",
+        "crm_user_refused",
+        "permission_missing",
+        "edition_free",
+        "organisation_not_allowed",
+        "organisation_elsewhere",
+        "not_allowed",
+        "not_found",
+        "invalid_request",
+        "provider_unavailable",
+    ),
+)
+async def zoho_callback(  # noqa: PLR0913, PLR0917  what Zoho sends
+    request: Request,
+    given: Given,
+    state: Annotated[str, Query(max_length=200)],
+    code: Annotated[str | None, Query(max_length=4000)] = None,
+    error: Annotated[str | None, Query(max_length=200)] = None,
+    accounts_server: Annotated[str | None, Query(alias="accounts-server", max_length=200)] = None,
+    location: Annotated[str | None, Query(max_length=20)] = None,
+) -> Response:
+    """Keep the connection and open a session. Protected by a secret that is used once and that this browser keeps."""
+    returned = Returned(state=state, code=code, error=error, accounts_server=accounts_server, location=location)
+    ended = await _zoho(given).finish(returned, request.cookies.get(_ZOHO_COOKIE))
+    if isinstance(ended, Begun):  # he consented before, but nothing of it is kept: once more, with a question
+        return _to_zoho(ended)
+    answer = RedirectResponse(ended.return_path, 303)
+    answer.headers.append("Set-Cookie", _state_cookie(_ZOHO_COOKIE, "", timedelta()))
+    await given.sessions.open(answer, ended.caller, Place.PAGE)
     return answer
 
 
@@ -77,6 +137,25 @@ async def sign_out(request: Request, given: Given, _: AnyCaller) -> Response:
     answer = Response(status_code=204)
     await given.sessions.close(request, answer)
     return answer
+
+
+def _state_cookie(name: str, state: str, lifetime: timedelta) -> str:
+    # Lax: it must come along when the browser is sent back.
+    age = int(lifetime.total_seconds())
+    return f"{name}={state}; Path=/; Secure; HttpOnly; Max-Age={age}; SameSite=Lax"
+
+
+def _to_zoho(begun: Begun) -> Response:
+    answer = RedirectResponse(begun.authorization_url, 303)
+    answer.headers["Set-Cookie"] = _state_cookie(_ZOHO_COOKIE, begun.state, LIFETIME)
+    return answer
+
+
+def _zoho(given: Resources) -> ZohoSignIn:
+    """The way in for users of the CRM. Raises a 404 problem where it is not open."""
+    if given.zoho_sign_in is None:
+        raise ProblemError("not_found")
+    return given.zoho_sign_in
 
 
 def _service(given: Resources) -> SignIn:

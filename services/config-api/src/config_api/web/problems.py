@@ -132,6 +132,31 @@ _ALL = (
         "L’accès aux contacts n’a pas été accordé.",
     ),
     _problem(
+        "crm_user_refused",
+        403,
+        "The CRM does not let this user in. Ask its administrator whether the user is active.",
+        "Le CRM n’accepte pas cet utilisateur. Demandez à son administrateur s’il est actif.",
+    ),
+    _problem(
+        "edition_free",
+        403,
+        "The Free edition of the CRM has no synchronisation of contacts.",
+        "L’édition gratuite du CRM ne comporte pas la synchronisation des contacts.",
+    ),
+    _problem(
+        "organisation_not_allowed",
+        403,
+        "Users of this CRM organisation may not sign in here.",
+        "Les utilisateurs de cette organisation du CRM ne peuvent pas se connecter ici.",
+    ),
+    _problem(
+        "organisation_elsewhere",
+        409,
+        "This CRM organisation is used here under another sign-in. Sign in the way your company does.",
+        "Cette organisation du CRM est utilisée ici avec un autre mode de connexion. "
+        "Connectez-vous comme le fait votre entreprise.",
+    ),
+    _problem(
         "stale_version",
         412,
         "Somebody changed the configuration meanwhile. Read it again first.",

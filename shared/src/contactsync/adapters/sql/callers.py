@@ -12,6 +12,7 @@ from uuid import UUID, uuid4
 
 import orjson
 
+from contactsync.adapters.sql.connections import crm_key
 from contactsync.adapters.sql.database import Connection, Database
 from contactsync.adapters.sql.vault import NOBODY, SqlVault
 from contactsync.domain.ids import OrganisationId, UserId
@@ -20,6 +21,7 @@ from contactsync.ports.clock import Clock
 from contactsync.ports.vault import SealContext
 
 _FIND: Final = "SELECT organisation_id, erased_at IS NOT NULL AS erased FROM organisations WHERE claim_key = $1"
+_OF_CRM: Final = "SELECT claim_key FROM organisations WHERE crm_key = $1"
 _ADD_ORGANISATION: Final = """
 INSERT INTO organisations (organisation_id, claim_key, wrapped_key, created_at) VALUES ($1, $2, $3, $4)
 ON CONFLICT DO NOTHING
@@ -57,6 +59,16 @@ class SqlCallerDirectory:
             if identity.profile != Profile():  # a token without a name does not take the name away
                 await self._save_profile(connection, organisation_id, user_id, identity.profile)
         return KnownCaller(organisation_id, user_id)
+
+    async def has_crm(self, identity: Identity, crm_organisation: str) -> bool | None:
+        """Whether the identity's organisation is pinned to that of the CRM; None when none is."""
+        wanted = crm_key(await self._vault.installation(), crm_organisation)
+        async with self._database.scheduler() as connection:
+            row = await connection.fetchrow(_OF_CRM, wanted)
+        if row is None:
+            return None
+        own: bytes = await self._key(b"organisation", identity.issuer, identity.organisation)
+        return bool(row["claim_key"] == own)
 
     async def profile(self, organisation_id: OrganisationId, user_id: UserId) -> Profile:
         """How to reach a user."""

@@ -61,6 +61,7 @@ class Grant:
     """What a consent brought. Neither token is shown by repr."""
 
     refresh_token: str = field(repr=False)
+    """Empty where none was needed and none came."""
     access: AccessToken
     data_centre: str
     accounts_url: str
@@ -86,10 +87,11 @@ class ZohoOAuth:
         self._clock = clock
         self._data_centres = data_centres
 
-    def authorization_url(self, state: str, data_centre: str = HOME) -> str:
+    def authorization_url(self, state: str, data_centre: str = HOME, *, prompted: bool = True) -> str:
         """Where the user consents. `prompt=consent` makes a refresh token on every consent.
 
-        Consent begins at the home data centre, which sends the user on to his own; China's stands alone.
+        Unprompted, somebody who consented before comes back at once, without a refresh token. Consent begins at the
+        home data centre, which sends the user on to his own; China's stands alone.
         """
         centre = self._data_centres.named(data_centre)
         query = {
@@ -98,24 +100,27 @@ class ZohoOAuth:
             "scope": ",".join(SCOPES),
             "redirect_uri": self._settings.redirect_uri,
             "access_type": "offline",
-            "prompt": "consent",
+            **({"prompt": "consent"} if prompted else {}),
             "state": state,
         }
         return f"{centre.accounts_url}/oauth/v2/auth?{urlencode(query)}"
 
-    async def exchange(self, code: str, accounts_server: str | None, gate: CallGate) -> Grant:
+    async def exchange(self, code: str, accounts_server: str | None, gate: CallGate, *, offline: bool = True) -> Grant:
         """The grant for a callback's code, asked of the accounts server that the callback names.
 
         Raises AuthorizationLostError for a server off the list, a code that is used, old or another server's, and
-        an answer without a refresh token; ProviderContractError(reason="oauth_client_refused") for a wrong client id,
-        secret or redirect address; RateLimitedError.
+        an answer without a refresh token where one is needed (`offline`);
+        ProviderContractError(reason="oauth_client_refused") for a wrong client id, secret or redirect address;
+        RateLimitedError.
         """
         centre = self._data_centres.of_accounts_server(accounts_server) if accounts_server else self._home()
         form = {"grant_type": "authorization_code", "code": code, "redirect_uri": self._settings.redirect_uri}
         answer, body = await self._token_call(centre, form, gate)
         refresh_token = body.get("refresh_token")
         if not isinstance(refresh_token, str) or not refresh_token:
-            raise AuthorizationLostError("the consent brought no refresh token")
+            if offline:
+                raise AuthorizationLostError("the consent brought no refresh token")
+            refresh_token = ""
         return Grant(
             refresh_token=refresh_token,
             access=self._access_token(answer, body, centre),
