@@ -48,7 +48,7 @@ async def _furnished(address: Database, configurations: int) -> dict[UUID, RunSe
     async with open_database(address.url) as database:
         world = SqlWorld(address, database)
         key = (await SqlVault(database, KeyRing.parse(KEYS), clock).installation()).hash_key
-        store = SqlChannels(database)
+        store = SqlChannels(database, clock)
         for _ in range(configurations):
             settings = some_settings()
             await world.put(settings)

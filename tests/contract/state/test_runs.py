@@ -11,7 +11,7 @@ import pytest
 from contactsync.domain.contact import Side
 from contactsync.domain.effect import EffectKind
 from contactsync.domain.frequency import Frequency
-from contactsync.domain.ids import EffectId, LinkId, RowKey, RunId
+from contactsync.domain.ids import EffectId, LinkId, RecordId, RowKey, RunId
 from contactsync.domain.link import Link, PairState
 from contactsync.domain.outcome import Outcome
 from contactsync.domain.policy import Direction, Policy
@@ -56,6 +56,65 @@ async def end(worker: Worker, state: RunState = RunState.SUCCEEDED, **changes: o
 
 async def hints(world: World) -> list[OutboundHint]:
     return list(await world.relay.take(100))
+
+
+class GivingBackContract:
+    """The commit that ends a slice frees the account."""
+
+    async def test_the_account_is_free_with_the_commit_that_ends_the_run(self, world: World) -> None:
+        async with working(world) as worker:
+            async with worker.begin() as tx:
+                await tx.runs.finish(replace(worker.run, state=RunState.SUCCEEDED), next_due=None)
+                await tx.give_back({"read": 3.0})
+            lease = await lease_of(world, worker.settings.account, uuid4())
+            assert (lease.fence, lease.bucket) == (worker.lease.fence + 1, {"read": 3.0})
+            with pytest.raises(LeaseLostError):
+                async with worker.begin():
+                    pass
+
+    async def test_what_is_not_committed_keeps_the_lease(self, world: World) -> None:
+        async with working(world) as worker:
+
+            async def broken() -> None:
+                async with worker.begin() as tx:
+                    await tx.give_back({})
+                    raise RuntimeError("no commit")
+
+            with pytest.raises(RuntimeError, match="no commit"):
+                await broken()
+            async with worker.begin():
+                pass
+
+
+class ToldContract:
+    """What the CRM said had changed."""
+
+    async def test_a_record_is_told_of_until_it_was_heard(self, world: World) -> None:
+        async with working(world) as worker:
+            await world.watch(worker.settings, Frequency.HOURLY, world.clock.now() + HOUR)
+            for record_id, minutes in (("1", 0), ("2", 1), ("1", 2)):
+                await world.tell(worker.settings, record_id, EPOCH + timedelta(minutes=minutes))
+            async with worker.begin() as tx:
+                told = {one.record_id: one for one in await tx.runs.told()}
+                assert {i: one.second for i, one in told.items()} == {
+                    "1": EPOCH + timedelta(minutes=2),
+                    "2": EPOCH + timedelta(minutes=1),
+                }
+                await tx.runs.heard([told[RecordId("1")]])
+            async with worker.begin() as tx:
+                assert list(await tx.runs.told()) == [told[RecordId("2")]]
+
+    async def test_what_is_told_while_a_record_is_read_is_not_heard(self, world: World) -> None:
+        async with working(world) as worker:
+            await world.watch(worker.settings, Frequency.HOURLY, world.clock.now() + HOUR)
+            await world.tell(worker.settings, "1", EPOCH)
+            async with worker.begin() as tx:
+                read = list(await tx.runs.told())
+            world.clock.advance(timedelta(seconds=1))
+            await world.tell(worker.settings, "1", EPOCH + timedelta(seconds=1))
+            async with worker.begin() as tx:
+                await tx.runs.heard(read)
+                assert [one.second for one in await tx.runs.told()] == [EPOCH + timedelta(seconds=1)]
 
 
 class WatchContract:
@@ -607,4 +666,22 @@ class TestMemoryWatch(InMemory, WatchContract):
 
 @pytest.mark.postgres
 class TestSqlWatch(OnPostgres, WatchContract):
+    pass
+
+
+class TestMemoryGivingBack(InMemory, GivingBackContract):
+    pass
+
+
+@pytest.mark.postgres
+class TestSqlGivingBack(OnPostgres, GivingBackContract):
+    pass
+
+
+class TestMemoryTold(InMemory, ToldContract):
+    pass
+
+
+@pytest.mark.postgres
+class TestSqlTold(OnPostgres, ToldContract):
     pass

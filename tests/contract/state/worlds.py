@@ -31,6 +31,7 @@ from contactsync.domain.ids import (
     ConnectionId,
     GroupId,
     OrganisationId,
+    RecordId,
     RunId,
     UserId,
     ViewId,
@@ -40,7 +41,7 @@ from contactsync.domain.policy import Direction, Policy
 from contactsync.messages.hint import RunHint
 from contactsync.ports.requests import OutboxRelayStore, PairAnswers, RunLimits, RunRequests, RunSweeper
 from contactsync.ports.state import Claimed, Lease, Run, RunMode, RunSettings, State, SyncState, Transaction
-from contactsync.ports.webhooks import Place
+from contactsync.ports.webhooks import Place, Told
 from tests.support.clock import ManualClock
 from tests.support.postgres import Database as TestDatabase
 
@@ -88,6 +89,10 @@ class World(Protocol):
 
     async def watch(self, settings: RunSettings, frequency: Frequency, told_until: datetime | None) -> None:
         """Let the configuration run by itself, and the CRM tell of its changes until then."""
+        ...
+
+    async def tell(self, settings: RunSettings, record_id: str, second: datetime) -> None:
+        """The CRM says that a record changed at that second; the configuration's channel lives."""
         ...
 
     async def config(self, settings: RunSettings) -> ConfigFacts: ...
@@ -211,6 +216,9 @@ class MemoryWorld:
     async def watch(self, settings: RunSettings, frequency: Frequency, told_until: datetime | None) -> None:
         self.state.put_watch(settings.config_id, interval=INTERVALS.get(frequency), told_until=told_until)
 
+    async def tell(self, settings: RunSettings, record_id: str, second: datetime) -> None:
+        self.state.tell(settings.config_id, RecordId(record_id), second)
+
     async def config(self, settings: RunSettings) -> ConfigFacts:
         row = self.state.configuration(settings.config_id)
         return ConfigFacts(
@@ -321,10 +329,22 @@ class SqlWorld:
     async def watch(self, settings: RunSettings, frequency: Frequency, told_until: datetime | None) -> None:
         """As config-api does: the channel is opened, or one that was is not renewed."""
         await self._run_by_itself(settings, frequency)
-        channels, place = SqlChannels(self.database), Place(settings.organisation_id, settings.crm_connection_id)
+        channels = SqlChannels(self.database, self.clock)
+        place = Place(settings.organisation_id, settings.crm_connection_id)
         channel = await channels.begin(place, b"", self.clock.now())
         if channel is not None and told_until is not None:
             await channels.opened(channel, told_until)
+
+    async def tell(self, settings: RunSettings, record_id: str, second: datetime) -> None:
+        """As the CRM's call is taken."""
+        async with self.database.tenant(settings.organisation_id) as connection:
+            found = await connection.fetchval(
+                "SELECT channel_id FROM webhook_channels WHERE connection_id = $1", settings.crm_connection_id
+            )
+        channels = SqlChannels(self.database, self.clock)
+        channel = await channels.find(found)
+        assert channel is not None
+        await channels.concerned(channel, [Told((record_id,), second)])
 
     async def _put_config(
         self,

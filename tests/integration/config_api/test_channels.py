@@ -133,7 +133,7 @@ async def test_a_channel_goes_with_its_configuration(desk: Desk) -> None:
     await desk.books.put(desk.config, active=False)
     await keeper.look()
     assert await desk.channels() == []
-    assert await SqlChannels(desk.resources.foundation.database).idle(10) == []
+    assert await SqlChannels(desk.resources.foundation.database, desk.books.clock).idle(10) == []
 
 
 async def test_keepers_of_several_processes_open_one_channel(desk: Desk) -> None:

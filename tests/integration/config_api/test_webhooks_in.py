@@ -50,7 +50,7 @@ class Crm:
 
     async def channel(self, settings: RunSettings) -> Channel:
         """An open channel of the configuration's connection."""
-        channels = SqlChannels(self.resources.foundation.database)
+        channels = SqlChannels(self.resources.foundation.database, self.clock)
         key = (await self.resources.foundation.vault.installation()).hash_key
         place = Place(settings.organisation_id, settings.crm_connection_id)
         channel = await channels.begin(place, token_hash(key, TOKEN), self.clock.now())

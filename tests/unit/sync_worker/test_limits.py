@@ -42,7 +42,15 @@ class Store:
 
 
 def keeper(clock: ManualClock, store: Store) -> LeaseKeeper:
-    return LeaseKeeper(store, LEASE, clock, ttl=TTL, renew_every=timedelta(seconds=15), asked_at=clock.monotonic())
+    return LeaseKeeper(
+        store,
+        LEASE,
+        clock,
+        ttl=TTL,
+        renew_every=timedelta(seconds=15),
+        asked_at=clock.monotonic(),
+        bucket=QuotaBucket(Quota(), clock),
+    )
 
 
 async def pass_seconds(clock: ManualClock, seconds: int) -> None:
@@ -87,6 +95,16 @@ async def test_a_lease_that_somebody_else_holds_ends_the_work_at_once() -> None:
         await keeping
     with pytest.raises(LeaseLostError):
         kept.require(1)
+
+
+async def test_a_lease_that_was_given_back_is_not_lost() -> None:
+    clock = ManualClock()
+    kept = keeper(clock, Store(clock, lost=True))
+    keeping = asyncio.create_task(kept.keep())
+    await asyncio.sleep(0)
+    kept.given_back()
+    await pass_seconds(clock, 15)
+    await keeping
 
 
 def test_a_used_up_quota_lets_nobody_through_until_its_minute_is_over() -> None:

@@ -18,6 +18,7 @@ from contactsync.errors import LeaseLostError, RateLimitedError
 from contactsync.ports.clock import Clock
 from contactsync.ports.directory import Call
 from contactsync.ports.state import CreditStore, Lease, LeaseStore, RunSettings
+from contactsync.telemetry import metrics
 
 WINDOW_S = 60.0
 CREDIT_CHUNK = 100
@@ -117,9 +118,18 @@ class LeaseKeeper:
     independent of any wall clock.
     """
 
-    def __init__(
-        self, store: LeaseStore, lease: Lease, clock: Clock, *, ttl: timedelta, renew_every: timedelta, asked_at: float
+    def __init__(  # noqa: PLR0913  built in one place
+        self,
+        store: LeaseStore,
+        lease: Lease,
+        clock: Clock,
+        *,
+        ttl: timedelta,
+        renew_every: timedelta,
+        asked_at: float,
+        bucket: QuotaBucket,
     ) -> None:
+        self.bucket = bucket
         self._store = store
         self._clock = clock
         self._ttl = ttl
@@ -127,6 +137,7 @@ class LeaseKeeper:
         self._lease = lease
         self._ends = asked_at + ttl.total_seconds()
         self._lost = False
+        self._given_back = False
 
     @property
     def lease(self) -> Lease:
@@ -143,14 +154,22 @@ class LeaseKeeper:
         if self._lost or self._clock.monotonic() + seconds > self._ends:
             raise LeaseLostError("the lease has too little life left for a call")
 
+    def given_back(self) -> Mapping[str, float]:
+        """The quota bucket to give back with the lease, which is not kept any longer."""
+        self._given_back = True
+        return self.bucket.state()
+
     async def keep(self) -> None:
-        """Renew until cancelled. Raises LeaseLostError when somebody else holds the account."""
+        """Renew until cancelled or given back. Raises LeaseLostError when somebody else holds the account."""
         while True:
             await self._clock.sleep(self._renew_every.total_seconds())
             asked_at = self._clock.monotonic()
             try:
                 self._lease = await self._store.renew(self._lease, self._ttl)
             except LeaseLostError:
+                if self._given_back:
+                    return
+                metrics.LEASE_LOST.inc()
                 self._lost = True
                 raise
             self._ends = asked_at + self._ttl.total_seconds()

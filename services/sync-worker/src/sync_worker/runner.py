@@ -100,13 +100,14 @@ class SliceRunner:
             ttl=self._settings.lease_ttl,
             renew_every=self._settings.lease_renew_every,
             asked_at=asked_at,
+            bucket=QuotaBucket(self._settings.quotas.get("google", Quota()), self._clock, lease.bucket),
         )
-        bucket = QuotaBucket(self._settings.quotas.get("google", Quota()), self._clock, lease.bucket)
         try:
             if await self._has_room(hint, lease):
-                await self._hold(keeper, hint, lane, bucket)
+                await self._hold(keeper, hint, lane)
         finally:
-            await self._state.leases.release(keeper.lease, bucket.state())
+            # Nothing is left to give back where the slice ended as it should.
+            await self._state.leases.release(keeper.lease, keeper.given_back())
 
     async def _has_room(self, hint: RunHint, lease: Lease) -> bool:
         """Whether the organisation may have one more slice under way; asked with the lease in hand.
@@ -124,7 +125,7 @@ class SliceRunner:
         jitter = timedelta(seconds=self._rng.uniform(0, self._settings.busy_pause.total_seconds()))
         await self._state.postpone(hint, self._clock.now() + self._settings.busy_pause + jitter, reason)
 
-    async def _hold(self, keeper: LeaseKeeper, hint: RunHint, lane: Lane, bucket: QuotaBucket) -> None:
+    async def _hold(self, keeper: LeaseKeeper, hint: RunHint, lane: Lane) -> None:
         """Work while the lease is kept; losing it ends the work at the next call."""
         claimed = await self._state.claim(hint, keeper.lease, self._clock.now())
         if claimed is None:
@@ -132,19 +133,19 @@ class SliceRunner:
             return
         renewing = asyncio.create_task(keeper.keep(), name="renew lease")
         try:
-            await self._work(keeper, claimed, lane, bucket)
+            await self._work(keeper, claimed, lane)
         finally:
             renewing.cancel("slice ended")
             await asyncio.gather(renewing, return_exceptions=True)
 
-    async def _work(self, keeper: LeaseKeeper, claimed: Claimed, lane: Lane, bucket: QuotaBucket) -> None:
+    async def _work(self, keeper: LeaseKeeper, claimed: Claimed, lane: Lane) -> None:
         run = claimed.run
         if claimed.suspect and lane is not Lane.SUSPECT:
             # It may be what ends processes: it goes where it can take nobody with it.
             await self._isolate(keeper.lease, run)
             return
         budget = self._budget(run)
-        gate = Gate(keeper, {"google": bucket}, budget, call_needs=self._settings.call_needs)
+        gate = Gate(keeper, {"google": keeper.bucket}, budget, call_needs=self._settings.call_needs)
         async with self._ports_of(run, gate) as ports:
             session = Session(run, keeper, ports, self._settings.engine, gate.calls, self._stop)
             try:

@@ -26,6 +26,7 @@ from contactsync.domain.ids import (
     GroupId,
     LinkId,
     OrganisationId,
+    RecordId,
     RunId,
     UserId,
     ViewId,
@@ -270,6 +271,16 @@ class Watch:
     """A run was made since that somebody else than the clock asked for."""
 
 
+@dataclass(frozen=True, slots=True)
+class ToldRecord:
+    """A record that the CRM said had changed: a hint of what to read, and nothing more."""
+
+    record_id: RecordId
+    second: datetime
+    """When it changed, by the CRM's clock."""
+    told_at: datetime
+
+
 class RunStore(Protocol):
     """Runs, inside a fenced transaction."""
 
@@ -291,6 +302,14 @@ class RunStore(Protocol):
 
     async def watch(self, since: datetime) -> Watch:
         """The ticks and the channel of the run's configuration, and whether it was asked for after that instant."""
+        ...
+
+    async def told(self) -> Sequence[ToldRecord]:
+        """Records that the CRM said had changed, and that no reading of the configuration has shown since."""
+        ...
+
+    async def heard(self, told: Sequence[ToldRecord]) -> None:
+        """Nothing more is to be learnt from these; what was told of the same records since stays."""
         ...
 
     async def pause(self, reason: str) -> None:
@@ -599,6 +618,13 @@ class Transaction(Protocol):
     @property
     def outbox(self) -> Outbox:
         """Hints to publish."""
+        ...
+
+    async def give_back(self, bucket: Mapping[str, float]) -> None:
+        """Give the lease back, with the quota bucket, by this commit; nothing more may be done under it.
+
+        Whoever is told of the commit (a hint of the next slice or run) finds the account free.
+        """
         ...
 
 

@@ -31,7 +31,7 @@ class Channel:
 class Told:
     """What one notification says that is looked at: which records changed, and at which second of the CRM's clock.
 
-    It can make a run unnecessary (the change is our own write), and nothing else.
+    It can make a run unnecessary (the change is our own write), and name records to be read.
     """
 
     record_ids: tuple[str, ...] = ()
@@ -48,8 +48,9 @@ class Channels(Protocol):
     async def concerned(self, channel: Channel, told: Sequence[Told]) -> Sequence[ConfigId]:
         """Active configurations of the channel's connection for which these notifications are news.
 
-        No news is a change that is our own write: its second is that of the last confirmed write to the record, or a
-        write to it is under way.
+        Their next runs are told which records to look at (`RunStore.told`), as far as there are not too many. No news
+        is a change that is our own write: its second is that of the last confirmed write to the record, or a write to
+        it is under way.
         """
         ...
 

@@ -34,7 +34,7 @@ async def webhooks_on(
 ) -> Webhooks:
     """Build them."""
     clock = foundation.clock
-    channels = SqlChannels(foundation.database)
+    channels = SqlChannels(foundation.database, clock)
     endpoints = SqlEndpoints(foundation.database, foundation.vault)
     asker = RunAsker(requests, clock)
     token_key = (await foundation.vault.installation()).hash_key

@@ -34,14 +34,14 @@ def lane_of(run: Run) -> Lane:
 
 async def hand_on(session: Session) -> None:
     """End the slice; the next one may begin at once."""
-    async with session.transaction(stoppable=False) as tx:
+    async with session.last_transaction() as tx:
         session.update(slice=session.run.slice + 1, attempt=0, retries=0)
         await tx.outbox.add(lane_of(session.run), next_hint(session.run))
 
 
 async def wait(session: Session, until: datetime, reason: str, *, retries: int = 0) -> None:
     """End the slice with a date to go on; nobody sleeps on it."""
-    async with session.transaction(stoppable=False) as tx:
+    async with session.last_transaction() as tx:
         session.update(
             state=RunState.WAITING,
             wait_until=until,
@@ -55,7 +55,7 @@ async def wait(session: Session, until: datetime, reason: str, *, retries: int =
 
 async def finish(session: Session) -> None:
     """End a run that did all it could."""
-    async with session.transaction(stoppable=False) as tx:
+    async with session.last_transaction() as tx:
         totals = await _totals(session, tx)
         counts = {**session.run.counts, **{str(outcome): totals[outcome] for outcome in Outcome}}
         session.update(counts={**counts, "selected": totals.total()})
@@ -66,16 +66,19 @@ async def finish(session: Session) -> None:
             tx,
             RunState.NEEDS_APPROVAL if asks else RunState.PARTIAL if partial else RunState.SUCCEEDED,
             "",
-            next_due=_sooner(session, backlog=totals[Outcome.WAITING] > 0),
+            next_due=_sooner(session, backlog=totals[Outcome.WAITING] > 0, untold=bool(await tx.runs.told())),
         )
     _count(session.run)
 
 
-def _sooner(session: Session, *, backlog: bool) -> datetime | None:
-    """When the next run is wanted before its tick: for what waits, or to read again what was too short to believe.
+def _sooner(session: Session, *, backlog: bool, untold: bool) -> datetime | None:
+    """When the next run is wanted before its tick.
 
-    Not at once for the latter: what makes a listing short may go on for as long as listings lag.
+    For what the CRM said had changed and no reading has shown yet, for what waits, or to read again what was too short
+    to believe. Not at once for the latter: what makes a listing short may go on for as long as listings lag.
     """
+    if untold:
+        return session.now() + session.settings.told_pause
     if not session.run.settings.catch_up:
         return None
     if backlog:
@@ -86,7 +89,7 @@ def _sooner(session: Session, *, backlog: bool) -> datetime | None:
 
 async def stop(session: Session, state: RunState, reason: str, *, pause: bool = False) -> None:
     """End a run that could not go on, or was asked not to; what it did stays, what is left stays pending."""
-    async with session.transaction(stoppable=False) as tx:
+    async with session.last_transaction() as tx:
         totals = await _totals(session, tx)
         session.update(counts={**session.run.counts, **{str(outcome): totals[outcome] for outcome in Outcome}})
         if pause:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from uuid import UUID
 
 import structlog
@@ -18,7 +18,7 @@ from contactsync.domain.absorb import absorb, absorb_absence, absorb_deletion
 from contactsync.domain.brake import is_believed
 from contactsync.domain.contact import Observation, Side
 from contactsync.domain.ids import LinkId, PersonId, RecordId
-from contactsync.domain.link import Link
+from contactsync.domain.link import Link, Presence
 from contactsync.domain.policy import DeletePolicy
 from contactsync.domain.ticks import Tick, asks_google_alone
 from contactsync.errors import PageTokenExpiredError, ScopeGoneError, SyncTokenExpiredError
@@ -28,11 +28,12 @@ from sync_worker.engine.answers import take_answers
 from sync_worker.engine.ownership import take_over
 from sync_worker.engine.people import absorb_people, context_for, has_left
 from sync_worker.engine.session import Session, known
-from sync_worker.engine.values import seen_again
+from sync_worker.engine.values import held_fields, seen_again
 
 log = structlog.get_logger(__name__)
 
 _ABSENT_CHUNK = 1000
+_NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 async def observe(session: Session) -> bool:
@@ -91,7 +92,7 @@ async def _tick(session: Session, tx: Transaction, now: datetime, *, full: bool)
         asked=watch.asked,
         crm_read_at=read_at,
         full=full or run.first,
-        waiting=bool(session.unknown) or bool(await tx.links.pending(run.run_id, None, 1)),
+        waiting=bool(session.unknown or await tx.runs.told() or await tx.links.pending(run.run_id, None, 1)),
     )
 
 
@@ -252,6 +253,8 @@ class _CrmReader:
         self._session = session
         self._members: frozenset[RecordId] | None = None
         self._asked = False
+        self._listed: dict[str, datetime] = {}
+        """When the records that the lists showed in this slice were modified, as they showed it."""
 
     async def step(self, listing: Listing) -> None:
         match listing.step:
@@ -261,6 +264,8 @@ class _CrmReader:
                 await self._changes(listing)
             case "view":
                 await self._view(listing)
+            case "told":
+                await self._told(listing)
             case _:
                 await self._absent(listing)
 
@@ -328,7 +333,7 @@ class _CrmReader:
             left = session.run.listings[Side.CRM].left
             session.set_listing(Side.CRM, replace(listing, news=listing.news or bool(news), left=left))
             if page.next_page is None:
-                self._complete(session.run.listings[Side.CRM])
+                await self._end_of_lists(tx)
 
     def _answered(self, sync: SyncState) -> SyncState:
         return replace(sync, view_question=self._members is not None) if self._asked else sync
@@ -341,6 +346,7 @@ class _CrmReader:
 
     async def _absorb(self, tx: Transaction, records: Sequence[Observation]) -> None:
         session = self._session
+        self._listed.update({record.remote_id: record.modified_at for record in records})
         links = await tx.links.by_remote(Side.CRM, [record.remote_id for record in records])
         context = context_for(session, Side.CRM, began=session.run.listings[Side.CRM].started_at)
         changed = []
@@ -372,8 +378,8 @@ class _CrmReader:
             return
         if not believed:
             await _require_scope(session, Side.CRM)
-        async with session.transaction():
-            self._complete(listing)
+        async with session.transaction() as tx:
+            await self._end_of_lists(tx)
             session.update(
                 sync=replace(
                     session.run.sync,
@@ -383,6 +389,34 @@ class _CrmReader:
                     crm_doubted=None if believed else listing.seen,
                 )
             )
+
+    async def _end_of_lists(self, tx: Transaction) -> None:
+        """The lists are read. What the CRM said had changed, and they do not show yet, is read by id."""
+        listing, told = self._session.run.listings[Side.CRM], await tx.runs.told()
+        shown = [one for one in told if one.second <= self._listed.get(one.record_id, _NEVER)]
+        if shown:
+            await tx.runs.heard(shown)
+        if len(shown) == len(told):
+            self._complete(listing)
+        else:
+            self._session.set_listing(Side.CRM, replace(listing, step="told", page=None))
+
+    async def _told(self, listing: Listing) -> None:
+        """Records by id, which does not lag. Those of which still nothing is known are left to a run that follows."""
+        session = self._session
+        async with session.transaction() as tx:
+            told = await tx.runs.told()
+            links = await tx.links.by_remote(Side.CRM, [one.record_id for one in told])
+        ids = [one.record_id for one in told]
+        records = {r.remote_id: r for r in await session.ports.crm.read(ids, held=held_fields(session, links.values()))}
+        behind = {i for i, r in records.items() if i not in links and self._listed.get(i) != r.modified_at}
+        # Deleted, it seems: the list of the deleted will say so.
+        behind |= {i for i, link in links.items() if i not in records and link.crm.presence is Presence.PRESENT}
+        patience = session.now() - session.settings.told_wait
+        async with session.transaction() as tx:
+            await self._absorb(tx, list(records.values()))
+            await tx.runs.heard([one for one in told if one.record_id not in behind or one.told_at < patience])
+            self._complete(listing)
 
     def _complete(self, listing: Listing) -> None:
         session = self._session

@@ -51,6 +51,10 @@ class HasLease(Protocol):
         """The lease as last renewed."""
         ...
 
+    def given_back(self) -> Mapping[str, float]:
+        """The quota bucket to give back with the lease, which is not kept any longer."""
+        ...
+
 
 class Rights(Protocol):
     """What the CRM allows the owner of the run."""
@@ -180,6 +184,13 @@ class Session:
                 self.run = before
                 raise
             self._stored_calls = calls
+
+    @asynccontextmanager
+    async def last_transaction(self) -> AsyncIterator[Transaction]:
+        """The slice's last one: its commit gives the lease back, so that whoever it tells may begin at once."""
+        async with self.transaction(stoppable=False) as tx:
+            yield tx
+            await tx.give_back(self._lease.given_back())
 
     async def _check_wanted(self, tx: Transaction) -> None:
         if await tx.runs.cancelled(self.run.run_id):

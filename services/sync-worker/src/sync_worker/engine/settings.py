@@ -29,6 +29,10 @@ class EngineSettings:
     """Both sides are read in full this often; renews Google's sync token, which lives seven days."""
     view_full_every: timedelta = timedelta(hours=6)
     """Where the CRM refuses to answer which changed records a view holds, the view is read in full this often."""
+    told_pause: timedelta = timedelta(seconds=10)
+    """How soon the CRM is read again when its list does not show yet what it said had changed."""
+    told_wait: timedelta = timedelta(minutes=2)
+    """For how long that is tried; what it shows later is read by the next run in any case."""
     crm_fresh_for: timedelta = timedelta(seconds=60)
     """A CRM record observed longer ago is read again before it is written."""
     stale_tries: int = 3

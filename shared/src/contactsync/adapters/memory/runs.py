@@ -19,7 +19,7 @@ from contactsync.messages.hint import RunHint
 from contactsync.ports.clock import Clock
 from contactsync.ports.queue import Lane, OutboundHint
 from contactsync.ports.requests import BY_CLOCK, SUSPECT_AFTER, RunLimits, Wish
-from contactsync.ports.state import Effect, EffectState, Run, RunContact, RunState, Watch
+from contactsync.ports.state import Effect, EffectState, Run, RunContact, RunState, ToldRecord, Watch
 
 NewId = Callable[[], UUID]
 
@@ -164,6 +164,17 @@ class MemoryRuns:
         runs = (row.run for row in self._tables.runs.values() if row.run.settings.config_id == self._config_id)
         asked = any(run.created_at > since and run.trigger != BY_CLOCK for run in runs)
         return Watch(interval=config.interval, told_until=config.told_until, asked=asked)
+
+    async def told(self) -> Sequence[ToldRecord]:
+        """Records that the CRM said had changed, and that no reading of the configuration has shown since."""
+        return [told for (config_id, _), told in self._tables.told.items() if config_id == self._config_id]
+
+    async def heard(self, told: Sequence[ToldRecord]) -> None:
+        """Nothing more is to be learnt from these; what was told of the same records since stays."""
+        for one in told:
+            key = (self._config_id, one.record_id)
+            if self._tables.told.get(key) == one:
+                self._journal.drop(self._tables.told, key)
 
     async def pause(self, reason: str) -> None:
         """Pause the run's configuration with this reason; its open request mark is dropped."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -23,16 +23,16 @@ from contactsync.adapters.memory.runs import (
     lane_of,
 )
 from contactsync.adapters.memory.tables import ConfigRow, Journal, RunRow, Tables
-from contactsync.domain.ids import AccountKey, ConfigId, RunId
+from contactsync.domain.ids import AccountKey, ConfigId, RecordId, RunId
 from contactsync.domain.link import Link
 from contactsync.errors import StateInvariantError
 from contactsync.messages.hint import RunHint
 from contactsync.ports.clock import Clock
 from contactsync.ports.requests import SUSPECT_AFTER, RunLimits
-from contactsync.ports.state import Claimed, Lease, Run, RunContact, RunSettings, RunState
+from contactsync.ports.state import Claimed, Lease, Run, RunContact, RunSettings, RunState, ToldRecord
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class MemoryTransaction:
     """The ports inside one transaction."""
 
@@ -40,6 +40,12 @@ class MemoryTransaction:
     links: MemoryLinks
     effects: MemoryEffects
     outbox: MemoryOutbox
+    bucket: Mapping[str, float] | None = None
+    """The quota bucket with which the lease is given back at the end; None: it is kept."""
+
+    async def give_back(self, bucket: Mapping[str, float]) -> None:
+        """Give the lease back, with the quota bucket, by this commit."""
+        self.bucket = bucket
 
 
 class MemoryState:
@@ -86,6 +92,10 @@ class MemoryState:
         """Set how often the configuration runs by itself, and until when the CRM's channel lives."""
         known = self._tables.configs[config_id]
         self._tables.configs[config_id] = replace(known, interval=interval, told_until=told_until)
+
+    def tell(self, config_id: ConfigId, record_id: RecordId, second: datetime) -> None:
+        """Note that the CRM said that a record had changed."""
+        self._tables.told[config_id, record_id] = ToldRecord(record_id, second, self._clock.now())
 
     def configuration(self, config_id: ConfigId) -> ConfigRow:
         """A configuration with its times and sync state."""
@@ -190,8 +200,11 @@ class MemoryState:
             links = MemoryLinks(self._tables, journal, run, self._clock)
             runs = MemoryRuns(self._tables, journal, run.settings.config_id, links, self._factory(journal), self._clock)
             effects = MemoryEffects(self._tables, journal, run.settings.config_id)
-            yield MemoryTransaction(runs, links, effects, self._outbox(journal))
+            transaction = MemoryTransaction(runs, links, effects, self._outbox(journal))
+            yield transaction
             self._leases.check(lease)
+            if transaction.bucket is not None:
+                await self._leases.release(lease, transaction.bucket)
 
     # --- together ---
 

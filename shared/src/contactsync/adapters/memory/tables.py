@@ -10,11 +10,11 @@ from uuid import UUID
 
 from contactsync.domain.actions import Action
 from contactsync.domain.contact import Side
-from contactsync.domain.ids import AccountKey, ConfigId, EffectId, LinkId, OrganisationId, RunId
+from contactsync.domain.ids import AccountKey, ConfigId, EffectId, LinkId, OrganisationId, RecordId, RunId
 from contactsync.domain.link import Link
 from contactsync.ports.queue import OutboundHint
 from contactsync.ports.requests import Wish
-from contactsync.ports.state import Effect, Outsider, Run, RunContact, RunSettings, SyncState
+from contactsync.ports.state import Effect, Outsider, Run, RunContact, RunSettings, SyncState, ToldRecord
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
@@ -145,6 +145,7 @@ class Tables:
     outsiders: dict[tuple[ConfigId, Side], dict[str, OutsiderRow]] = field(default_factory=dict)
     claims: dict[tuple[OrganisationId, bytes], Claim] = field(default_factory=dict)
     effects: dict[EffectId, Effect] = field(default_factory=dict)
+    told: dict[tuple[ConfigId, RecordId], ToldRecord] = field(default_factory=dict)
     answers: dict[tuple[ConfigId, LinkId], Action] = field(default_factory=dict)
     outbox: dict[UUID, OutboxRow] = field(default_factory=dict)
 

@@ -76,14 +76,18 @@ class SqlLeases:
         async with self._database.untenanted() as connection:
             until = await connection.fetchval(_RENEW, lease.account, lease.holder, lease.fence, ttl)
         if until is None:
-            metrics.LEASE_LOST.inc()
             raise LeaseLostError(details={"fence": lease.fence})
         return replace(lease, until=until)
 
     async def release(self, lease: Lease, bucket: Mapping[str, float]) -> None:
         """Give the lease back and keep the quota bucket; nothing happens when it was lost."""
         async with self._database.untenanted() as connection:
-            await connection.execute(_RELEASE, lease.account, lease.holder, lease.fence, dump(dict(bucket)))
+            await release_in(connection, lease, bucket)
+
+
+async def release_in(connection: Connection, lease: Lease, bucket: Mapping[str, float]) -> None:
+    """The same within an open transaction."""
+    await connection.execute(_RELEASE, lease.account, lease.holder, lease.fence, dump(dict(bucket)))
 
 
 async def enter_fenced(connection: Connection, lease: Lease, organisation_id: OrganisationId) -> None:

@@ -23,12 +23,12 @@ from contactsync.adapters.sql.links import SqlLinks
 from contactsync.adapters.sql.progress import percent_of
 from contactsync.adapters.sql.run_factory import RunFactory
 from contactsync.domain.frequency import INTERVALS, Frequency, next_tick
-from contactsync.domain.ids import ConfigId, LinkId, OrganisationId, RunId
+from contactsync.domain.ids import ConfigId, LinkId, OrganisationId, RecordId, RunId
 from contactsync.domain.outcome import Outcome
 from contactsync.errors import StateInvariantError
 from contactsync.ports.clock import Clock
 from contactsync.ports.requests import BY_CLOCK
-from contactsync.ports.state import Phase, Run, RunContact, RunMode, RunSettings, RunState, Watch
+from contactsync.ports.state import Phase, Run, RunContact, RunMode, RunSettings, RunState, ToldRecord, Watch
 from contactsync.ports.vault import SealContext, Sealer
 
 COUNTED: Final = frozenset({RunState.SUCCEEDED, RunState.PARTIAL, RunState.NEEDS_APPROVAL})
@@ -80,6 +80,11 @@ SELECT c.frequency, w.expires_at, EXISTS (
 FROM sync_configs c LEFT JOIN webhook_channels w ON w.organisation_id = c.organisation_id
     AND w.connection_id = c.crm_connection_id AND w.opened_at >= w.tried_at
 WHERE c.organisation_id = $1 AND c.config_id = $2
+"""
+_TOLD: Final = "SELECT crm_id, second, told_at FROM crm_told WHERE organisation_id = $1 AND config_id = $2"
+_HEARD: Final = """
+DELETE FROM crm_told t USING unnest($3::text[], $4::timestamptz[]) AS heard (crm_id, told_at)
+WHERE t.organisation_id = $1 AND t.config_id = $2 AND t.crm_id = heard.crm_id AND t.told_at = heard.told_at
 """
 _PAUSE: Final = """
 UPDATE sync_configs SET status = 'paused', paused_reason = $3, updated_at = $4
@@ -200,6 +205,16 @@ class SqlRuns:
         return Watch(
             interval=INTERVALS.get(Frequency(row["frequency"])), told_until=row["expires_at"], asked=row["asked"]
         )
+
+    async def told(self) -> Sequence[ToldRecord]:
+        """Records that the CRM said had changed, and that no reading of the configuration has shown since."""
+        rows = await self._connection.fetch(_TOLD, self._organisation, self._config)
+        return [ToldRecord(RecordId(row["crm_id"]), row["second"], row["told_at"]) for row in rows]
+
+    async def heard(self, told: Sequence[ToldRecord]) -> None:
+        """Nothing more is to be learnt from these; what was told of the same records since stays."""
+        ids, times = [one.record_id for one in told], [one.told_at for one in told]
+        await self._connection.execute(_HEARD, self._organisation, self._config, ids, times)
 
     async def pause(self, reason: str) -> None:
         """Pause the run's configuration with this reason; its open request mark is dropped."""

@@ -14,7 +14,7 @@ from contactsync.adapters.sql.config_rows import RUN_SETTINGS, run_settings_from
 from contactsync.adapters.sql.credits import SqlCredits
 from contactsync.adapters.sql.database import Connection, Database
 from contactsync.adapters.sql.effects import SqlEffects
-from contactsync.adapters.sql.leases import SqlLeases, enter_fenced
+from contactsync.adapters.sql.leases import SqlLeases, enter_fenced, release_in
 from contactsync.adapters.sql.link_rows import LinkCodec
 from contactsync.adapters.sql.links import SqlLinks
 from contactsync.adapters.sql.outbox import NewId, SqlOutbox
@@ -63,10 +63,16 @@ UPDATE runs SET state = 'waiting', wait_until = $3, reason = $4 WHERE organisati
 class SqlTransaction:
     """The ports inside one fenced transaction."""
 
+    connection: Connection
+    lease: Lease
     runs: SqlRuns
     links: SqlLinks
     effects: SqlEffects
     outbox: SqlOutbox
+
+    async def give_back(self, bucket: Mapping[str, float]) -> None:
+        """Give the lease back, with the quota bucket, by this commit."""
+        await release_in(self.connection, self.lease, bucket)
 
 
 class SqlState:
@@ -180,6 +186,8 @@ class SqlState:
             links = SqlLinks(connection, run, LinkCodec(organisation_id, sealer), self._clock)
             factory = self._factory(connection, organisation_id)
             yield SqlTransaction(
+                connection=connection,
+                lease=lease,
                 runs=SqlRuns(connection, run.settings, sealer, links, factory, self._clock),
                 links=links,
                 effects=SqlEffects(connection, run, lease.fence, sealer, self._clock),

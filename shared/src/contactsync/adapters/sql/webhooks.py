@@ -17,6 +17,7 @@ from contactsync.adapters.sql.vault import SqlVault
 from contactsync.domain.ids import ConfigId, ConnectionId, OrganisationId, UserId
 from contactsync.errors import UnknownRowError
 from contactsync.ports.audit import Action, AuditEntry
+from contactsync.ports.clock import Clock
 from contactsync.ports.vault import SealContext
 from contactsync.ports.webhooks import OVERLAP, Channel, Direction, Endpoint, Place, Secrets, Target, Told
 
@@ -30,18 +31,27 @@ SELECT config_id, account_key FROM sync_configs
 WHERE organisation_id = $1 AND crm_connection_id = $2 AND status = 'active' AND frequency <> 'manual'
 ORDER BY config_id
 """
-_NEWS: Final = """
-SELECT EXISTS (
-    SELECT FROM unnest($4::text[], $5::text[]) AS told (crm_id, revision)
+_MOST_TOLD: Final = 300
+"""Records that a configuration's next run is told of; of more, the CRM's list of changes tells soon enough."""
+_NEWS: Final = f"""
+WITH news AS (
+    SELECT told.crm_id, max(told.second) AS second
+    FROM unnest($4::text[], $5::text[], $6::timestamptz[]) AS told (crm_id, revision, second)
     WHERE NOT EXISTS (
         SELECT FROM links l WHERE l.organisation_id = $1 AND l.account_key = $2 AND l.crm_id = told.crm_id
           AND l.state <> 'gone' AND l.crm_written_revision = told.revision
     ) AND NOT EXISTS (
         SELECT FROM effects e WHERE e.organisation_id = $1 AND e.config_id = $3 AND e.state = 'sending'
           AND e.side = 'crm' AND e.remote_id = told.crm_id
-    )
-)
-"""
+    ) GROUP BY told.crm_id
+), kept AS (
+    INSERT INTO crm_told AS t (organisation_id, config_id, crm_id, second, told_at)
+    SELECT $1, $3, crm_id, second, $7 FROM news ORDER BY crm_id
+    LIMIT (SELECT greatest(0, {_MOST_TOLD} - count(*)) FROM crm_told WHERE organisation_id = $1 AND config_id = $3)
+    ON CONFLICT (organisation_id, config_id, crm_id) DO UPDATE SET second = greatest(t.second, excluded.second),
+        told_at = excluded.told_at
+) SELECT EXISTS (SELECT FROM news)
+"""  # noqa: S608  our own number
 _DUE: Final = f"""
 SELECT DISTINCT c.organisation_id, c.crm_connection_id FROM sync_configs c
 LEFT JOIN webhook_channels w ON w.organisation_id = c.organisation_id AND w.connection_id = c.crm_connection_id
@@ -75,8 +85,9 @@ _REMOVE: Final = "DELETE FROM webhook_channels WHERE organisation_id = $1 AND ch
 class SqlChannels:
     """`Channels`."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
+        self._clock = clock
 
     async def find(self, channel_id: UUID) -> Channel | None:
         """The channel of that id, of whatever organisation."""
@@ -101,14 +112,16 @@ class SqlChannels:
     ) -> bool:
         if any(one.second is None or not one.record_ids for one in told):
             return True
-        pairs = [(record_id, _revision(one.second)) for one in told for record_id in one.record_ids]
+        pairs = [(record_id, one.second) for one in told for record_id in one.record_ids]
         news: bool = await connection.fetchval(
             _NEWS,
             channel.organisation_id,
             config["account_key"],
             config["config_id"],
             [record_id for record_id, _ in pairs],
-            [revision for _, revision in pairs],
+            [_revision(second) for _, second in pairs],
+            [second for _, second in pairs],
+            self._clock.now(),
         )
         return news
 

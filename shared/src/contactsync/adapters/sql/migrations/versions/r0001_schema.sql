@@ -453,6 +453,16 @@ COMMENT ON COLUMN webhook_channels.token_hash IS 'Keyed hash of the secret that 
 COMMENT ON COLUMN webhook_channels.tried_at IS 'When opening or renewing was last begun: no two processes do it at once';
 COMMENT ON COLUMN webhook_channels.opened_at IS 'When that last succeeded: earlier than tried_at, nobody knows whether it lives';
 
+CREATE TABLE crm_told (
+    organisation_id uuid NOT NULL,
+    config_id       uuid NOT NULL,
+    crm_id          text NOT NULL,
+    second          timestamptz NOT NULL,
+    told_at         timestamptz NOT NULL,
+    PRIMARY KEY (organisation_id, config_id, crm_id)
+);
+COMMENT ON TABLE crm_told IS 'Records that the CRM said had changed, until a reading has shown them; hints, bounded in number';
+
 CREATE TABLE webhook_endpoints (
     organisation_id uuid NOT NULL,
     endpoint_id     uuid NOT NULL,
@@ -510,7 +520,7 @@ BEGIN
     FOREACH walled IN ARRAY ARRAY[
         'organisations', 'users', 'connections', 'sync_configs', 'runs', 'run_contacts', 'effects', 'links',
         'link_scopes', 'link_keys', 'link_aliases', 'link_answers', 'people', 'claims', 'outbox', 'audit_events', 'idempotency_keys',
-        'webhook_channels', 'webhook_endpoints', 'deliveries', 'crm_credits'
+        'webhook_channels', 'webhook_endpoints', 'deliveries', 'crm_credits', 'crm_told'
     ] LOOP
         EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', walled);
         EXECUTE format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', walled);
@@ -532,7 +542,7 @@ GRANT USAGE ON SCHEMA public TO contactsync_app, contactsync_scheduler;
 GRANT SELECT, INSERT, UPDATE, DELETE ON
     google_accounts, oauth_states, tickets, users, connections, sync_configs, runs, run_contacts, effects, links,
     link_scopes, link_keys, link_aliases, link_answers, people, claims, outbox, idempotency_keys, webhook_channels,
-    webhook_endpoints, deliveries, crm_credits
+    webhook_endpoints, deliveries, crm_credits, crm_told
     TO contactsync_app;
 GRANT SELECT, INSERT, UPDATE ON organisations, installation TO contactsync_app;
 GRANT SELECT, INSERT ON audit_events TO contactsync_app;
