@@ -78,7 +78,7 @@ async def test_a_new_record_that_no_list_shows_yet_is_made_by_a_run_that_follows
 
         assert await book_sizes(world) == (4, 4)
         assert (await world.pair(made)).state is PairState.LINKED
-        assert len(followed) <= 3
+        assert len(followed) <= 4  # a tick may be among them
 
 
 async def test_a_told_delete_that_the_list_of_the_deleted_does_not_show_yet_is_seen_by_a_run_that_follows(
