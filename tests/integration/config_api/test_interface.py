@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import sys
 from collections import Counter, defaultdict
@@ -25,7 +26,9 @@ from config_api.app import interface
 from config_api.resources import Resources
 from config_api.settings import ConfigApiSettings
 from tests.contract.state.worlds import KEYS
+from tests.integration.config_api.conftest import body
 from tests.integration.config_api.town import inhabited
+from tests.support.accounts import GROUP, MY_CONTACTS, OTHER_GROUP, OTHER_VIEW, VIEW
 from tests.support.clock import ManualClock
 from tests.support.postgres import Database
 
@@ -46,6 +49,8 @@ NEVER_DONE = {
     "get /auth/sign-in",
     "get /auth/callback",
     "get /oauth/{provider}/callback",
+    "get /oauth/{provider}/start/{secret}",
+    "post /oauth/{provider}/start/{secret}",
     "get /embed/{secret}",
     "post /webhooks/zoho/{channel}",
     "post /webhooks/sync-requests/{endpoint}",
@@ -56,11 +61,6 @@ NEVER_DONE = {
     # Deletes are asked with ids of nothing: the others are to find what they look for.
     "delete /v1/sync-configs/{config_id}",
     "delete /v1/webhook-endpoints/{endpoint_id}",
-    # Bodies must name what accounts offer.
-    "post /v1/sync-configs",
-    "put /v1/sync-configs/{config_id}",
-    "post /v1/sync-configs/{config_id}/runs",
-    "post /v1/sync-configs/{config_id}/contacts/{link_id}/actions",
 }
 CHECKS = [
     not_a_server_error,
@@ -94,16 +94,36 @@ async def target(resources: Resources, clock: ManualClock) -> AsyncIterator[Targ
         ids = {name: str(value) for name, value in town.ours.ids.items()}
         run = f"/v1/runs/{ids['run_id']}/cancel"
         assert (await town.api.post(run, headers=town.ours.headers)).status_code == 200  # its events end
+        spare = await town.api.post("/v1/sync-configs", json=body(crm_view_id=OTHER_VIEW), headers=town.ours.headers)
+        ids["spare_config_id"] = spare.json()["id"]
         yield Target(str(town.api.base_url), town.ours.token, ids, defaultdict(Counter))
 
 
 def cases(operation: Operation, ids: Mapping[str, str]) -> st.SearchStrategy[Request]:
     """Requests that fit the description and such that do not; where it can be, some about things that exist."""
-    known = {parameter.name: ids[parameter.name] for parameter in operation.path_parameters if parameter.name in ids}
+    if operation.path.endswith("/deactivate"):
+        ids = {"config_id": ids["spare_config_id"]}  # the other one is to run
+    parts: dict[str, Any] = {}
+    names = [parameter.name for parameter in operation.path_parameters]
+    if names and ids.keys() >= set(names) and operation.method != "delete":
+        parts["path_parameters"] = {name: ids[name] for name in names}
     kinds = [operation.as_strategy(generation_mode=mode) for mode in GenerationMode]
-    if known and operation.method != "delete" and len(known) == len(list(operation.path_parameters)):
-        kinds += [operation.as_strategy(generation_mode=mode, path_parameters=known) for mode in GenerationMode]
+    if parts:
+        kinds += [operation.as_strategy(generation_mode=mode, **parts) for mode in GenerationMode]
+    body = operation.definition.raw.get("requestBody", {}).get("content", {}).get("application/json", {})
+    if "example" in body and len(parts) == bool(names):
+        if operation.method == "put":
+            parts["headers"] = {"If-Match": "*"}
+        kinds += [operation.as_strategy(body=content, **parts) for content in _bodies(body["example"])]
     return st.one_of(kinds)
+
+
+def _bodies(example: dict[str, Any]) -> list[dict[str, Any]]:
+    """The example of the description; of settings one for each pair of view and group that the accounts offer."""
+    if "crm_view_id" not in example:
+        return [example]
+    places = itertools.product((VIEW, OTHER_VIEW), (GROUP, OTHER_GROUP, MY_CONTACTS))
+    return [{**example, "crm_view_id": view, "google_group": group, "confirm_scope": True} for view, group in places]
 
 
 def ask(operation: Operation, target: Target, requests: int) -> int:

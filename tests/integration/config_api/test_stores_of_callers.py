@@ -17,7 +17,7 @@ from contactsync.adapters.sql.callers import SqlCallerDirectory, profile_of
 from contactsync.adapters.sql.requests import SqlRunSweeper
 from contactsync.ports.audit import Action, AuditEntry
 from contactsync.ports.callers import Identity, Profile, Role
-from tests.integration.config_api.conftest import Desk
+from tests.integration.config_api.conftest import Desk, body
 from tests.support.clock import ManualClock
 
 pytestmark = pytest.mark.postgres
@@ -103,7 +103,9 @@ async def test_the_trail_is_read_in_pages_newest_first(
     assert (await api.get("/v1/audit-events?cursor=eyJ")).json()["code"] == "invalid_request"
 
 
-@pytest.mark.parametrize("statement", ["UPDATE audit_events SET action = ''", "DELETE FROM audit_events"])
+@pytest.mark.parametrize(
+    "statement", ["UPDATE audit_events SET action = ''", "DELETE FROM audit_events", "TRUNCATE audit_events"]
+)
 async def test_the_trail_cannot_be_changed(resources: Resources, statement: str) -> None:
     await _record(resources, 1)
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
@@ -147,3 +149,33 @@ async def test_what_a_user_does_stands_in_the_trail_and_what_happens_by_itself_d
     ]
     assert {event["actor_id"] for event in trail} == {str(LOCAL_USER.user_id)}
     assert {event["object_id"] for event in trail} <= {config, run}
+
+
+async def test_the_trail_says_which_settings_were_changed_and_no_value_that_somebody_wrote(desk: Desk) -> None:
+    saved = await desk.save(name="Friends of Ada", crm_values={"Title": "told by Ada"})
+    mapping = [*saved["mapping"], {"crm_field": "Skype_ID", "google_field": "user_defined[Ada's fax]"}]
+    changes = {
+        "name": "Friends of Bob",
+        "direction": "crm_to_google",
+        "frequency": "daily",
+        "catch_up": "schedule",
+        "crm_values": {"Title": "told by Bob"},
+        "mapping": mapping,
+    }
+    address, headers = f"/v1/sync-configs/{saved['id']}", {"If-Match": "*"}
+    for _ in range(2):  # the second time nothing differs
+        answer = await desk.api.put(address, json=body(**changes), headers=headers)
+        assert answer.status_code == 200, answer.text
+        desk.clock.advance(timedelta(seconds=1))
+    trail = (await desk.get("/v1/audit-events"))["items"]
+    again, changed = (event["details"] for event in trail if event["action"] == "configuration.changed")
+    assert changed["changed"] == {
+        "name": None,
+        "direction": ["two_way", "crm_to_google"],
+        "frequency": ["1h", "daily"],
+        "mapping": None,
+        "crm_values": None,
+        "catch_up": None,
+    }
+    assert again["changed"] == {}
+    assert not [name for name in ("Ada", "Bob") if name in str(trail)]

@@ -44,10 +44,11 @@ class Town:
     ours: Tenant
     theirs: Tenant
 
-    async def fingerprint(self) -> dict[str, str]:
-        """Every row of the other organisation."""
+    async def fingerprint(self, tenant: Tenant | None = None) -> dict[str, str]:
+        """Every row of an organisation: the other one, unless said otherwise."""
         found: dict[str, str] = {}
-        async with self.resources.foundation.database.tenant(self.theirs.organisation_id) as connection:
+        organisation_id = (tenant or self.theirs).organisation_id
+        async with self.resources.foundation.database.tenant(organisation_id) as connection:
             tables = await connection.fetch(
                 "SELECT relname FROM pg_class WHERE relrowsecurity AND relkind = 'r' ORDER BY relname"
             )
@@ -58,8 +59,8 @@ class Town:
 
 
 @asynccontextmanager
-async def inhabited(resources: Resources, clock: ManualClock) -> AsyncIterator[Town]:
-    """Two organisations, each with one of everything; nobody calls too often."""
+async def inhabited(resources: Resources, clock: ManualClock, rates: RequestRates | None = None) -> AsyncIterator[Town]:
+    """Two organisations, each with one of everything; without rates, nobody calls too often."""
     issuer = Issuer(clock)
     foundation = resources.foundation
     directory = SqlCallerDirectory(foundation.database, foundation.vault, clock)
@@ -69,7 +70,7 @@ async def inhabited(resources: Resources, clock: ManualClock) -> AsyncIterator[T
     town_resources = replace(
         resources,
         authenticator=authenticator,
-        rates=RequestRates(10**9, 10**9, clock),
+        rates=rates or RequestRates(10**9, 10**9, clock),
         configurations=replace(resources.configurations, surroundings=accounts),
     )
     async with served(town_resources) as api:

@@ -98,3 +98,12 @@ async def test_a_grant_that_was_revoked_at_the_provider_is_named(web: Site) -> N
     answer = await web.client.get("/v1/google/groups", params={"fresh": "true"})
     assert (answer.status_code, answer.json()["code"]) == (409, "needs_reconnect")
     assert (await web.items())["google"]["state"] == "needs_reconnect"
+
+
+async def test_a_group_is_made_once_under_its_key(web: Site) -> None:
+    headers = {"Idempotency-Key": "one"}
+    made = [await web.client.post("/v1/google/groups", json={"name": "Once"}, headers=headers) for _ in range(2)]
+    assert [(one.status_code, one.json()) for one in made] == [(201, made[0].json())] * 2
+    assert made[1].headers["idempotent-replayed"] == "true"
+    groups = (await read(web, "/v1/google/groups", fresh="true"))["items"]
+    assert [group["name"] for group in groups].count("Once") == 1

@@ -15,7 +15,7 @@ export interface paths {
          * The issuer's answer
          * @description Open a session. Protected by a secret that is used once and that this browser alone keeps.
          */
-        get: operations["callback_auth_callback_get"];
+        get: operations["finish_sign_in"];
         put?: never;
         post?: never;
         delete?: never;
@@ -35,7 +35,7 @@ export interface paths {
          * Sign in with the issuer
          * @description Send the browser to the issuer. Protected by nothing: it does no more than begin.
          */
-        get: operations["sign_in_auth_sign_in_get"];
+        get: operations["sign_in"];
         put?: never;
         post?: never;
         delete?: never;
@@ -57,7 +57,7 @@ export interface paths {
          * End the session
          * @description End the sessions of this browser.
          */
-        post: operations["sign_out_auth_sign_out_post"];
+        post: operations["sign_out"];
         delete?: never;
         options?: never;
         head?: never;
@@ -115,7 +115,7 @@ export interface paths {
          * Open the page in a frame
          * @description Open the session that the address stands for. Protected by a secret that is used once.
          */
-        get: operations["open_embed_session_embed__secret__get"];
+        get: operations["open_embed_session"];
         put?: never;
         post?: never;
         delete?: never;
@@ -135,7 +135,7 @@ export interface paths {
          * The end of a consent
          * @description Store the grant for whom the consent was begun, and send the browser on. Each state is good once.
          */
-        get: operations["callback_oauth__provider__callback_get"];
+        get: operations["finish_consent"];
         put?: never;
         post?: never;
         delete?: never;
@@ -155,13 +155,13 @@ export interface paths {
          * Begin a consent in this browser
          * @description Go on to the provider, or ask first. Protected by a secret that is used once, and by what the page says.
          */
-        get: operations["start_oauth__provider__start__secret__get"];
+        get: operations["start_consent"];
         put?: never;
         /**
          * Agree to begin a consent
          * @description Go on to the provider. What the page above sends, and no other site can.
          */
-        post: operations["agree_oauth__provider__start__secret__post"];
+        post: operations["agree_to_consent"];
         delete?: never;
         options?: never;
         head?: never;
@@ -179,7 +179,7 @@ export interface paths {
          * Who did what
          * @description The trail of the caller's organisation, newest first. Administrators alone.
          */
-        get: operations["list_audit_events_v1_audit_events_get"];
+        get: operations["list_audit_events"];
         put?: never;
         post?: never;
         delete?: never;
@@ -199,7 +199,7 @@ export interface paths {
          * The caller's connections
          * @description Every connection that was not ended, with its state.
          */
-        get: operations["list_connections_v1_connections_get"];
+        get: operations["list_connections"];
         put?: never;
         post?: never;
         delete?: never;
@@ -222,7 +222,7 @@ export interface paths {
          * End a connection
          * @description Revoke the grant at the provider, erase its tokens, pause what used them. Links and reports stay.
          */
-        delete: operations["disconnect_v1_connections__provider__delete"];
+        delete: operations["end_connection"];
         options?: never;
         head?: never;
         patch?: never;
@@ -243,7 +243,7 @@ export interface paths {
          *
          *     A browser that is not signed in as the caller is shown first who asked.
          */
-        post: operations["authorize_v1_connections__provider__authorize_post"];
+        post: operations["authorize_connection"];
         delete?: never;
         options?: never;
         head?: never;
@@ -258,10 +258,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * List Crm Fields
+         * Fields of the CRM's contacts
          * @description The fields of the CRM's contacts, with type, length and whether they can be written.
          */
-        get: operations["list_crm_fields_v1_crm_fields_get"];
+        get: operations["list_crm_fields"];
         put?: never;
         post?: never;
         delete?: never;
@@ -278,10 +278,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * List Views
+         * List views of the CRM
          * @description The list views of the CRM's contacts that the caller may use.
          */
-        get: operations["list_views_v1_crm_views_get"];
+        get: operations["list_crm_views"];
         put?: never;
         post?: never;
         delete?: never;
@@ -303,7 +303,7 @@ export interface paths {
          * Make a one-time address for a frame
          * @description For the caller himself, by his token: a session makes no further ones. 404 where no site may frame the page.
          */
-        post: operations["create_embed_session_v1_embed_sessions_post"];
+        post: operations["create_embed_session"];
         delete?: never;
         options?: never;
         head?: never;
@@ -318,10 +318,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * List Google Fields
+         * Fields of Google contacts
          * @description The fields of Google contacts.
          */
-        get: operations["list_google_fields_v1_google_fields_get"];
+        get: operations["list_google_fields"];
         put?: never;
         post?: never;
         delete?: never;
@@ -338,16 +338,16 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * List Groups
+         * Groups of the Google account
          * @description The contact groups of the connected Google account.
          */
-        get: operations["list_groups_v1_google_groups_get"];
+        get: operations["list_google_groups"];
         put?: never;
         /**
-         * Create Group
+         * Make a group
          * @description Make a new, empty group.
          */
-        post: operations["create_group_v1_google_groups_post"];
+        post: operations["create_google_group"];
         delete?: never;
         options?: never;
         head?: never;
@@ -362,10 +362,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Show Default Mapping
+         * The mapping to begin with
          * @description The mapping that a new configuration begins with, and rows that can be added to it.
          */
-        get: operations["show_default_mapping_v1_mappings_default_get"];
+        get: operations["get_default_mapping"];
         put?: never;
         post?: never;
         delete?: never;
@@ -385,7 +385,7 @@ export interface paths {
          * The caller's edition, permissions and directions
          * @description Each with its reason, from the CRM's own answers.
          */
-        get: operations["show_me_v1_me_get"];
+        get: operations["get_me"];
         put?: never;
         post?: never;
         delete?: never;
@@ -402,10 +402,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Read
+         * One run
          * @description A run as it stands: state, phase, percent, counts, reason, times.
          */
-        get: operations["read_v1_runs__run_id__get"];
+        get: operations["get_run"];
         put?: never;
         post?: never;
         delete?: never;
@@ -424,10 +424,10 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Approve
+         * Approve deletes
          * @description Approve the deletes that this run listed: a run of its own checks each again and carries it out.
          */
-        post: operations["approve_v1_runs__run_id__approve_post"];
+        post: operations["approve_deletes"];
         delete?: never;
         options?: never;
         head?: never;
@@ -444,10 +444,10 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Cancel
+         * Stop a run
          * @description Stop the run before its next write; what was done stays.
          */
-        post: operations["cancel_v1_runs__run_id__cancel_post"];
+        post: operations["cancel_run"];
         delete?: never;
         options?: never;
         head?: never;
@@ -462,12 +462,12 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Contacts
+         * The report of a run
          * @description One row for each contact: both ids, name, outcome, fields, reason, the provider's message.
          *
          *     Contacts that wait or are unchanged are listed when asked for by `outcome`, as they stand now.
          */
-        get: operations["contacts_v1_runs__run_id__contacts_get"];
+        get: operations["list_run_contacts"];
         put?: never;
         post?: never;
         delete?: never;
@@ -484,10 +484,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Watch
+         * Watch a run
          * @description The run as server-sent events, until it ends.
          */
-        get: operations["watch_v1_runs__run_id__events_get"];
+        get: operations["watch_run"];
         put?: never;
         post?: never;
         delete?: never;
@@ -506,10 +506,10 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Events Ticket
+         * A ticket for the events
          * @description A ticket for one request of the events, for browsers, whose EventSource sends no headers.
          */
-        post: operations["events_ticket_v1_runs__run_id__events_ticket_post"];
+        post: operations["create_events_ticket"];
         delete?: never;
         options?: never;
         head?: never;
@@ -526,10 +526,10 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Refuse
+         * Refuse deletes
          * @description Refuse the deletes that this run listed: its contacts stay, and are no longer synchronised.
          */
-        post: operations["refuse_v1_runs__run_id__refuse_post"];
+        post: operations["refuse_deletes"];
         delete?: never;
         options?: never;
         head?: never;
@@ -544,16 +544,16 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * List All
+         * Configurations
          * @description Configurations of the caller, or of the organisation for its administrators; newest first.
          */
-        get: operations["list_all_v1_sync_configs_get"];
+        get: operations["list_sync_configs"];
         put?: never;
         /**
-         * Create
+         * Save a new configuration
          * @description Save a new configuration. It becomes active, and its first run is asked for.
          */
-        post: operations["create_v1_sync_configs_post"];
+        post: operations["create_sync_config"];
         delete?: never;
         options?: never;
         head?: never;
@@ -568,24 +568,24 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Read
+         * One configuration
          * @description One configuration; its ETag is what a later PUT sends as If-Match.
          */
-        get: operations["read_v1_sync_configs__config_id__get"];
+        get: operations["get_sync_config"];
         /**
-         * Replace
+         * Put other settings in place
          * @description Put other settings in place.
          *
          *     Another view, group, direction or mapping makes the next run read both sides in full, and another view or group
          *     starts anew; a paused configuration becomes active.
          */
-        put: operations["replace_v1_sync_configs__config_id__put"];
+        put: operations["replace_sync_config"];
         post?: never;
         /**
-         * Delete
+         * Delete a configuration
          * @description Delete a configuration. Both address books stay as they are; making it again within 180 days finds every pair.
          */
-        delete: operations["delete_v1_sync_configs__config_id__delete"];
+        delete: operations["delete_sync_config"];
         options?: never;
         head?: never;
         patch?: never;
@@ -601,10 +601,10 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Activate
+         * Let it run again
          * @description Let it run again, from now on, and ask for a run.
          */
-        post: operations["activate_v1_sync_configs__config_id__activate_post"];
+        post: operations["activate_sync_config"];
         delete?: never;
         options?: never;
         head?: never;
@@ -619,10 +619,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Find
+         * Contacts with their state and why
          * @description Contacts of the configuration with their state now and why; each given parameter narrows.
          */
-        get: operations["find_v1_sync_configs__config_id__contacts_get"];
+        get: operations["list_contacts"];
         put?: never;
         post?: never;
         delete?: never;
@@ -641,10 +641,10 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Act
+         * Ask something of one contact
          * @description Ask something of one contact; the next run, which is asked for as well, carries it out.
          */
-        post: operations["act_v1_sync_configs__config_id__contacts__link_id__actions_post"];
+        post: operations["ask_for_contact"];
         delete?: never;
         options?: never;
         head?: never;
@@ -661,10 +661,10 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Deactivate
+         * Let it run no more
          * @description Let it run no more. A run under way stops before its next write; both address books stay as they are.
          */
-        post: operations["deactivate_v1_sync_configs__config_id__deactivate_post"];
+        post: operations["deactivate_sync_config"];
         delete?: never;
         options?: never;
         head?: never;
@@ -679,16 +679,16 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * List All
+         * Runs of a configuration
          * @description Runs of a configuration, newest first.
          */
-        get: operations["list_all_v1_sync_configs__config_id__runs_get"];
+        get: operations["list_runs"];
         put?: never;
         /**
-         * Ask
+         * Ask for a run
          * @description Ask for a run. 202 with a new one; 200 when an open run stands for the request.
          */
-        post: operations["ask_v1_sync_configs__config_id__runs_post"];
+        post: operations["request_run"];
         delete?: never;
         options?: never;
         head?: never;
@@ -706,13 +706,13 @@ export interface paths {
          * Endpoints of the organisation
          * @description All of them, newest first. Administrators alone.
          */
-        get: operations["list_webhook_endpoints_v1_webhook_endpoints_get"];
+        get: operations["list_webhook_endpoints"];
         put?: never;
         /**
          * Make an endpoint
          * @description The secret is in this answer alone.
          */
-        post: operations["create_webhook_endpoint_v1_webhook_endpoints_post"];
+        post: operations["create_webhook_endpoint"];
         delete?: never;
         options?: never;
         head?: never;
@@ -733,7 +733,7 @@ export interface paths {
          * Delete an endpoint
          * @description From now on its address is unknown.
          */
-        delete: operations["delete_webhook_endpoint_v1_webhook_endpoints__endpoint_id__delete"];
+        delete: operations["delete_webhook_endpoint"];
         options?: never;
         head?: never;
         patch?: never;
@@ -750,7 +750,7 @@ export interface paths {
          * What was told to an endpoint
          * @description Newest first; kept for 30 days. Administrators alone.
          */
-        get: operations["list_webhook_deliveries_v1_webhook_endpoints__endpoint_id__deliveries_get"];
+        get: operations["list_webhook_deliveries"];
         put?: never;
         post?: never;
         delete?: never;
@@ -772,7 +772,7 @@ export interface paths {
          * Tell it again
          * @description For a delivery that was given up.
          */
-        post: operations["retry_webhook_delivery_v1_webhook_endpoints__endpoint_id__deliveries__delivery_id__retry_post"];
+        post: operations["retry_webhook_delivery"];
         delete?: never;
         options?: never;
         head?: never;
@@ -792,7 +792,7 @@ export interface paths {
          * Give an endpoint a new secret
          * @description The secret before it holds for another 24 hours; outgoing messages are signed with both.
          */
-        post: operations["rotate_webhook_secret_v1_webhook_endpoints__endpoint_id__rotate_secret_post"];
+        post: operations["rotate_webhook_secret"];
         delete?: never;
         options?: never;
         head?: never;
@@ -812,7 +812,7 @@ export interface paths {
          * A CRM asks for runs
          * @description Protected by a signature after Standard Webhooks, or by the endpoint's secret in a header.
          */
-        post: operations["sync_request_webhooks_sync_requests__endpoint__post"];
+        post: operations["receive_sync_request"];
         delete?: never;
         options?: never;
         head?: never;
@@ -832,7 +832,7 @@ export interface paths {
          * A notification of Zoho CRM
          * @description Ask for runs of the channel's configurations. Protected by the secret that the body carries.
          */
-        post: operations["zoho_notification_webhooks_zoho__channel__post"];
+        post: operations["receive_zoho_notification"];
         delete?: never;
         options?: never;
         head?: never;
@@ -914,7 +914,7 @@ export interface components {
             at: string;
             /**
              * Details
-             * @description Ids, codes and names of settings
+             * @description Ids, codes and names of settings; `changed`: settings by name, a choice among few with the value before and after, of all else the name alone (null)
              * @example {
              *       "provider": "google"
              *     }
@@ -2229,7 +2229,7 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
-    callback_auth_callback_get: {
+    finish_sign_in: {
         parameters: {
             query: {
                 state: string;
@@ -2295,6 +2295,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
+            /** @description `internal_error` */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
             /** @description `provider_unavailable` */
             503: {
                 headers: {
@@ -2306,7 +2315,7 @@ export interface operations {
             };
         };
     };
-    sign_in_auth_sign_in_get: {
+    sign_in: {
         parameters: {
             query?: {
                 /** @description A path of the page to come back to */
@@ -2352,6 +2361,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
+            /** @description `internal_error` */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
             /** @description `provider_unavailable` */
             503: {
                 headers: {
@@ -2363,7 +2381,7 @@ export interface operations {
             };
         };
     };
-    sign_out_auth_sign_out_post: {
+    sign_out: {
         parameters: {
             query?: never;
             header?: never;
@@ -2390,6 +2408,15 @@ export interface operations {
             };
             /** @description `rate_limited` */
             429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `internal_error` */
+            500: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2475,6 +2502,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
+            /** @description `internal_error` */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
             /** @description `consent_failed` */
             502: {
                 headers: {
@@ -2543,9 +2579,18 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
+            /** @description `internal_error` */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
         };
     };
-    open_embed_session_embed__secret__get: {
+    open_embed_session: {
         parameters: {
             query?: never;
             header?: never;
@@ -2590,9 +2635,18 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
+            /** @description `internal_error` */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
         };
     };
-    callback_oauth__provider__callback_get: {
+    finish_consent: {
         parameters: {
             query: {
                 state: string;
@@ -2663,7 +2717,7 @@ export interface operations {
             };
         };
     };
-    start_oauth__provider__start__secret__get: {
+    start_consent: {
         parameters: {
             query?: never;
             header?: never;
@@ -2729,7 +2783,7 @@ export interface operations {
             };
         };
     };
-    agree_oauth__provider__start__secret__post: {
+    agree_to_consent: {
         parameters: {
             query?: never;
             header?: never;
@@ -2795,7 +2849,7 @@ export interface operations {
             };
         };
     };
-    list_audit_events_v1_audit_events_get: {
+    list_audit_events: {
         parameters: {
             query?: {
                 /** @description Items on a page */
@@ -2815,6 +2869,30 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "action": "configuration.changed",
+                     *           "actor_id": "3b7e2f9a-8c1d-4e6f-a5b4-c3d2e1f0a955",
+                     *           "at": "2026-03-01T09:00:00Z",
+                     *           "details": {
+                     *             "changed": {
+                     *               "frequency": [
+                     *                 "1h",
+                     *                 "daily"
+                     *               ],
+                     *               "mapping": null
+                     *             }
+                     *           },
+                     *           "id": "b5a4c3d2-e1f0-4a9b-8c7d-6e5f4a3b2c66",
+                     *           "object_id": "6f1c3f0e-3f6e-4d0b-9a57-1c1f6c0f2a11",
+                     *           "object_kind": "configuration"
+                     *         }
+                     *       ],
+                     *       "next_cursor": null
+                     *     }
+                     */
                     "application/json": components["schemas"]["AuditEventPage"];
                 };
             };
@@ -2854,9 +2932,18 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
+            /** @description `internal_error` */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
         };
     };
-    list_connections_v1_connections_get: {
+    list_connections: {
         parameters: {
             query?: never;
             header?: never;
@@ -2871,6 +2958,21 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "account_name": "ada@example.org",
+                     *           "connected_at": "2026-03-01T09:00:00Z",
+                     *           "data_centre": "",
+                     *           "organisation_name": "",
+                     *           "provider": "google",
+                     *           "reason": "",
+                     *           "state": "active"
+                     *         }
+                     *       ]
+                     *     }
+                     */
                     "application/json": components["schemas"]["ConnectionList"];
                 };
             };
@@ -2903,7 +3005,7 @@ export interface operations {
             };
         };
     };
-    disconnect_v1_connections__provider__delete: {
+    end_connection: {
         parameters: {
             query?: never;
             header?: never;
@@ -2920,6 +3022,11 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "revoked": true
+                     *     }
+                     */
                     "application/json": components["schemas"]["Disconnected"];
                 };
             };
@@ -2970,10 +3077,13 @@ export interface operations {
             };
         };
     };
-    authorize_v1_connections__provider__authorize_post: {
+    authorize_connection: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Any text of up to 200 characters; the same request under the same key is done once in 24 hours */
+                "Idempotency-Key"?: string | null;
+            };
             path: {
                 provider: components["schemas"]["Provider"];
             };
@@ -2981,6 +3091,12 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "display": "popup",
+                 *       "return_url": "https://crm.example.com/settings"
+                 *     }
+                 */
                 "application/json": components["schemas"]["AuthorizeRequest"];
             };
         };
@@ -2991,6 +3107,11 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "authorization_url": "https://sync.example.com/oauth/google/start/f3kWq0Zt9mY2aXhPjQ7sR1uV"
+                     *     }
+                     */
                     "application/json": components["schemas"]["AuthorizeAnswer"];
                 };
             };
@@ -3012,6 +3133,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
+            /** @description `request_under_way` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
             /** @description `body_too_large` */
             413: {
                 headers: {
@@ -3021,7 +3151,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `invalid_request` */
+            /** @description `invalid_request` `idempotency_key_reused` */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -3050,7 +3180,7 @@ export interface operations {
             };
         };
     };
-    list_crm_fields_v1_crm_fields_get: {
+    list_crm_fields: {
         parameters: {
             query?: {
                 /** @description Ask the provider even if the last answer is some minutes old */
@@ -3068,6 +3198,23 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "api_name": "Mobile",
+                     *           "choices": [],
+                     *           "custom": false,
+                     *           "label": "Mobile",
+                     *           "mandatory": false,
+                     *           "max_length": 30,
+                     *           "type": "phone",
+                     *           "writable": true
+                     *         }
+                     *       ],
+                     *       "read_at": "2026-03-01T09:00:00Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["CrmFieldList"];
                 };
             };
@@ -3136,7 +3283,7 @@ export interface operations {
             };
         };
     };
-    list_views_v1_crm_views_get: {
+    list_crm_views: {
         parameters: {
             query?: {
                 /** @description Ask the provider even if the last answer is some minutes old */
@@ -3154,6 +3301,20 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "category": "created_by_me",
+                     *           "changes_by_the_hour": false,
+                     *           "default": false,
+                     *           "id": "5545974000000087501",
+                     *           "name": "My Customers"
+                     *         }
+                     *       ],
+                     *       "read_at": "2026-03-01T09:00:00Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["ViewList"];
                 };
             };
@@ -3222,15 +3383,23 @@ export interface operations {
             };
         };
     };
-    create_embed_session_v1_embed_sessions_post: {
+    create_embed_session: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Any text of up to 200 characters; the same request under the same key is done once in 24 hours */
+                "Idempotency-Key"?: string | null;
+            };
             path?: never;
             cookie?: never;
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "return_path": "/"
+                 *     }
+                 */
                 "application/json": components["schemas"]["EmbedSessionBody"];
             };
         };
@@ -3241,6 +3410,12 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "expires_at": "2026-03-01T09:05:00Z",
+                     *       "url": "https://sync.example.com/embed/f3kWq0Zt9mY2aXhPjQ7sR1uV"
+                     *     }
+                     */
                     "application/json": components["schemas"]["EmbedSession"];
                 };
             };
@@ -3280,7 +3455,25 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `invalid_request` */
+            /** @description `request_under_way` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `body_too_large` */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `invalid_request` `idempotency_key_reused` */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -3298,9 +3491,18 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
+            /** @description `internal_error` */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
         };
     };
-    list_google_fields_v1_google_fields_get: {
+    list_google_fields: {
         parameters: {
             query?: never;
             header?: never;
@@ -3315,6 +3517,23 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "label": "Phone",
+                     *           "max_length": 1024,
+                     *           "path": "phone_numbers[*]",
+                     *           "type": "phone",
+                     *           "types": [
+                     *             "home",
+                     *             "work",
+                     *             "mobile"
+                     *           ]
+                     *         }
+                     *       ]
+                     *     }
+                     */
                     "application/json": components["schemas"]["GoogleFieldList"];
                 };
             };
@@ -3347,7 +3566,7 @@ export interface operations {
             };
         };
     };
-    list_groups_v1_google_groups_get: {
+    list_google_groups: {
         parameters: {
             query?: {
                 /** @description Ask the provider even if the last answer is some minutes old */
@@ -3365,6 +3584,19 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "contacts": 0,
+                     *           "id": "contactGroups/63f8c1a20c8e3a5b",
+                     *           "name": "Customers",
+                     *           "system": false
+                     *         }
+                     *       ],
+                     *       "read_at": "2026-03-01T09:00:00Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["GroupList"];
                 };
             };
@@ -3433,7 +3665,7 @@ export interface operations {
             };
         };
     };
-    create_group_v1_google_groups_post: {
+    create_google_group: {
         parameters: {
             query?: never;
             header?: {
@@ -3445,6 +3677,11 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "name": "Customers"
+                 *     }
+                 */
                 "application/json": components["schemas"]["NewGroup"];
             };
         };
@@ -3455,6 +3692,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "contacts": 0,
+                     *       "id": "contactGroups/63f8c1a20c8e3a5b",
+                     *       "name": "Customers",
+                     *       "system": false
+                     *     }
+                     */
                     "application/json": components["schemas"]["GroupItem"];
                 };
             };
@@ -3541,7 +3786,7 @@ export interface operations {
             };
         };
     };
-    show_default_mapping_v1_mappings_default_get: {
+    get_default_mapping: {
         parameters: {
             query?: {
                 /** @description Ask the provider even if the last answer is some minutes old */
@@ -3559,6 +3804,40 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "mapping": [
+                     *         {
+                     *           "crm_field": "Email",
+                     *           "direction": null,
+                     *           "google_field": "email_addresses[work]"
+                     *         },
+                     *         {
+                     *           "crm_field": "First_Name",
+                     *           "direction": null,
+                     *           "google_field": "names.given_name"
+                     *         },
+                     *         {
+                     *           "crm_field": "Last_Name",
+                     *           "direction": null,
+                     *           "google_field": "names.family_name"
+                     *         },
+                     *         {
+                     *           "crm_field": "Mobile",
+                     *           "direction": null,
+                     *           "google_field": "phone_numbers[mobile]"
+                     *         }
+                     *       ],
+                     *       "more": [
+                     *         {
+                     *           "crm_field": "Description",
+                     *           "direction": null,
+                     *           "google_field": "biographies"
+                     *         }
+                     *       ],
+                     *       "read_at": "2026-03-01T09:00:00Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["DefaultMapping"];
                 };
             };
@@ -3627,7 +3906,7 @@ export interface operations {
             };
         };
     };
-    show_me_v1_me_get: {
+    get_me: {
         parameters: {
             query?: {
                 /** @description Ask the CRM even if the last answer is younger than an hour */
@@ -3645,6 +3924,65 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "checked_at": "2026-03-01T09:00:00Z",
+                     *       "directions": [
+                     *         {
+                     *           "allowed": true,
+                     *           "direction": "two_way",
+                     *           "message": "",
+                     *           "reason": ""
+                     *         },
+                     *         {
+                     *           "allowed": true,
+                     *           "direction": "crm_to_google",
+                     *           "message": "",
+                     *           "reason": ""
+                     *         },
+                     *         {
+                     *           "allowed": true,
+                     *           "direction": "google_to_crm",
+                     *           "message": "",
+                     *           "reason": ""
+                     *         }
+                     *       ],
+                     *       "edition": "enterprise",
+                     *       "edition_allows_sync": true,
+                     *       "permissions": [
+                     *         {
+                     *           "granted": true,
+                     *           "message": "",
+                     *           "name": "google_sync",
+                     *           "reason": ""
+                     *         },
+                     *         {
+                     *           "granted": true,
+                     *           "message": "",
+                     *           "name": "view_contacts",
+                     *           "reason": ""
+                     *         },
+                     *         {
+                     *           "granted": true,
+                     *           "message": "",
+                     *           "name": "create_contacts",
+                     *           "reason": ""
+                     *         },
+                     *         {
+                     *           "granted": true,
+                     *           "message": "",
+                     *           "name": "edit_contacts",
+                     *           "reason": ""
+                     *         },
+                     *         {
+                     *           "granted": true,
+                     *           "message": "",
+                     *           "name": "delete_contacts",
+                     *           "reason": ""
+                     *         }
+                     *       ]
+                     *     }
+                     */
                     "application/json": components["schemas"]["Me"];
                 };
             };
@@ -3713,7 +4051,7 @@ export interface operations {
             };
         };
     };
-    read_v1_runs__run_id__get: {
+    get_run: {
         parameters: {
             query?: never;
             header?: never;
@@ -3730,6 +4068,63 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "calls": {
+                     *         "google.people.create": 1,
+                     *         "google.people.list": 1,
+                     *         "zoho.records.list": 1,
+                     *         "zoho.records.update": 1
+                     *       },
+                     *       "configuration_id": "6f1c3f0e-3f6e-4d0b-9a57-1c1f6c0f2a11",
+                     *       "control_calls": {
+                     *         "zoho.rights": 1
+                     *       },
+                     *       "counts": {
+                     *         "created": 8,
+                     *         "deleted": 0,
+                     *         "failed": 0,
+                     *         "held": 0,
+                     *         "linked": 0,
+                     *         "skipped": 0,
+                     *         "unchanged": 0,
+                     *         "updated": 1,
+                     *         "waiting": 0
+                     *       },
+                     *       "created_at": "2026-03-01T09:00:00Z",
+                     *       "deletes_to_approve": 0,
+                     *       "finished_at": "2026-03-01T09:02:00Z",
+                     *       "first": false,
+                     *       "id": "8c2a5d3b-54f7-4f0d-8a43-0d5a1be3c722",
+                     *       "mode": "sync",
+                     *       "progress": {
+                     *         "crm": {
+                     *           "complete": true,
+                     *           "read": 12,
+                     *           "written": 1
+                     *         },
+                     *         "google": {
+                     *           "complete": true,
+                     *           "read": 9,
+                     *           "written": 8
+                     *         },
+                     *         "percent": 100,
+                     *         "phase": "finish",
+                     *         "to_write": 0
+                     *       },
+                     *       "reason": "",
+                     *       "reason_text": "",
+                     *       "selected": 9,
+                     *       "started_at": "2026-03-01T09:01:00Z",
+                     *       "state": "succeeded",
+                     *       "trigger": "user",
+                     *       "wait_until": null,
+                     *       "writes": {
+                     *         "crm.update": 1,
+                     *         "google.create": 8
+                     *       }
+                     *     }
+                     */
                     "application/json": components["schemas"]["Run"];
                 };
             };
@@ -3780,7 +4175,7 @@ export interface operations {
             };
         };
     };
-    approve_v1_runs__run_id__approve_post: {
+    approve_deletes: {
         parameters: {
             query?: never;
             header?: {
@@ -3800,6 +4195,53 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "calls": {},
+                     *       "configuration_id": "6f1c3f0e-3f6e-4d0b-9a57-1c1f6c0f2a11",
+                     *       "control_calls": {},
+                     *       "counts": {
+                     *         "created": 0,
+                     *         "deleted": 0,
+                     *         "failed": 0,
+                     *         "held": 0,
+                     *         "linked": 0,
+                     *         "skipped": 0,
+                     *         "unchanged": 0,
+                     *         "updated": 0,
+                     *         "waiting": 0
+                     *       },
+                     *       "created_at": "2026-03-01T09:00:00Z",
+                     *       "deletes_to_approve": 0,
+                     *       "finished_at": null,
+                     *       "first": false,
+                     *       "id": "8c2a5d3b-54f7-4f0d-8a43-0d5a1be3c722",
+                     *       "mode": "approved_deletes",
+                     *       "progress": {
+                     *         "crm": {
+                     *           "complete": false,
+                     *           "read": 0,
+                     *           "written": 0
+                     *         },
+                     *         "google": {
+                     *           "complete": false,
+                     *           "read": 0,
+                     *           "written": 0
+                     *         },
+                     *         "percent": 0,
+                     *         "phase": "observe",
+                     *         "to_write": 0
+                     *       },
+                     *       "reason": "",
+                     *       "reason_text": "",
+                     *       "selected": 0,
+                     *       "started_at": null,
+                     *       "state": "queued",
+                     *       "trigger": "approval:b5a4c3d2-e1f0-4a9b-8c7d-6e5f4a3b2c66",
+                     *       "wait_until": null,
+                     *       "writes": {}
+                     *     }
+                     */
                     "application/json": components["schemas"]["Run"];
                 };
             };
@@ -3859,7 +4301,7 @@ export interface operations {
             };
         };
     };
-    cancel_v1_runs__run_id__cancel_post: {
+    cancel_run: {
         parameters: {
             query?: never;
             header?: {
@@ -3879,6 +4321,53 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "calls": {},
+                     *       "configuration_id": "6f1c3f0e-3f6e-4d0b-9a57-1c1f6c0f2a11",
+                     *       "control_calls": {},
+                     *       "counts": {
+                     *         "created": 0,
+                     *         "deleted": 0,
+                     *         "failed": 0,
+                     *         "held": 0,
+                     *         "linked": 0,
+                     *         "skipped": 0,
+                     *         "unchanged": 0,
+                     *         "updated": 0,
+                     *         "waiting": 0
+                     *       },
+                     *       "created_at": "2026-03-01T09:00:00Z",
+                     *       "deletes_to_approve": 0,
+                     *       "finished_at": "2026-03-01T09:01:00Z",
+                     *       "first": false,
+                     *       "id": "8c2a5d3b-54f7-4f0d-8a43-0d5a1be3c722",
+                     *       "mode": "sync",
+                     *       "progress": {
+                     *         "crm": {
+                     *           "complete": false,
+                     *           "read": 0,
+                     *           "written": 0
+                     *         },
+                     *         "google": {
+                     *           "complete": false,
+                     *           "read": 0,
+                     *           "written": 0
+                     *         },
+                     *         "percent": 0,
+                     *         "phase": "observe",
+                     *         "to_write": 0
+                     *       },
+                     *       "reason": "cancelled",
+                     *       "reason_text": "",
+                     *       "selected": 0,
+                     *       "started_at": null,
+                     *       "state": "cancelled",
+                     *       "trigger": "user",
+                     *       "wait_until": null,
+                     *       "writes": {}
+                     *     }
+                     */
                     "application/json": components["schemas"]["Run"];
                 };
             };
@@ -3938,7 +4427,7 @@ export interface operations {
             };
         };
     };
-    contacts_v1_runs__run_id__contacts_get: {
+    list_run_contacts: {
         parameters: {
             query?: {
                 /** @description Only these */
@@ -3965,6 +4454,30 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "crm_id": "5545974000000412001",
+                     *           "fields": [
+                     *             "Mobile"
+                     *           ],
+                     *           "google_id": "people/c4178250164839271933",
+                     *           "left_out": {},
+                     *           "link_id": "1d9be1b4-20b7-4f3c-b1a5-6be6a1a4d933",
+                     *           "name": "Ada Byron",
+                     *           "outcome": "updated",
+                     *           "provider_message": "",
+                     *           "reason": "",
+                     *           "reason_text": "",
+                     *           "written": [
+                     *             "crm"
+                     *           ]
+                     *         }
+                     *       ],
+                     *       "next_cursor": null
+                     *     }
+                     */
                     "application/json": components["schemas"]["RunContactPage"];
                     /**
                      * @example outcome,name
@@ -4020,7 +4533,7 @@ export interface operations {
             };
         };
     };
-    watch_v1_runs__run_id__events_get: {
+    watch_run: {
         parameters: {
             query?: {
                 /** @description Instead of a token */
@@ -4105,7 +4618,7 @@ export interface operations {
             };
         };
     };
-    events_ticket_v1_runs__run_id__events_ticket_post: {
+    create_events_ticket: {
         parameters: {
             query?: never;
             header?: {
@@ -4125,6 +4638,13 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "events_url": "/v1/runs/8c2a5d3b-54f7-4f0d-8a43-0d5a1be3c722/events?ticket=Zr8nB4yQ2wLk6TfXj0eHc3",
+                     *       "expires_in": 60,
+                     *       "ticket": "Zr8nB4yQ2wLk6TfXj0eHc3"
+                     *     }
+                     */
                     "application/json": components["schemas"]["EventsTicket"];
                 };
             };
@@ -4184,7 +4704,7 @@ export interface operations {
             };
         };
     };
-    refuse_v1_runs__run_id__refuse_post: {
+    refuse_deletes: {
         parameters: {
             query?: never;
             header?: {
@@ -4204,6 +4724,53 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "calls": {},
+                     *       "configuration_id": "6f1c3f0e-3f6e-4d0b-9a57-1c1f6c0f2a11",
+                     *       "control_calls": {},
+                     *       "counts": {
+                     *         "created": 0,
+                     *         "deleted": 0,
+                     *         "failed": 0,
+                     *         "held": 0,
+                     *         "linked": 0,
+                     *         "skipped": 0,
+                     *         "unchanged": 0,
+                     *         "updated": 0,
+                     *         "waiting": 0
+                     *       },
+                     *       "created_at": "2026-03-01T09:00:00Z",
+                     *       "deletes_to_approve": 0,
+                     *       "finished_at": null,
+                     *       "first": false,
+                     *       "id": "8c2a5d3b-54f7-4f0d-8a43-0d5a1be3c722",
+                     *       "mode": "sync",
+                     *       "progress": {
+                     *         "crm": {
+                     *           "complete": false,
+                     *           "read": 0,
+                     *           "written": 0
+                     *         },
+                     *         "google": {
+                     *           "complete": false,
+                     *           "read": 0,
+                     *           "written": 0
+                     *         },
+                     *         "percent": 0,
+                     *         "phase": "observe",
+                     *         "to_write": 0
+                     *       },
+                     *       "reason": "",
+                     *       "reason_text": "",
+                     *       "selected": 0,
+                     *       "started_at": null,
+                     *       "state": "queued",
+                     *       "trigger": "user",
+                     *       "wait_until": null,
+                     *       "writes": {}
+                     *     }
+                     */
                     "application/json": components["schemas"]["Run"];
                 };
             };
@@ -4263,7 +4830,7 @@ export interface operations {
             };
         };
     };
-    list_all_v1_sync_configs_get: {
+    list_sync_configs: {
         parameters: {
             query?: {
                 /** @description `next_cursor` of the page before */
@@ -4283,6 +4850,70 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "backlog": {
+                     *             "contacts": 1240,
+                     *             "runs": 3,
+                     *             "seconds": 270
+                     *           },
+                     *           "catch_up": "now",
+                     *           "companies": "leave",
+                     *           "conflict_winner": "crm",
+                     *           "created_at": "2026-03-01T09:00:00Z",
+                     *           "crm_automation": "off",
+                     *           "crm_values": {
+                     *             "Lead_Source": "Google"
+                     *           },
+                     *           "crm_view_id": "5545974000000087501",
+                     *           "deletions": "keep",
+                     *           "direction": "two_way",
+                     *           "frequency": "1h",
+                     *           "google_group": "contactGroups/63f8c1a20c8e3a5b",
+                     *           "id": "6f1c3f0e-3f6e-4d0b-9a57-1c1f6c0f2a11",
+                     *           "last_attempt_at": "2026-03-01T09:02:00Z",
+                     *           "last_attempt_reason": "",
+                     *           "last_sync_at": "2026-03-01T09:02:00Z",
+                     *           "limits": {
+                     *             "first_run": 10000,
+                     *             "later_runs": 500
+                     *           },
+                     *           "mapping": [
+                     *             {
+                     *               "crm_field": "Email",
+                     *               "direction": null,
+                     *               "google_field": "email_addresses[work]"
+                     *             },
+                     *             {
+                     *               "crm_field": "First_Name",
+                     *               "direction": null,
+                     *               "google_field": "names.given_name"
+                     *             },
+                     *             {
+                     *               "crm_field": "Last_Name",
+                     *               "direction": null,
+                     *               "google_field": "names.family_name"
+                     *             },
+                     *             {
+                     *               "crm_field": "Mobile",
+                     *               "direction": null,
+                     *               "google_field": "phone_numbers[mobile]"
+                     *             }
+                     *           ],
+                     *           "name": "Customers",
+                     *           "next_sync_at": "2026-03-01T10:03:00Z",
+                     *           "no_email": "match",
+                     *           "paused_reason": "",
+                     *           "run_id": null,
+                     *           "status": "active",
+                     *           "version": 3
+                     *         }
+                     *       ],
+                     *       "next_cursor": null
+                     *     }
+                     */
                     "application/json": components["schemas"]["ConfigurationPage"];
                 };
             };
@@ -4324,7 +4955,7 @@ export interface operations {
             };
         };
     };
-    create_v1_sync_configs_post: {
+    create_sync_config: {
         parameters: {
             query?: never;
             header?: {
@@ -4336,6 +4967,14 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "crm_view_id": "5545974000000087501",
+                 *       "direction": "two_way",
+                 *       "google_group": "contactGroups/63f8c1a20c8e3a5b",
+                 *       "name": "Customers"
+                 *     }
+                 */
                 "application/json": components["schemas"]["ConfigurationBody"];
             };
         };
@@ -4346,6 +4985,65 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "backlog": {
+                     *         "contacts": 0,
+                     *         "runs": 0,
+                     *         "seconds": 0
+                     *       },
+                     *       "catch_up": "now",
+                     *       "companies": "leave",
+                     *       "conflict_winner": "crm",
+                     *       "created_at": "2026-03-01T09:00:00Z",
+                     *       "crm_automation": "off",
+                     *       "crm_values": {
+                     *         "Lead_Source": "Google"
+                     *       },
+                     *       "crm_view_id": "5545974000000087501",
+                     *       "deletions": "keep",
+                     *       "direction": "two_way",
+                     *       "frequency": "1h",
+                     *       "google_group": "contactGroups/63f8c1a20c8e3a5b",
+                     *       "id": "6f1c3f0e-3f6e-4d0b-9a57-1c1f6c0f2a11",
+                     *       "last_attempt_at": null,
+                     *       "last_attempt_reason": "",
+                     *       "last_sync_at": null,
+                     *       "limits": {
+                     *         "first_run": 10000,
+                     *         "later_runs": 500
+                     *       },
+                     *       "mapping": [
+                     *         {
+                     *           "crm_field": "Email",
+                     *           "direction": null,
+                     *           "google_field": "email_addresses[work]"
+                     *         },
+                     *         {
+                     *           "crm_field": "First_Name",
+                     *           "direction": null,
+                     *           "google_field": "names.given_name"
+                     *         },
+                     *         {
+                     *           "crm_field": "Last_Name",
+                     *           "direction": null,
+                     *           "google_field": "names.family_name"
+                     *         },
+                     *         {
+                     *           "crm_field": "Mobile",
+                     *           "direction": null,
+                     *           "google_field": "phone_numbers[mobile]"
+                     *         }
+                     *       ],
+                     *       "name": "Customers",
+                     *       "next_sync_at": "2026-03-01T10:03:00Z",
+                     *       "no_email": "match",
+                     *       "paused_reason": "",
+                     *       "run_id": "8c2a5d3b-54f7-4f0d-8a43-0d5a1be3c722",
+                     *       "status": "active",
+                     *       "version": 1
+                     *     }
+                     */
                     "application/json": components["schemas"]["Configuration"];
                 };
             };
@@ -4432,7 +5130,7 @@ export interface operations {
             };
         };
     };
-    read_v1_sync_configs__config_id__get: {
+    get_sync_config: {
         parameters: {
             query?: never;
             header?: never;
@@ -4449,6 +5147,65 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "backlog": {
+                     *         "contacts": 1240,
+                     *         "runs": 3,
+                     *         "seconds": 270
+                     *       },
+                     *       "catch_up": "now",
+                     *       "companies": "leave",
+                     *       "conflict_winner": "crm",
+                     *       "created_at": "2026-03-01T09:00:00Z",
+                     *       "crm_automation": "off",
+                     *       "crm_values": {
+                     *         "Lead_Source": "Google"
+                     *       },
+                     *       "crm_view_id": "5545974000000087501",
+                     *       "deletions": "keep",
+                     *       "direction": "two_way",
+                     *       "frequency": "1h",
+                     *       "google_group": "contactGroups/63f8c1a20c8e3a5b",
+                     *       "id": "6f1c3f0e-3f6e-4d0b-9a57-1c1f6c0f2a11",
+                     *       "last_attempt_at": "2026-03-01T09:02:00Z",
+                     *       "last_attempt_reason": "",
+                     *       "last_sync_at": "2026-03-01T09:02:00Z",
+                     *       "limits": {
+                     *         "first_run": 10000,
+                     *         "later_runs": 500
+                     *       },
+                     *       "mapping": [
+                     *         {
+                     *           "crm_field": "Email",
+                     *           "direction": null,
+                     *           "google_field": "email_addresses[work]"
+                     *         },
+                     *         {
+                     *           "crm_field": "First_Name",
+                     *           "direction": null,
+                     *           "google_field": "names.given_name"
+                     *         },
+                     *         {
+                     *           "crm_field": "Last_Name",
+                     *           "direction": null,
+                     *           "google_field": "names.family_name"
+                     *         },
+                     *         {
+                     *           "crm_field": "Mobile",
+                     *           "direction": null,
+                     *           "google_field": "phone_numbers[mobile]"
+                     *         }
+                     *       ],
+                     *       "name": "Customers",
+                     *       "next_sync_at": "2026-03-01T10:03:00Z",
+                     *       "no_email": "match",
+                     *       "paused_reason": "",
+                     *       "run_id": null,
+                     *       "status": "active",
+                     *       "version": 3
+                     *     }
+                     */
                     "application/json": components["schemas"]["Configuration"];
                 };
             };
@@ -4499,7 +5256,7 @@ export interface operations {
             };
         };
     };
-    replace_v1_sync_configs__config_id__put: {
+    replace_sync_config: {
         parameters: {
             query?: never;
             header?: {
@@ -4513,6 +5270,16 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "crm_view_id": "5545974000000087501",
+                 *       "deletions": "from_crm",
+                 *       "direction": "two_way",
+                 *       "frequency": "daily",
+                 *       "google_group": "contactGroups/63f8c1a20c8e3a5b",
+                 *       "name": "Customers"
+                 *     }
+                 */
                 "application/json": components["schemas"]["ConfigurationBody"];
             };
         };
@@ -4523,6 +5290,65 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "backlog": {
+                     *         "contacts": 1240,
+                     *         "runs": 3,
+                     *         "seconds": 270
+                     *       },
+                     *       "catch_up": "now",
+                     *       "companies": "leave",
+                     *       "conflict_winner": "crm",
+                     *       "created_at": "2026-03-01T09:00:00Z",
+                     *       "crm_automation": "off",
+                     *       "crm_values": {
+                     *         "Lead_Source": "Google"
+                     *       },
+                     *       "crm_view_id": "5545974000000087501",
+                     *       "deletions": "keep",
+                     *       "direction": "two_way",
+                     *       "frequency": "1h",
+                     *       "google_group": "contactGroups/63f8c1a20c8e3a5b",
+                     *       "id": "6f1c3f0e-3f6e-4d0b-9a57-1c1f6c0f2a11",
+                     *       "last_attempt_at": "2026-03-01T09:02:00Z",
+                     *       "last_attempt_reason": "",
+                     *       "last_sync_at": "2026-03-01T09:02:00Z",
+                     *       "limits": {
+                     *         "first_run": 10000,
+                     *         "later_runs": 500
+                     *       },
+                     *       "mapping": [
+                     *         {
+                     *           "crm_field": "Email",
+                     *           "direction": null,
+                     *           "google_field": "email_addresses[work]"
+                     *         },
+                     *         {
+                     *           "crm_field": "First_Name",
+                     *           "direction": null,
+                     *           "google_field": "names.given_name"
+                     *         },
+                     *         {
+                     *           "crm_field": "Last_Name",
+                     *           "direction": null,
+                     *           "google_field": "names.family_name"
+                     *         },
+                     *         {
+                     *           "crm_field": "Mobile",
+                     *           "direction": null,
+                     *           "google_field": "phone_numbers[mobile]"
+                     *         }
+                     *       ],
+                     *       "name": "Customers",
+                     *       "next_sync_at": "2026-03-01T10:03:00Z",
+                     *       "no_email": "match",
+                     *       "paused_reason": "",
+                     *       "run_id": "8c2a5d3b-54f7-4f0d-8a43-0d5a1be3c722",
+                     *       "status": "active",
+                     *       "version": 4
+                     *     }
+                     */
                     "application/json": components["schemas"]["Configuration"];
                 };
             };
@@ -4636,7 +5462,7 @@ export interface operations {
             };
         };
     };
-    delete_v1_sync_configs__config_id__delete: {
+    delete_sync_config: {
         parameters: {
             query?: never;
             header?: never;
@@ -4701,7 +5527,7 @@ export interface operations {
             };
         };
     };
-    activate_v1_sync_configs__config_id__activate_post: {
+    activate_sync_config: {
         parameters: {
             query?: never;
             header?: {
@@ -4721,6 +5547,65 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "backlog": {
+                     *         "contacts": 1240,
+                     *         "runs": 3,
+                     *         "seconds": 270
+                     *       },
+                     *       "catch_up": "now",
+                     *       "companies": "leave",
+                     *       "conflict_winner": "crm",
+                     *       "created_at": "2026-03-01T09:00:00Z",
+                     *       "crm_automation": "off",
+                     *       "crm_values": {
+                     *         "Lead_Source": "Google"
+                     *       },
+                     *       "crm_view_id": "5545974000000087501",
+                     *       "deletions": "keep",
+                     *       "direction": "two_way",
+                     *       "frequency": "1h",
+                     *       "google_group": "contactGroups/63f8c1a20c8e3a5b",
+                     *       "id": "6f1c3f0e-3f6e-4d0b-9a57-1c1f6c0f2a11",
+                     *       "last_attempt_at": "2026-03-01T09:02:00Z",
+                     *       "last_attempt_reason": "",
+                     *       "last_sync_at": "2026-03-01T09:02:00Z",
+                     *       "limits": {
+                     *         "first_run": 10000,
+                     *         "later_runs": 500
+                     *       },
+                     *       "mapping": [
+                     *         {
+                     *           "crm_field": "Email",
+                     *           "direction": null,
+                     *           "google_field": "email_addresses[work]"
+                     *         },
+                     *         {
+                     *           "crm_field": "First_Name",
+                     *           "direction": null,
+                     *           "google_field": "names.given_name"
+                     *         },
+                     *         {
+                     *           "crm_field": "Last_Name",
+                     *           "direction": null,
+                     *           "google_field": "names.family_name"
+                     *         },
+                     *         {
+                     *           "crm_field": "Mobile",
+                     *           "direction": null,
+                     *           "google_field": "phone_numbers[mobile]"
+                     *         }
+                     *       ],
+                     *       "name": "Customers",
+                     *       "next_sync_at": "2026-03-01T10:03:00Z",
+                     *       "no_email": "match",
+                     *       "paused_reason": "",
+                     *       "run_id": "8c2a5d3b-54f7-4f0d-8a43-0d5a1be3c722",
+                     *       "status": "active",
+                     *       "version": 3
+                     *     }
+                     */
                     "application/json": components["schemas"]["Configuration"];
                 };
             };
@@ -4798,7 +5683,7 @@ export interface operations {
             };
         };
     };
-    find_v1_sync_configs__config_id__contacts_get: {
+    list_contacts: {
         parameters: {
             query?: {
                 /** @description Any of the contact's addresses */
@@ -4826,6 +5711,60 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "actions": [
+                     *             "exclude",
+                     *             "keep_apart",
+                     *             "same_person"
+                     *           ],
+                     *           "asked": null,
+                     *           "crm": {
+                     *             "id": "5545974000000412001",
+                     *             "in_scope": true,
+                     *             "presence": "present",
+                     *             "written_at": null
+                     *           },
+                     *           "diverged": [],
+                     *           "excluded": false,
+                     *           "google": {
+                     *             "id": null,
+                     *             "in_scope": false,
+                     *             "presence": "unknown",
+                     *             "written_at": null
+                     *           },
+                     *           "held": {
+                     *             "may_be": [
+                     *               "people/c4178250164839271933"
+                     *             ],
+                     *             "provider_message": "",
+                     *             "reason": "possible_duplicate",
+                     *             "reason_text": "There is a contact with this address and another name.",
+                     *             "retry_at": null,
+                     *             "since": "2026-03-01T09:02:00Z"
+                     *           },
+                     *           "last": {
+                     *             "at": "2026-03-01T09:02:00Z",
+                     *             "fields": [],
+                     *             "outcome": "held",
+                     *             "reason": "possible_duplicate",
+                     *             "reason_text": "",
+                     *             "run_id": "8c2a5d3b-54f7-4f0d-8a43-0d5a1be3c722"
+                     *           },
+                     *           "link_id": "1d9be1b4-20b7-4f3c-b1a5-6be6a1a4d933",
+                     *           "name": "Ada Byron",
+                     *           "reason": "",
+                     *           "reason_text": "",
+                     *           "state": "single",
+                     *           "waiting_since": null
+                     *         }
+                     *       ],
+                     *       "next_cursor": null,
+                     *       "outside": []
+                     *     }
+                     */
                     "application/json": components["schemas"]["ContactStatusPage"];
                 };
             };
@@ -4876,7 +5815,7 @@ export interface operations {
             };
         };
     };
-    act_v1_sync_configs__config_id__contacts__link_id__actions_post: {
+    ask_for_contact: {
         parameters: {
             query?: never;
             header?: {
@@ -4891,6 +5830,11 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "action": "exclude"
+                 *     }
+                 */
                 "application/json": components["schemas"]["ActionRequest"];
             };
         };
@@ -4901,6 +5845,57 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "contact": {
+                     *         "actions": [
+                     *           "exclude",
+                     *           "keep_apart",
+                     *           "same_person"
+                     *         ],
+                     *         "asked": "same_person",
+                     *         "crm": {
+                     *           "id": "5545974000000412001",
+                     *           "in_scope": true,
+                     *           "presence": "present",
+                     *           "written_at": null
+                     *         },
+                     *         "diverged": [],
+                     *         "excluded": false,
+                     *         "google": {
+                     *           "id": null,
+                     *           "in_scope": false,
+                     *           "presence": "unknown",
+                     *           "written_at": null
+                     *         },
+                     *         "held": {
+                     *           "may_be": [
+                     *             "people/c4178250164839271933"
+                     *           ],
+                     *           "provider_message": "",
+                     *           "reason": "possible_duplicate",
+                     *           "reason_text": "There is a contact with this address and another name.",
+                     *           "retry_at": null,
+                     *           "since": "2026-03-01T09:02:00Z"
+                     *         },
+                     *         "last": {
+                     *           "at": "2026-03-01T09:02:00Z",
+                     *           "fields": [],
+                     *           "outcome": "held",
+                     *           "reason": "possible_duplicate",
+                     *           "reason_text": "",
+                     *           "run_id": "8c2a5d3b-54f7-4f0d-8a43-0d5a1be3c722"
+                     *         },
+                     *         "link_id": "1d9be1b4-20b7-4f3c-b1a5-6be6a1a4d933",
+                     *         "name": "Ada Byron",
+                     *         "reason": "",
+                     *         "reason_text": "",
+                     *         "state": "single",
+                     *         "waiting_since": null
+                     *       },
+                     *       "run_id": "8c2a5d3b-54f7-4f0d-8a43-0d5a1be3c722"
+                     *     }
+                     */
                     "application/json": components["schemas"]["ActionAnswer"];
                 };
             };
@@ -4978,7 +5973,7 @@ export interface operations {
             };
         };
     };
-    deactivate_v1_sync_configs__config_id__deactivate_post: {
+    deactivate_sync_config: {
         parameters: {
             query?: never;
             header?: {
@@ -4998,6 +5993,65 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "backlog": {
+                     *         "contacts": 1240,
+                     *         "runs": 3,
+                     *         "seconds": 270
+                     *       },
+                     *       "catch_up": "now",
+                     *       "companies": "leave",
+                     *       "conflict_winner": "crm",
+                     *       "created_at": "2026-03-01T09:00:00Z",
+                     *       "crm_automation": "off",
+                     *       "crm_values": {
+                     *         "Lead_Source": "Google"
+                     *       },
+                     *       "crm_view_id": "5545974000000087501",
+                     *       "deletions": "keep",
+                     *       "direction": "two_way",
+                     *       "frequency": "1h",
+                     *       "google_group": "contactGroups/63f8c1a20c8e3a5b",
+                     *       "id": "6f1c3f0e-3f6e-4d0b-9a57-1c1f6c0f2a11",
+                     *       "last_attempt_at": "2026-03-01T09:02:00Z",
+                     *       "last_attempt_reason": "",
+                     *       "last_sync_at": "2026-03-01T09:02:00Z",
+                     *       "limits": {
+                     *         "first_run": 10000,
+                     *         "later_runs": 500
+                     *       },
+                     *       "mapping": [
+                     *         {
+                     *           "crm_field": "Email",
+                     *           "direction": null,
+                     *           "google_field": "email_addresses[work]"
+                     *         },
+                     *         {
+                     *           "crm_field": "First_Name",
+                     *           "direction": null,
+                     *           "google_field": "names.given_name"
+                     *         },
+                     *         {
+                     *           "crm_field": "Last_Name",
+                     *           "direction": null,
+                     *           "google_field": "names.family_name"
+                     *         },
+                     *         {
+                     *           "crm_field": "Mobile",
+                     *           "direction": null,
+                     *           "google_field": "phone_numbers[mobile]"
+                     *         }
+                     *       ],
+                     *       "name": "Customers",
+                     *       "next_sync_at": null,
+                     *       "no_email": "match",
+                     *       "paused_reason": "",
+                     *       "run_id": null,
+                     *       "status": "deactivated",
+                     *       "version": 3
+                     *     }
+                     */
                     "application/json": components["schemas"]["Configuration"];
                 };
             };
@@ -5057,7 +6111,7 @@ export interface operations {
             };
         };
     };
-    list_all_v1_sync_configs__config_id__runs_get: {
+    list_runs: {
         parameters: {
             query?: {
                 /** @description `next_cursor` of the page before */
@@ -5079,6 +6133,68 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "calls": {
+                     *             "google.people.create": 1,
+                     *             "google.people.list": 1,
+                     *             "zoho.records.list": 1,
+                     *             "zoho.records.update": 1
+                     *           },
+                     *           "configuration_id": "6f1c3f0e-3f6e-4d0b-9a57-1c1f6c0f2a11",
+                     *           "control_calls": {
+                     *             "zoho.rights": 1
+                     *           },
+                     *           "counts": {
+                     *             "created": 8,
+                     *             "deleted": 0,
+                     *             "failed": 0,
+                     *             "held": 0,
+                     *             "linked": 0,
+                     *             "skipped": 0,
+                     *             "unchanged": 0,
+                     *             "updated": 1,
+                     *             "waiting": 0
+                     *           },
+                     *           "created_at": "2026-03-01T09:00:00Z",
+                     *           "deletes_to_approve": 0,
+                     *           "finished_at": "2026-03-01T09:02:00Z",
+                     *           "first": false,
+                     *           "id": "8c2a5d3b-54f7-4f0d-8a43-0d5a1be3c722",
+                     *           "mode": "sync",
+                     *           "progress": {
+                     *             "crm": {
+                     *               "complete": true,
+                     *               "read": 12,
+                     *               "written": 1
+                     *             },
+                     *             "google": {
+                     *               "complete": true,
+                     *               "read": 9,
+                     *               "written": 8
+                     *             },
+                     *             "percent": 100,
+                     *             "phase": "finish",
+                     *             "to_write": 0
+                     *           },
+                     *           "reason": "",
+                     *           "reason_text": "",
+                     *           "selected": 9,
+                     *           "started_at": "2026-03-01T09:01:00Z",
+                     *           "state": "succeeded",
+                     *           "trigger": "user",
+                     *           "wait_until": null,
+                     *           "writes": {
+                     *             "crm.update": 1,
+                     *             "google.create": 8
+                     *           }
+                     *         }
+                     *       ],
+                     *       "next_cursor": null
+                     *     }
+                     */
                     "application/json": components["schemas"]["RunPage"];
                 };
             };
@@ -5129,7 +6245,7 @@ export interface operations {
             };
         };
     };
-    ask_v1_sync_configs__config_id__runs_post: {
+    request_run: {
         parameters: {
             query?: never;
             header?: {
@@ -5143,6 +6259,11 @@ export interface operations {
         };
         requestBody?: {
             content: {
+                /**
+                 * @example {
+                 *       "mode": "full"
+                 *     }
+                 */
                 "application/json": components["schemas"]["RunRequest"] | null;
             };
         };
@@ -5153,6 +6274,56 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "coalesced": null,
+                     *       "run": {
+                     *         "calls": {},
+                     *         "configuration_id": "6f1c3f0e-3f6e-4d0b-9a57-1c1f6c0f2a11",
+                     *         "control_calls": {},
+                     *         "counts": {
+                     *           "created": 0,
+                     *           "deleted": 0,
+                     *           "failed": 0,
+                     *           "held": 0,
+                     *           "linked": 0,
+                     *           "skipped": 0,
+                     *           "unchanged": 0,
+                     *           "updated": 0,
+                     *           "waiting": 0
+                     *         },
+                     *         "created_at": "2026-03-01T09:00:00Z",
+                     *         "deletes_to_approve": 0,
+                     *         "finished_at": null,
+                     *         "first": false,
+                     *         "id": "8c2a5d3b-54f7-4f0d-8a43-0d5a1be3c722",
+                     *         "mode": "sync",
+                     *         "progress": {
+                     *           "crm": {
+                     *             "complete": false,
+                     *             "read": 0,
+                     *             "written": 0
+                     *           },
+                     *           "google": {
+                     *             "complete": false,
+                     *             "read": 0,
+                     *             "written": 0
+                     *           },
+                     *           "percent": 0,
+                     *           "phase": "observe",
+                     *           "to_write": 0
+                     *         },
+                     *         "reason": "",
+                     *         "reason_text": "",
+                     *         "selected": 0,
+                     *         "started_at": null,
+                     *         "state": "queued",
+                     *         "trigger": "user",
+                     *         "wait_until": null,
+                     *         "writes": {}
+                     *       }
+                     *     }
+                     */
                     "application/json": components["schemas"]["RequestedRun"];
                 };
             };
@@ -5162,6 +6333,56 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "coalesced": null,
+                     *       "run": {
+                     *         "calls": {},
+                     *         "configuration_id": "6f1c3f0e-3f6e-4d0b-9a57-1c1f6c0f2a11",
+                     *         "control_calls": {},
+                     *         "counts": {
+                     *           "created": 0,
+                     *           "deleted": 0,
+                     *           "failed": 0,
+                     *           "held": 0,
+                     *           "linked": 0,
+                     *           "skipped": 0,
+                     *           "unchanged": 0,
+                     *           "updated": 0,
+                     *           "waiting": 0
+                     *         },
+                     *         "created_at": "2026-03-01T09:00:00Z",
+                     *         "deletes_to_approve": 0,
+                     *         "finished_at": null,
+                     *         "first": false,
+                     *         "id": "8c2a5d3b-54f7-4f0d-8a43-0d5a1be3c722",
+                     *         "mode": "sync",
+                     *         "progress": {
+                     *           "crm": {
+                     *             "complete": false,
+                     *             "read": 0,
+                     *             "written": 0
+                     *           },
+                     *           "google": {
+                     *             "complete": false,
+                     *             "read": 0,
+                     *             "written": 0
+                     *           },
+                     *           "percent": 0,
+                     *           "phase": "observe",
+                     *           "to_write": 0
+                     *         },
+                     *         "reason": "",
+                     *         "reason_text": "",
+                     *         "selected": 0,
+                     *         "started_at": null,
+                     *         "state": "queued",
+                     *         "trigger": "user",
+                     *         "wait_until": null,
+                     *         "writes": {}
+                     *       }
+                     *     }
+                     */
                     "application/json": components["schemas"]["RequestedRun"];
                 };
             };
@@ -5239,7 +6460,7 @@ export interface operations {
             };
         };
     };
-    list_webhook_endpoints_v1_webhook_endpoints_get: {
+    list_webhook_endpoints: {
         parameters: {
             query?: never;
             header?: never;
@@ -5254,6 +6475,21 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "created_at": "2026-03-01T09:00:00Z",
+                     *           "direction": "incoming",
+                     *           "disabled_at": null,
+                     *           "events": [],
+                     *           "id": "d0a9b8c7-6d5e-4f3a-9b2c-1a0f9e8d7c44",
+                     *           "name": "CRM production",
+                     *           "url": "https://sync.example.com/webhooks/sync-requests/d0a9b8c7-6d5e-4f3a-9b2c-1a0f9e8d7c44"
+                     *         }
+                     *       ]
+                     *     }
+                     */
                     "application/json": components["schemas"]["WebhookEndpointList"];
                 };
             };
@@ -5284,9 +6520,18 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
+            /** @description `internal_error` */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
         };
     };
-    create_webhook_endpoint_v1_webhook_endpoints_post: {
+    create_webhook_endpoint: {
         parameters: {
             query?: never;
             header?: {
@@ -5298,6 +6543,12 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "direction": "incoming",
+                 *       "name": "CRM production"
+                 *     }
+                 */
                 "application/json": components["schemas"]["WebhookEndpointBody"];
             };
         };
@@ -5308,6 +6559,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "created_at": "2026-03-01T09:00:00Z",
+                     *       "direction": "incoming",
+                     *       "disabled_at": null,
+                     *       "events": [],
+                     *       "id": "d0a9b8c7-6d5e-4f3a-9b2c-1a0f9e8d7c44",
+                     *       "name": "CRM production",
+                     *       "secret": "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD",
+                     *       "url": "https://sync.example.com/webhooks/sync-requests/d0a9b8c7-6d5e-4f3a-9b2c-1a0f9e8d7c44"
+                     *     }
+                     */
                     "application/json": components["schemas"]["CreatedWebhookEndpoint"];
                 };
             };
@@ -5347,6 +6610,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
+            /** @description `body_too_large` */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
             /** @description `invalid_request` `idempotency_key_reused` */
             422: {
                 headers: {
@@ -5365,9 +6637,18 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
+            /** @description `internal_error` */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
         };
     };
-    delete_webhook_endpoint_v1_webhook_endpoints__endpoint_id__delete: {
+    delete_webhook_endpoint: {
         parameters: {
             query?: never;
             header?: never;
@@ -5430,9 +6711,18 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
+            /** @description `internal_error` */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
         };
     };
-    list_webhook_deliveries_v1_webhook_endpoints__endpoint_id__deliveries_get: {
+    list_webhook_deliveries: {
         parameters: {
             query?: {
                 /** @description Only these; `dead` is the list of what was given up */
@@ -5456,6 +6746,21 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "attempts": 1,
+                     *           "event": "run.finished",
+                     *           "id": "b5a4c3d2-e1f0-4a9b-8c7d-6e5f4a3b2c66",
+                     *           "occurred_at": "2026-03-01T09:02:00Z",
+                     *           "state": "done",
+                     *           "status": 204
+                     *         }
+                     *       ],
+                     *       "next_cursor": null
+                     *     }
+                     */
                     "application/json": components["schemas"]["WebhookDeliveryPage"];
                 };
             };
@@ -5504,12 +6809,24 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
+            /** @description `internal_error` */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
         };
     };
-    retry_webhook_delivery_v1_webhook_endpoints__endpoint_id__deliveries__delivery_id__retry_post: {
+    retry_webhook_delivery: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Any text of up to 200 characters; the same request under the same key is done once in 24 hours */
+                "Idempotency-Key"?: string | null;
+            };
             path: {
                 endpoint_id: string;
                 delivery_id: string;
@@ -5552,7 +6869,16 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `invalid_request` */
+            /** @description `request_under_way` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `invalid_request` `idempotency_key_reused` */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -5570,9 +6896,18 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
+            /** @description `internal_error` */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
         };
     };
-    rotate_webhook_secret_v1_webhook_endpoints__endpoint_id__rotate_secret_post: {
+    rotate_webhook_secret: {
         parameters: {
             query?: never;
             header?: {
@@ -5592,6 +6927,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "created_at": "2026-03-01T09:00:00Z",
+                     *       "direction": "incoming",
+                     *       "disabled_at": null,
+                     *       "events": [],
+                     *       "id": "d0a9b8c7-6d5e-4f3a-9b2c-1a0f9e8d7c44",
+                     *       "name": "CRM production",
+                     *       "secret": "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD",
+                     *       "url": "https://sync.example.com/webhooks/sync-requests/d0a9b8c7-6d5e-4f3a-9b2c-1a0f9e8d7c44"
+                     *     }
+                     */
                     "application/json": components["schemas"]["CreatedWebhookEndpoint"];
                 };
             };
@@ -5622,7 +6969,16 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `invalid_request` */
+            /** @description `request_under_way` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `invalid_request` `idempotency_key_reused` */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -5640,9 +6996,18 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
+            /** @description `internal_error` */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
         };
     };
-    sync_request_webhooks_sync_requests__endpoint__post: {
+    receive_sync_request: {
         parameters: {
             query?: never;
             header?: {
@@ -5689,6 +7054,11 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "configurations": 1
+                     *     }
+                     */
                     "application/json": components["schemas"]["Accepted"];
                 };
             };
@@ -5728,9 +7098,18 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
+            /** @description `internal_error` */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
         };
     };
-    zoho_notification_webhooks_zoho__channel__post: {
+    receive_zoho_notification: {
         parameters: {
             query?: never;
             header?: never;
@@ -5792,6 +7171,15 @@ export interface operations {
             };
             /** @description `rate_limited` */
             429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `internal_error` */
+            500: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -11,6 +11,7 @@ from fastapi import APIRouter, FastAPI, Request, Response
 from config_api.audit import endpoints as audit
 from config_api.configurations import endpoints as configurations
 from config_api.connections import endpoints as connections
+from config_api.description import described
 from config_api.embed import endpoints as embed
 from config_api.forms import endpoints as forms
 from config_api.me import endpoints as me
@@ -21,7 +22,7 @@ from config_api.runs import endpoints as runs
 from config_api.signin import endpoints as signin
 from config_api.web.headers import allow_origins, data_headers, page_headers
 from config_api.web.middleware import BodyLimit, RequestEdge
-from config_api.web.problems import ANSWERED, MEDIA_TYPE, answer, problem_of, responses
+from config_api.web.problems import ANSWERED, answer, problem_of, responses
 from config_api.webhooks import endpoints as webhooks
 
 ROUTERS: tuple[APIRouter, ...] = (
@@ -43,18 +44,10 @@ ROUTERS: tuple[APIRouter, ...] = (
 
 class _Interface(FastAPI):
     def openapi(self) -> dict[str, Any]:
-        """The description, with problems under the media type that they are sent with.
-
-        FastAPI describes every model of a route's `responses` as `application/json`.
-        """
-        document = super().openapi()
-        for operations in document["paths"].values():
-            for operation in operations.values():
-                for response in operation["responses"].values():
-                    content = response.get("content", {})
-                    if MEDIA_TYPE in content and "application/json" in content:
-                        content[MEDIA_TYPE].update(content.pop("application/json"))
-        return document
+        """The description, made once."""
+        if self.openapi_schema is None:
+            self.openapi_schema = described(super().openapi())
+        return self.openapi_schema
 
 
 def interface() -> FastAPI:
@@ -68,7 +61,7 @@ def interface() -> FastAPI:
         redoc_url=None,
     )
     for router in ROUTERS:
-        app.include_router(router, responses=responses("rate_limited"))
+        app.include_router(router, responses=responses("rate_limited", "internal_error"))
     return app
 
 

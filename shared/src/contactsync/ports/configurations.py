@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
-from typing import Protocol
+from enum import Enum, StrEnum
+from typing import Any, Protocol
 from uuid import UUID
 
 from contactsync.domain.frequency import Frequency
@@ -34,6 +34,37 @@ class Chosen:
     policy: Policy
     frequency: Frequency
     catch_up: bool
+
+    def changed_from(self, before: Chosen) -> Mapping[str, Sequence[str] | None]:
+        """Settings that differ, by their name in the interface, for the trail.
+
+        Of a choice among few both values are told, the one before first; of all else the name alone.
+        """
+        told, mine = before.settings(), self.settings()
+        return {
+            name: [value.value, mine[name].value] if isinstance(value, Enum) else None
+            for name, value in told.items()
+            if mine[name] != value
+        }
+
+    def settings(self) -> Mapping[str, Any]:
+        """Every setting by its name in the interface."""
+        policy = self.policy
+        return {
+            "name": self.name,
+            "crm_view_id": self.view_id,
+            "google_group": self.group_id,
+            "direction": policy.direction,
+            "conflict_winner": policy.conflict_winner,
+            "frequency": self.frequency,
+            "mapping": [(row.key, row.direction) for row in policy.mapping],
+            "deletions": policy.deletions,
+            "no_email": policy.no_email,
+            "crm_values": dict(policy.crm_values),
+            "companies": policy.companies,
+            "crm_automation": policy.crm_automation,
+            "catch_up": self.catch_up,
+        }
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,11 @@ class AuditEvent(BaseModel):
     action: Action
     object_kind: str = Field(examples=["configuration"])
     object_id: str
-    details: dict[str, Any] = Field(description="Ids, codes and names of settings", examples=[{"provider": "google"}])
+    details: dict[str, Any] = Field(
+        description="Ids, codes and names of settings; `changed`: settings by name, a choice among few with the value "
+        "before and after, of all else the name alone (null)",
+        examples=[{"provider": "google"}],
+    )
 
 
 class AuditEventPage(BaseModel):

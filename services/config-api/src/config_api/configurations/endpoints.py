@@ -40,7 +40,12 @@ IfMatch = Annotated[
 _ETAG: Final = re.compile(r'"(\d{1,18})"')
 
 
-@router.post("", status_code=201, responses=responses(*_SAVING, "idempotency_key_reused", "request_under_way"))
+@router.post(
+    "",
+    status_code=201,
+    summary="Save a new configuration",
+    responses=responses(*_SAVING, "idempotency_key_reused", "request_under_way"),
+)
 async def create(
     body: ConfigurationBody, caller: AnyCaller, given: Given, response: Response, _: IdempotencyKey = None
 ) -> Configuration:
@@ -50,7 +55,7 @@ async def create(
     return _tagged(configuration, response)
 
 
-@router.get("", responses=responses("invalid_request"))
+@router.get("", summary="Configurations", responses=responses("invalid_request"))
 async def list_all(caller: AnyCaller, given: Given, cursor: Cursor = None, limit: Limit = 50) -> ConfigurationPage:
     """Configurations of the caller, or of the organisation for its administrators; newest first."""
     place = dated_place(cursor)
@@ -60,13 +65,17 @@ async def list_all(caller: AnyCaller, given: Given, cursor: Cursor = None, limit
     return ConfigurationPage(items=items[:limit], next_cursor=next_cursor)
 
 
-@router.get("/{config_id}", responses=responses("not_found", "invalid_request"))
+@router.get("/{config_id}", summary="One configuration", responses=responses("not_found", "invalid_request"))
 async def read(config_id: UUID, caller: AnyCaller, given: Given, response: Response) -> Configuration:
     """One configuration; its ETag is what a later PUT sends as If-Match."""
     return _tagged(await given.configurations.one(caller, config_id), response)
 
 
-@router.put("/{config_id}", responses=responses(*_SAVING, "not_found", "stale_version", "version_required"))
+@router.put(
+    "/{config_id}",
+    summary="Put other settings in place",
+    responses=responses(*_SAVING, "not_found", "stale_version", "version_required"),
+)
 async def replace(
     config_id: UUID,
     body: ConfigurationBody,
@@ -84,7 +93,12 @@ async def replace(
     return _tagged(configuration, response)
 
 
-@router.delete("/{config_id}", status_code=204, responses=responses("not_found", "invalid_request"))
+@router.delete(
+    "/{config_id}",
+    status_code=204,
+    summary="Delete a configuration",
+    responses=responses("not_found", "invalid_request"),
+)
 async def delete(config_id: UUID, caller: AnyCaller, given: Given) -> None:
     """Delete a configuration. Both address books stay as they are; making it again within 180 days finds every pair."""
     await given.configurations.delete(caller, config_id)
@@ -92,6 +106,7 @@ async def delete(config_id: UUID, caller: AnyCaller, given: Given) -> None:
 
 @router.post(
     "/{config_id}/activate",
+    summary="Let it run again",
     responses=responses(
         "not_found",
         "invalid_request",
@@ -112,6 +127,7 @@ async def activate(
 
 @router.post(
     "/{config_id}/deactivate",
+    summary="Let it run no more",
     responses=responses("not_found", "invalid_request", "idempotency_key_reused", "request_under_way"),
 )
 async def deactivate(

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from config_api.web.texts import Text
 from contactsync.domain.contact import Side
 from contactsync.domain.frequency import Frequency
 from contactsync.domain.mapping import MAX_ROWS, RowDirection
@@ -45,8 +46,8 @@ class MappingRowBody(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    crm_field: str = Field(max_length=100, examples=["Mobile"])
-    google_field: str = Field(max_length=200, examples=["phone_numbers[mobile]"])
+    crm_field: Text = Field(max_length=100, examples=["Mobile"])
+    google_field: Text = Field(max_length=200, examples=["phone_numbers[mobile]"])
     direction: RowDirection | None = None
 
 
@@ -55,18 +56,18 @@ class ConfigurationBody(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    name: str = Field("Contacts", min_length=1, max_length=100)
-    crm_view_id: str = Field(min_length=1, max_length=40, examples=["5545974000000087501"])
-    google_group: str = Field(min_length=1, max_length=200, examples=["contactGroups/63f8c1a20c8e3a5b"])
+    name: Text = Field("Contacts", min_length=1, max_length=100)
+    crm_view_id: Text = Field(min_length=1, max_length=40, examples=["5545974000000087501"])
+    google_group: Text = Field(min_length=1, max_length=200, examples=["contactGroups/63f8c1a20c8e3a5b"])
     direction: Direction = Field(description="There is no default: a person chooses who may write where")
     conflict_winner: Side = Side.CRM
     frequency: Frequency = Frequency.HOURLY
     mapping: list[MappingRowBody] | None = Field(None, max_length=MAX_ROWS, description="Absent: the default mapping")
     deletions: DeletePolicy = DeletePolicy.KEEP
     no_email: NoEmailRule = NoEmailRule.MATCH
-    crm_values: dict[Annotated[str, Field(min_length=1, max_length=100)], Annotated[str, Field(max_length=32_000)]] = (
-        Field(default_factory=dict, max_length=MAX_VALUES, description="Values for records that the sync creates")
-    )
+    crm_values: dict[
+        Annotated[Text, Field(min_length=1, max_length=100)], Annotated[Text, Field(max_length=32_000)]
+    ] = Field(default_factory=dict, max_length=MAX_VALUES, description="Values for records that the sync creates")
     companies: CompanyRule = CompanyRule.LEAVE
     crm_automation: Switch = Switch.OFF
     catch_up: CatchUp = CatchUp.NOW

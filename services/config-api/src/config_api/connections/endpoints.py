@@ -12,12 +12,14 @@ from config_api.oauth.endpoints import consents
 from config_api.oauth.service import Consents
 from config_api.resources import Given
 from config_api.web.callers import AnyCaller
+from config_api.web.idempotency import IdempotencyKey, IdempotentRoute
 from config_api.web.problems import responses
 from contactsync.ports.connections import Provider
 
 router = APIRouter(
     prefix="/v1/connections",
     tags=["connections"],
+    route_class=IdempotentRoute,
     responses=responses("not_authenticated", "rate_limited", "internal_error"),
 )
 
@@ -38,13 +40,16 @@ async def list_connections(caller: AnyCaller, service: Service) -> ConnectionLis
 @router.post(
     "/{provider}/authorize",
     summary="Begin a consent",
-    responses=responses("invalid_request", "malformed_body", "body_too_large"),
+    responses=responses(
+        "invalid_request", "malformed_body", "body_too_large", "idempotency_key_reused", "request_under_way"
+    ),
 )
 async def authorize(
     provider: Provider,
     body: AuthorizeRequest,
     caller: AnyCaller,
     service: Annotated[Consents, Depends(consents)],
+    _: IdempotencyKey = None,
 ) -> AuthorizeAnswer:
     """Where to send the caller's browser. The address is good once, for some minutes.
 

@@ -8,6 +8,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from config_api.web.texts import Text
 from contactsync.ports.connections import Provider
 
 
@@ -16,7 +17,7 @@ class AuthorizeRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    return_url: str | None = Field(
+    return_url: Text | None = Field(
         None, max_length=2000, description="Where the browser goes afterwards; on the allow-list"
     )
     display: Literal["page", "popup"] = Field(

@@ -13,11 +13,12 @@ from config_api.callers.sessions import Place, caller_of, content_of
 from config_api.embed.schemas import EmbedSession, EmbedSessionBody
 from config_api.resources import Given
 from config_api.web.callers import AnyCaller
+from config_api.web.idempotency import IdempotencyKey, IdempotentRoute
 from config_api.web.paths import own_path
 from config_api.web.problems import ProblemError, responses
 from contactsync.ports.audit import Action, AuditEntry
 
-router = APIRouter(tags=["embedding"])
+router = APIRouter(tags=["embedding"], route_class=IdempotentRoute)
 
 _KIND: Final = "embed"
 _LIFETIME: Final = timedelta(minutes=5)
@@ -27,10 +28,13 @@ _LIFETIME: Final = timedelta(minutes=5)
     "/v1/embed-sessions",
     status_code=201,
     summary="Make a one-time address for a frame",
-    responses=responses("not_authenticated", "not_allowed", "invalid_request", "malformed_body", "not_found"),
+    responses=responses(
+        *("not_authenticated", "not_allowed", "invalid_request", "malformed_body", "body_too_large", "not_found"),
+        *("idempotency_key_reused", "request_under_way"),
+    ),
 )
 async def create_embed_session(
-    body: EmbedSessionBody, request: Request, caller: AnyCaller, given: Given
+    body: EmbedSessionBody, request: Request, caller: AnyCaller, given: Given, _: IdempotencyKey = None
 ) -> EmbedSession:
     """For the caller himself, by his token: a session makes no further ones. 404 where no site may frame the page."""
     if not given.settings.frame_ancestors:

@@ -6,13 +6,15 @@ from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from config_api.web.texts import Text
+
 
 class EmbedSessionBody(BaseModel):
     """Asks for an address."""
 
     model_config = ConfigDict(extra="forbid")
 
-    return_path: str = Field("/", max_length=500, description="The path of the page to show", examples=["/"])
+    return_path: Text = Field("/", max_length=500, description="The path of the page to show", examples=["/"])
 
 
 class EmbedSession(BaseModel):

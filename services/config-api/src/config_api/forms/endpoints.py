@@ -32,19 +32,19 @@ _ASKING: Final = ("invalid_request", "not_connected", "needs_reconnect", "permis
 Fresh = Annotated[bool, Query(description="Ask the provider even if the last answer is some minutes old")]
 
 
-@router.get("/crm/views", responses=responses(*_ASKING))
+@router.get("/crm/views", summary="List views of the CRM", responses=responses(*_ASKING))
 async def list_views(caller: AnyCaller, given: Given, *, fresh: Fresh = False) -> ViewList:
     """The list views of the CRM's contacts that the caller may use."""
     return await given.forms.views(caller, fresh=fresh)
 
 
-@router.get("/crm/fields", responses=responses(*_ASKING))
+@router.get("/crm/fields", summary="Fields of the CRM's contacts", responses=responses(*_ASKING))
 async def list_crm_fields(caller: AnyCaller, given: Given, *, fresh: Fresh = False) -> CrmFieldList:
     """The fields of the CRM's contacts, with type, length and whether they can be written."""
     return await given.forms.crm_fields(caller, fresh=fresh)
 
 
-@router.get("/google/groups", responses=responses(*_ASKING))
+@router.get("/google/groups", summary="Groups of the Google account", responses=responses(*_ASKING))
 async def list_groups(caller: AnyCaller, given: Given, *, fresh: Fresh = False) -> GroupList:
     """The contact groups of the connected Google account."""
     return await given.forms.groups(caller, fresh=fresh)
@@ -53,6 +53,7 @@ async def list_groups(caller: AnyCaller, given: Given, *, fresh: Fresh = False) 
 @router.post(
     "/google/groups",
     status_code=201,
+    summary="Make a group",
     responses=responses(*_ASKING, "malformed_body", "body_too_large", "idempotency_key_reused", "request_under_way"),
 )
 async def create_group(body: NewGroup, caller: AnyCaller, given: Given, _: IdempotencyKey = None) -> GroupItem:
@@ -60,13 +61,13 @@ async def create_group(body: NewGroup, caller: AnyCaller, given: Given, _: Idemp
     return await given.forms.create_group(caller, body.name)
 
 
-@router.get("/google/fields")
+@router.get("/google/fields", summary="Fields of Google contacts")
 async def list_google_fields(_: AnyCaller, given: Given) -> GoogleFieldList:
     """The fields of Google contacts."""
     return given.forms.google_fields()
 
 
-@router.get("/mappings/default", responses=responses(*_ASKING))
+@router.get("/mappings/default", summary="The mapping to begin with", responses=responses(*_ASKING))
 async def show_default_mapping(caller: AnyCaller, given: Given, *, fresh: Fresh = False) -> DefaultMapping:
     """The mapping that a new configuration begins with, and rows that can be added to it."""
     return await given.forms.default_mapping(caller, fresh=fresh)

@@ -7,6 +7,7 @@ from datetime import datetime
 from pydantic import BaseModel, ConfigDict, Field
 
 from config_api.configurations.schemas import MappingRowBody
+from config_api.web.texts import Text
 from contactsync.domain.catalogue import ValueKind
 
 
@@ -73,7 +74,7 @@ class NewGroup(BaseModel):
 
     model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
 
-    name: str = Field(min_length=1, max_length=100, examples=["Customers"])
+    name: Text = Field(min_length=1, max_length=100, examples=["Customers"])
 
 
 class GoogleFieldItem(BaseModel):

@@ -25,6 +25,7 @@ from config_api.web.idempotency import IdempotencyKey, IdempotentRoute
 from config_api.web.language import Language, language_of
 from config_api.web.paging import Cursor, Limit, encode_cursor, id_place
 from config_api.web.problems import responses
+from config_api.web.texts import Text
 from contactsync.domain.ids import LinkId
 from contactsync.domain.link import Hold, Link, LinkSide
 from contactsync.domain.mapping import crm_field_of
@@ -38,15 +39,15 @@ router = APIRouter(
     responses=responses("not_authenticated", "not_found", "invalid_request", "rate_limited", "internal_error"),
 )
 
-Email = Annotated[str | None, Query(min_length=3, max_length=320, description="Any of the contact's addresses")]
-RemoteId = Annotated[str | None, Query(min_length=1, max_length=200)]
+Email = Annotated[Text | None, Query(min_length=3, max_length=320, description="Any of the contact's addresses")]
+RemoteId = Annotated[Text | None, Query(min_length=1, max_length=200)]
 _ASKED: Final = (
     *("malformed_body", "body_too_large", "not_active", "action_not_possible"),
     *("idempotency_key_reused", "request_under_way"),
 )
 
 
-@router.get("")
+@router.get("", summary="Contacts with their state and why")
 async def find(  # noqa: PLR0913  each is one part of the request
     config_id: UUID,
     caller: AnyCaller,
@@ -72,7 +73,9 @@ async def find(  # noqa: PLR0913  each is one part of the request
     )
 
 
-@router.post("/{link_id}/actions", status_code=202, responses=responses(*_ASKED))
+@router.post(
+    "/{link_id}/actions", status_code=202, summary="Ask something of one contact", responses=responses(*_ASKED)
+)
 async def act(
     config_id: UUID,
     link_id: UUID,

@@ -38,6 +38,7 @@ _CSV: Final = "text/csv"
 @router.post(
     "/sync-configs/{config_id}/runs",
     status_code=202,
+    summary="Ask for a run",
     responses={
         200: {"model": RequestedRun, "description": "An open run answers the request"},
         **responses("malformed_body", "body_too_large", "not_active", *_POSTED),
@@ -61,7 +62,7 @@ async def ask(
     return RequestedRun(run=shown(report, language_of(request)), coalesced=asked.coalesced)
 
 
-@router.get("/sync-configs/{config_id}/runs")
+@router.get("/sync-configs/{config_id}/runs", summary="Runs of a configuration")
 async def list_all(
     config_id: UUID, caller: AnyCaller, given: Given, request: Request, cursor: Cursor = None, limit: Limit = 50
 ) -> RunPage:
@@ -75,7 +76,7 @@ async def list_all(
     )
 
 
-@router.get("/runs/{run_id}")
+@router.get("/runs/{run_id}", summary="One run")
 async def read(run_id: UUID, caller: AnyCaller, given: Given, request: Request) -> Run:
     """A run as it stands: state, phase, percent, counts, reason, times."""
     return shown(await given.runs.one(caller, run_id), language_of(request))
@@ -89,7 +90,9 @@ _CONTACTS: Final[dict[int | str, dict[str, Any]]] = {
 }
 
 
-@router.get("/runs/{run_id}/contacts", response_model=RunContactPage, responses=_CONTACTS)
+@router.get(
+    "/runs/{run_id}/contacts", summary="The report of a run", response_model=RunContactPage, responses=_CONTACTS
+)
 async def contacts(  # noqa: PLR0913  each is one part of the request
     run_id: UUID,
     caller: AnyCaller,
@@ -123,14 +126,17 @@ async def contacts(  # noqa: PLR0913  each is one part of the request
     )
 
 
-@router.post("/runs/{run_id}/cancel", responses=responses("run_not_open", *_POSTED))
+@router.post("/runs/{run_id}/cancel", summary="Stop a run", responses=responses("run_not_open", *_POSTED))
 async def cancel(run_id: UUID, caller: AnyCaller, given: Given, request: Request, _: IdempotencyKey = None) -> Run:
     """Stop the run before its next write; what was done stays."""
     return shown(await given.runs.cancel(caller, run_id), language_of(request))
 
 
 @router.post(
-    "/runs/{run_id}/approve", status_code=202, responses=responses("nothing_to_approve", "not_active", *_POSTED)
+    "/runs/{run_id}/approve",
+    status_code=202,
+    summary="Approve deletes",
+    responses=responses("nothing_to_approve", "not_active", *_POSTED),
 )
 async def approve(
     run_id: UUID, caller: AnyCaller, given: Given, request: Request, response: Response, _: IdempotencyKey = None
@@ -141,7 +147,10 @@ async def approve(
 
 
 @router.post(
-    "/runs/{run_id}/refuse", status_code=202, responses=responses("nothing_to_approve", "not_active", *_POSTED)
+    "/runs/{run_id}/refuse",
+    status_code=202,
+    summary="Refuse deletes",
+    responses=responses("nothing_to_approve", "not_active", *_POSTED),
 )
 async def refuse(
     run_id: UUID, caller: AnyCaller, given: Given, request: Request, response: Response, _: IdempotencyKey = None
@@ -151,7 +160,9 @@ async def refuse(
     return _answering(report, request, response)
 
 
-@router.post("/runs/{run_id}/events-ticket", status_code=201, responses=responses(*_POSTED))
+@router.post(
+    "/runs/{run_id}/events-ticket", status_code=201, summary="A ticket for the events", responses=responses(*_POSTED)
+)
 async def events_ticket(run_id: UUID, caller: AnyCaller, given: Given, _: IdempotencyKey = None) -> EventsTicket:
     """A ticket for one request of the events, for browsers, whose EventSource sends no headers."""
     ticket = await given.runs.ticket(caller, run_id)
@@ -161,6 +172,7 @@ async def events_ticket(run_id: UUID, caller: AnyCaller, given: Given, _: Idempo
 
 @router.get(
     "/runs/{run_id}/events",
+    summary="Watch a run",
     response_class=StreamingResponse,
     responses={
         200: {

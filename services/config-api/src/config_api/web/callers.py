@@ -63,6 +63,9 @@ class LocalUser:
 
 async def current_caller(request: Request) -> Caller:
     """The caller of a route. Raises a 401 problem when there is none, a 429 problem when he calls too often."""
+    known: Caller | None = getattr(request.state, "caller", None)
+    if known is not None:  # asked before, by the route class: nobody is counted twice
+        return known
     authenticator: Authenticator = request.app.state.resources.authenticator
     caller = await authenticator.caller(request)
     if caller is None:
@@ -70,6 +73,7 @@ async def current_caller(request: Request) -> Caller:
     rates: RequestRates = request.app.state.resources.rates
     rates.admit(caller.organisation_id, caller.user_id)
     acting_user.set(caller.user_id)  # for this request's task alone
+    request.state.caller = caller
     return caller
 
 

@@ -257,15 +257,21 @@ def responses(*codes: str) -> dict[int | str, dict[str, Any]]:
             {"model": ProblemBody, "description": "", "content": {MEDIA_TYPE: {"examples": {}}}},
         )
         entry["description"] = f"{entry['description']} `{code}`".strip()
-        entry["content"][MEDIA_TYPE]["examples"][code] = {
-            "value": {
-                "type": f"urn:contact-sync:problem:{code}",
-                "code": code,
-                "title": problem.texts[Language.ENGLISH],
-                "status": problem.status,
-            }
-        }
+        entry["content"][MEDIA_TYPE]["examples"][code] = {"value": _example(problem)}
     return documented
+
+
+def _example(problem: Problem) -> dict[str, object]:
+    """The problem as it is sent."""
+    error = FieldError("direction", "missing", "Field required")
+    return {
+        "type": f"urn:contact-sync:problem:{problem.code}",
+        "code": problem.code,
+        "title": problem.texts[Language.ENGLISH],
+        "status": problem.status,
+        "request_id": "5d1f0c9e8b7a4f6d9c3b2a1f0e9d8c7b",
+        **({"errors": [_field(error)]} if problem.code == "invalid_request" else {}),
+    }
 
 
 def answer(request: Request, error: ProblemError) -> JSONResponse:

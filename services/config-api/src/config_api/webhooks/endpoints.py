@@ -30,6 +30,7 @@ incoming = APIRouter(tags=["webhooks"])
 """Calls from outside, which carry secrets of their own."""
 router = APIRouter(tags=["webhooks"], route_class=IdempotentRoute)
 
+_OF_ONE = ("not_authenticated", "not_allowed", "not_found", "invalid_request")
 _SYNC_BODY = {
     "required": False,
     "content": {"application/json": {"schema": SyncRequest.model_json_schema(), "example": {"mode": "sync"}}},
@@ -102,6 +103,7 @@ async def list_webhook_endpoints(caller: AdminCaller, given: Given) -> WebhookEn
         "not_allowed",
         "invalid_request",
         "malformed_body",
+        "body_too_large",
         "conflict",
         "rate_limited",
         "idempotency_key_reused",
@@ -119,7 +121,7 @@ async def create_webhook_endpoint(
 @router.post(
     "/v1/webhook-endpoints/{endpoint_id}/rotate-secret",
     summary="Give an endpoint a new secret",
-    responses=responses("not_authenticated", "not_allowed", "not_found", "invalid_request", "rate_limited"),
+    responses=responses(*_OF_ONE, "idempotency_key_reused", "request_under_way"),
 )
 async def rotate_webhook_secret(
     endpoint_id: UUID, caller: AdminCaller, given: Given, _: IdempotencyKey = None
@@ -133,7 +135,7 @@ async def rotate_webhook_secret(
     "/v1/webhook-endpoints/{endpoint_id}",
     status_code=204,
     summary="Delete an endpoint",
-    responses=responses("not_authenticated", "not_allowed", "not_found", "invalid_request", "rate_limited"),
+    responses=responses(*_OF_ONE),
 )
 async def delete_webhook_endpoint(endpoint_id: UUID, caller: AdminCaller, given: Given) -> Response:
     """From now on its address is unknown."""
@@ -144,7 +146,7 @@ async def delete_webhook_endpoint(endpoint_id: UUID, caller: AdminCaller, given:
 @router.get(
     "/v1/webhook-endpoints/{endpoint_id}/deliveries",
     summary="What was told to an endpoint",
-    responses=responses("not_authenticated", "not_allowed", "not_found", "invalid_request", "rate_limited"),
+    responses=responses(*_OF_ONE),
 )
 async def list_webhook_deliveries(
     endpoint_id: UUID,
@@ -170,9 +172,11 @@ async def list_webhook_deliveries(
     status_code=202,
     response_class=Response,
     summary="Tell it again",
-    responses=responses("not_authenticated", "not_allowed", "not_found", "invalid_request", "rate_limited"),
+    responses=responses(*_OF_ONE, "idempotency_key_reused", "request_under_way"),
 )
-async def retry_webhook_delivery(endpoint_id: UUID, delivery_id: UUID, caller: AdminCaller, given: Given) -> Response:
+async def retry_webhook_delivery(
+    endpoint_id: UUID, delivery_id: UUID, caller: AdminCaller, given: Given, _: IdempotencyKey = None
+) -> Response:
     """For a delivery that was given up."""
     now = given.foundation.clock.now()
     await given.webhooks.deliveries.revive(caller.organisation_id, endpoint_id, delivery_id, now)

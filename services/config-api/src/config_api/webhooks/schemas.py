@@ -8,6 +8,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from config_api.web.texts import Text
 from contactsync.ports.notices import Event, State
 from contactsync.ports.webhooks import Direction
 
@@ -18,8 +19,8 @@ class WebhookEndpointBody(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     direction: Direction
-    name: str = Field(min_length=1, max_length=100, examples=["CRM production"])
-    url: str | None = Field(None, max_length=2000, description="Where news goes; for `outgoing` alone")
+    name: Text = Field(min_length=1, max_length=100, examples=["CRM production"])
+    url: Text | None = Field(None, max_length=2000, description="Where news goes; for `outgoing` alone")
     events: list[Event] = Field(default_factory=list, description="For `outgoing` alone; none: every event")
 
 

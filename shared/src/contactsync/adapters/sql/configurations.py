@@ -138,7 +138,8 @@ class SqlConfigurations:
             anew = _scope(chosen, accounts) != _scope(current.chosen, current.accounts)
             reread = anew or _reading(chosen) != _reading(current.chosen)
             await self._write(connection, organisation_id, current, chosen, accounts, reread=reread, now=now)
-            await _record(connection, organisation_id, now, Action.CONFIGURATION_CHANGED, config_id)
+            changed = chosen.changed_from(current.chosen)
+            await _record(connection, organisation_id, now, Action.CONFIGURATION_CHANGED, config_id, changed=changed)
             if anew:
                 await start_anew(connection, organisation_id, config_id)
                 if open_run is not None:
@@ -238,9 +239,14 @@ class SqlConfigurations:
 
 
 async def _record(
-    connection: Connection, organisation_id: OrganisationId, now: datetime, action: Action, config_id: ConfigId
+    connection: Connection,
+    organisation_id: OrganisationId,
+    now: datetime,
+    action: Action,
+    config_id: ConfigId,
+    **details: object,
 ) -> None:
-    await record_act_in(connection, organisation_id, now, action, "configuration", config_id)
+    await record_act_in(connection, organisation_id, now, action, "configuration", config_id, **details)
 
 
 async def _open_run(connection: Connection, organisation_id: OrganisationId, config_id: ConfigId) -> RunId | None:
