@@ -48,6 +48,8 @@ NEVER_DONE = {
     "delete /v1/connections/{provider}",
     "get /auth/sign-in",
     "get /auth/callback",
+    "get /auth/zoho/sign-in",
+    "get /auth/zoho/callback",
     "get /oauth/{provider}/callback",
     "get /oauth/{provider}/start/{secret}",
     "post /oauth/{provider}/start/{secret}",

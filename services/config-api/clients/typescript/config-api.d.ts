@@ -75,7 +75,7 @@ export interface paths {
          * Zoho's answer
          * @description Keep the connection and open a session. Protected by a secret that is used once and that this browser keeps.
          */
-        get: operations["zoho_callback_auth_zoho_callback_get"];
+        get: operations["finish_sign_in_with_zoho"];
         put?: never;
         post?: never;
         delete?: never;
@@ -95,7 +95,7 @@ export interface paths {
          * Sign in with Zoho CRM
          * @description Send the browser to Zoho. Protected by nothing: it does no more than begin.
          */
-        get: operations["sign_in_with_zoho_auth_zoho_sign_in_get"];
+        get: operations["sign_in_with_zoho"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2426,7 +2426,7 @@ export interface operations {
             };
         };
     };
-    zoho_callback_auth_zoho_callback_get: {
+    finish_sign_in_with_zoho: {
         parameters: {
             query: {
                 state: string;
@@ -2531,7 +2531,7 @@ export interface operations {
             };
         };
     };
-    sign_in_with_zoho_auth_zoho_sign_in_get: {
+    sign_in_with_zoho: {
         parameters: {
             query?: {
                 /** @description A path of the page to come back to */

@@ -13,6 +13,8 @@ _JSON: Final = "application/json"
 OPERATIONS: Final[Mapping[str, str]] = {
     "GET /auth/sign-in": "sign_in",
     "GET /auth/callback": "finish_sign_in",
+    "GET /auth/zoho/sign-in": "sign_in_with_zoho",
+    "GET /auth/zoho/callback": "finish_sign_in_with_zoho",
     "POST /auth/sign-out": "sign_out",
     "GET /v1/me": "get_me",
     "GET /v1/connections": "list_connections",

@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
-from pydantic_core import PydanticCustomError
 
 
 def _storable(text: str) -> str:
     """The text as it came. PostgreSQL stores any character but NUL; pydantic has refused halves of surrogate pairs."""
     if "\0" in text:
-        raise PydanticCustomError("nul_character", "The character NUL is not accepted")
+        raise ValueError("the character NUL cannot be stored")
     return text
 
 
