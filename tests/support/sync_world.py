@@ -119,6 +119,17 @@ class SyncWorld:
         self._tokens.hand_on(old.google_connection_id, self.settings.google_connection_id)
         await self.books.put(self.settings)
 
+    async def add_configuration(self, name: str, **policy: Any) -> str:  # noqa: ANN401  fields of Policy
+        """Go on as another configuration of the account: the same view, another group, whose id is returned."""
+        path = f"/accounts/{self.vendors.google.sub}/groups"
+        group = str((await self.vendors.google.control.call("POST", path, {"name": name}))["resourceName"])
+        await self.pass_time(seconds=2)
+        rules = replace(self.settings.policy, **policy, version=1)
+        config = ConfigId(uuid4())
+        self.settings = replace(self.settings, config_id=config, group_id=GroupId(group), policy=rules)
+        await self.books.put(self.settings)
+        return group
+
     async def change_user(self) -> None:
         """Go on as another user of the organisation, who is connected to the same accounts."""
         old = self.settings

@@ -360,6 +360,22 @@ class RunContract:
             with pytest.raises(NotActiveError):
                 await world.requests.request(settings.organisation_id, settings.config_id, RunMode.SYNC, "user", EPOCH)
 
+    async def test_people_that_syncs_made_are_counted_for_the_google_account(self, world: World) -> None:
+        mine = some_settings()
+        sibling = some_settings(organisation=mine.organisation_id, account=mine.account)
+        for settings in (mine, sibling, stranger := some_settings()):
+            await world.put(settings)
+        async with working(world, mine) as worker:
+            async with worker.begin() as tx:
+                assert await tx.runs.people_made(0) == 0
+                assert await tx.runs.people_made(3) == 3
+            await world.state.leases.release(worker.lease, {})
+        async with working(world, sibling) as worker, worker.begin() as tx:
+            assert await tx.runs.people_made(0) == 3
+            assert await tx.runs.people_made(2) == 5
+        async with working(world, stranger) as worker, worker.begin() as tx:
+            assert await tx.runs.people_made(0) == 0
+
     async def test_a_run_that_ended_is_saved_no_more(self, world: World) -> None:
         async with working(world) as worker:
             async with worker.begin() as tx:

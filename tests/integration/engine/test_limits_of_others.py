@@ -88,6 +88,29 @@ async def test_a_full_account_is_foreseen_and_google_is_not_asked_for_what_it_wo
         assert "calls.google.people.batch_create" not in (await world.sync()).counts
 
 
+async def test_what_another_configuration_makes_counts_at_once_in_the_room_that_is_left(open_world: OpenWorld) -> None:
+    """Of ten, four are there when the first one reads in full, and three more by the second one: three fit."""
+    async with open_world(engine=EngineSettings(account_holds=10)) as world:
+        await world.vendors.google.control.settings(max_contacts=10)
+        await world.vendors.crm.add([record(n) for n in range(4)], at=DAYS_AGO)
+        assert writes(await world.sync()) == {"writes.google.create": 4}
+        await world.pass_time(minutes=20)
+        first = world.settings
+        await world.vendors.crm.add([record(n) for n in range(4, 7)])
+        await world.add_configuration("Second", direction=Direction.CRM_TO_GOOGLE)
+        assert writes(await world.sync()) == {"writes.google.create": 3, "writes.google.join_group": 4}
+        await world.pass_time(minutes=20)
+        await world.vendors.crm.add([record(n) for n in range(10, 20)])
+        world.settings = first
+
+        run = await world.sync()
+
+        assert writes(run) == {"writes.google.create": 3, "writes.google.join_group": 3}
+        assert run.counts["calls.google.people.batch_create"] == 1
+        assert run.counts["held"] == 7
+        assert len(await world.vendors.google.people()) == 10
+
+
 async def test_who_was_held_for_want_of_room_is_made_by_the_first_run_that_sees_room(open_world: OpenWorld) -> None:
     async with open_world(engine=EngineSettings(account_holds=12)) as world:
         await world.vendors.google.control.settings(max_contacts=12)

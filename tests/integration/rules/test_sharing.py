@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import replace
 from typing import Any
-from uuid import uuid4
 
 import pytest
 
 from contactsync.domain.actions import Action
 from contactsync.domain.contact import Side
-from contactsync.domain.ids import ConfigId, GroupId
 from contactsync.domain.link import PairState
 from contactsync.domain.mapping import Mapping
 from contactsync.domain.policy import DeletePolicy, Direction
@@ -32,24 +29,23 @@ from tests.integration.rules.stories import (
     writes,
 )
 from tests.support.sync_world import SyncWorld, sync_world
-from tests.support.vendors import google_book
+from tests.support.vendors import Json, google_book
 
 
 async def second_configuration(world: SyncWorld, *, of_another_user: bool = False, **policy: Any) -> str:  # noqa: ANN401  fields of Policy
     """Go on as another configuration of the account: the same view, another group, whose name is returned."""
-    path = f"/accounts/{world.vendors.google.sub}/groups"
-    group = str((await world.vendors.google.control.call("POST", path, {"name": "Second"}))["resourceName"])
-    await world.pass_time(seconds=2)
     if of_another_user:
         await world.change_user()
-    world.settings = replace(
-        world.settings,
-        config_id=ConfigId(uuid4()),
-        group_id=GroupId(group),
-        policy=replace(world.settings.policy, **policy, version=1),
-    )
-    await world.books.put(world.settings)
-    return group
+    return await world.add_configuration("Second", **policy)
+
+
+async def members_of(world: SyncWorld, group: str) -> list[Json]:
+    """The people of a group as it truly is."""
+    return [
+        one
+        for one in await world.vendors.google.people()
+        if group in {m["contactGroupMembership"]["contactGroupResourceName"] for m in one["memberships"]}
+    ]
 
 
 async def test_contacts_of_two_configurations_exist_once() -> None:
@@ -77,12 +73,7 @@ async def test_each_configuration_sees_to_its_own_group() -> None:
 
         await world.sync()
 
-        members = [
-            one
-            for one in await world.vendors.google.people()
-            if group in {m["contactGroupMembership"]["contactGroupResourceName"] for m in one["memberships"]}
-        ]
-        assert len(members) == 5
+        assert len(await members_of(world, group)) == 5
 
 
 async def test_edits_cross_once_whichever_configuration_runs_first() -> None:
@@ -530,3 +521,35 @@ async def test_an_edit_in_one_users_google_reaches_the_other_users_google_once(w
         for book in (mine, theirs):
             (one,) = await book.people()
             assert one["organizations"][0]["title"] == "title 2"
+
+
+async def test_what_another_configuration_has_read_before_is_news_all_the_same() -> None:
+    """The state of a new record is known when the second one lists it; that it is in the view as well is not."""
+    async with sync_world() as world:
+        _, (name,) = await settled(world, 1)
+        first = world.settings
+        group = await second_configuration(world)
+        second = world.settings
+        await run_as(world, second)
+        await world.pass_time(minutes=20)
+        await world.vendors.crm.add([record(1)])
+        await run_as(world, first)
+
+        assert writes(await run_as(world, second)) == {"google.join_group": 1}
+
+        members = [one["resourceName"] for one in await members_of(world, group)]
+        assert (len(members), name in members) == (2, True)
+
+
+async def test_a_record_that_an_older_one_may_not_carry_is_carried_by_a_younger_one() -> None:
+    async with sync_world(direction=Direction.GOOGLE_TO_CRM) as world:
+        first = world.settings
+        await run_as(world, first)
+        await second_configuration(world, direction=Direction.TWO_WAY)
+        second = world.settings
+        await run_as(world, second)
+        await world.pass_time(minutes=20)
+        await world.vendors.crm.add([record(1)])
+        assert not writes(await run_as(world, first))
+
+        assert writes(await run_as(world, second)) == {"google.create": 1}

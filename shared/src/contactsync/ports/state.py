@@ -137,6 +137,8 @@ class Listing:
     seen: int = 0
     people: int = 0
     """Google: contacts shown, those outside the group included."""
+    made: int = 0
+    """Google: `SyncState.google_made` as it was when the reading began."""
     left: int = 0
     """Contacts of pairs that were shown outside the view or group and were inside before."""
     news: bool = False
@@ -171,6 +173,8 @@ class SyncState:
 
     What its Trash holds counts against the account's limit too, and no listing shows it.
     """
+    google_made: int = 0
+    """How many people syncs had made in the account when that was last counted in."""
     google_full: bool = False
     """Contacts are held because the account has no room for them."""
     crm_watermark: datetime | None = None
@@ -310,6 +314,9 @@ class RunStore(Protocol):
 
     async def heard(self, told: Sequence[ToldRecord]) -> None:
         """Nothing more is to be learnt from these; what was told of the same records since stays."""
+
+    async def people_made(self, amount: int) -> int:
+        """Count so many people more that were made in the Google account; how many all syncs ever made in it."""
         ...
 
     async def pause(self, reason: str) -> None:

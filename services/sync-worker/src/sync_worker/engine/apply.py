@@ -339,7 +339,7 @@ class Sender:
             await tx.effects.settle(settled)
             await self._set_aside(tx, [work for work in refused if not work.todo])
             await self._store(tx, done)
-            self._count(operation, len(done))
+            await self._count(tx, operation, len(done))
         for work in (*done, *refused):
             await self._planner.advance(work)
         await self._again(again, "changed_meanwhile")
@@ -417,13 +417,12 @@ class Sender:
             async with self._session.transaction() as tx:
                 await self._hold(tx, tired, reason)
 
-    def _count(self, operation: Operation, amount: int) -> None:
+    async def _count(self, tx: Transaction, operation: Operation, amount: int) -> None:
         session, (side, kind) = self._session, operation
         if amount:
             session.add_counts(Counter({f"writes.{side}.{kind}": amount}))
         if operation == (Side.GOOGLE, EffectKind.CREATE):
-            sync = session.run.sync
-            session.update(sync=replace(sync, google_people=sync.google_people + amount))
+            session.count_people(await tx.runs.people_made(amount))
 
 
 def _creates(operation: Operation, works: Sequence[PairWork]) -> list[CreateRequest]:

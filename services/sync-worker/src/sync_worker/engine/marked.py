@@ -65,6 +65,8 @@ async def created(session: Session, tx: Transaction, link: Link, effect: Effect,
     settled = replace(effect, state=EffectState.CONFIRMED, remote_id=seen.remote_id, revision=seen.revision)
     await tx.effects.settle([settled])
     await tx.links.save([after])
+    if effect.side is Side.GOOGLE:
+        session.count_people(await tx.runs.people_made(1))
     await session.report(tx, [created_row(after, effect.side, seen.identity.name)])
     return after
 

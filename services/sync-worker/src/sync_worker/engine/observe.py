@@ -18,7 +18,7 @@ from contactsync.domain.absorb import absorb, absorb_absence, absorb_deletion
 from contactsync.domain.brake import is_believed
 from contactsync.domain.contact import Observation, Side
 from contactsync.domain.ids import LinkId, PersonId, RecordId
-from contactsync.domain.link import Link, Presence
+from contactsync.domain.link import Link, PairState, Presence
 from contactsync.domain.policy import DeletePolicy
 from contactsync.domain.ticks import Tick, asks_google_alone
 from contactsync.errors import PageTokenExpiredError, ScopeGoneError, SyncTokenExpiredError
@@ -127,6 +127,7 @@ def _google_listing(session: Session, now: datetime) -> Listing:
         number=sync.google_listing + bool(why),
         started_at=now,
         step="list",
+        made=sync.google_made,
         expected=sync.google_count if why and sync.google_full_at else None,
     )
 
@@ -203,6 +204,7 @@ async def read_google_in_full(session: Session) -> None:
                 number=number,
                 started_at=session.now(),
                 step="list",
+                made=session.run.sync.google_made,
                 expected=session.run.sync.google_count if session.run.sync.google_full_at else None,
             ),
         )
@@ -217,6 +219,8 @@ async def _google_absent(session: Session) -> None:
         return
     if not believed:
         await _require_scope(session, Side.GOOGLE)
+    # Whom others made while it was read, it may show or not.
+    people = listing.people + sync.google_made - listing.made
     async with session.transaction() as tx:
         if believed:
             await tx.links.drop_outsiders(Side.GOOGLE, listing.number)
@@ -229,7 +233,7 @@ async def _google_absent(session: Session) -> None:
                 google_listing=listing.number,
                 google_count=listing.seen if believed else sync.google_count,
                 google_doubted=None if believed else listing.seen,
-                google_people=listing.people if believed else max(listing.people, sync.google_people),
+                google_people=people if believed else max(people, sync.google_people),
             )
         )
 
@@ -426,8 +430,10 @@ class _CrmReader:
 
 
 def _is_news(link: Link | None, record: Observation) -> bool:
-    """Whether no link holds this state yet."""
-    return link is None or link.crm.revision != record.revision
+    """Whether this configuration does not know this state yet; another one's reading may have brought it."""
+    if link is None or link.crm.revision != record.revision:
+        return True
+    return not link.crm.in_scope and (link.foreign or link.state is PairState.SINGLE)
 
 
 # --- both -----------------------------------------------------------------------------------------------------------
@@ -498,5 +504,5 @@ async def _restart(session: Session, side: Side) -> None:
     if listing.page is None:
         raise PageTokenExpiredError(f"the {side} listing cannot be begun")
     async with session.transaction():
-        number = listing.number + listing.full
-        session.set_listing(side, replace(listing, page=None, seen=0, people=0, left=0, number=number))
+        number, made = listing.number + listing.full, session.run.sync.google_made
+        session.set_listing(side, replace(listing, page=None, seen=0, people=0, left=0, number=number, made=made))

@@ -25,6 +25,7 @@ async def recover(session: Session) -> None:
     """Learn from the ledger what an earlier slice sent without writing down the answer."""
     async with session.transaction() as tx:
         session.counted = set(await tx.effects.begun(session.run.run_id))
+        session.count_people(await tx.runs.people_made(0))
         session.under_way = await tx.effects.under_way(session.now() - session.settings.visibility_wait)
         effects = await tx.effects.unsettled()
         creates = [effect for effect in effects if effect.kind is EffectKind.CREATE]

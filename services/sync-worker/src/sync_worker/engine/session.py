@@ -204,6 +204,12 @@ class Session:
         """Note the progress of one side's reading."""
         self.update(listings={**self.run.listings, side: listing})
 
+    def count_people(self, made: int) -> None:
+        """Count in the room that is left whom anybody's sync made in the Google account since this one last looked."""
+        sync = self.run.sync
+        people = sync.google_people + made - sync.google_made
+        self.update(sync=replace(sync, google_people=people, google_made=made))
+
     def add_counts(self, amounts: Mapping[str, int]) -> None:
         """Add to the run's counters (`writes.<side>.<kind>`, `calls.<provider>.<operation>`)."""
         if amounts:

@@ -55,7 +55,7 @@ class MemoryLeases:
         """Give the lease back and keep the quota bucket; nothing happens when it was lost."""
         row = self._tables.accounts.get(lease.account, AccountRow())
         if row.holder == lease.holder and row.fence == lease.fence:
-            self._tables.accounts[lease.account] = AccountRow(fence=row.fence, bucket=dict(bucket))
+            self._tables.accounts[lease.account] = replace(row, holder=None, until=None, bucket=dict(bucket))
 
     def check(self, lease: Lease) -> None:
         """Raise LeaseLostError unless the lease is the account's current one and has not expired."""

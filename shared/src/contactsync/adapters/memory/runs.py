@@ -176,6 +176,14 @@ class MemoryRuns:
             if self._tables.told.get(key) == one:
                 self._journal.drop(self._tables.told, key)
 
+    async def people_made(self, amount: int) -> int:
+        """Count so many people more that were made in the Google account; how many all syncs ever made in it."""
+        account = self._tables.configs[self._config_id].settings.account
+        row = self._tables.accounts[account]
+        row = replace(row, made=row.made + amount)
+        self._journal.put(self._tables.accounts, account, row)
+        return row.made
+
     async def pause(self, reason: str) -> None:
         """Pause the run's configuration with this reason; its open request mark is dropped."""
         config = self._tables.configs[self._config_id]

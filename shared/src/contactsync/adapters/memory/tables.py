@@ -31,6 +31,8 @@ class AccountRow:
     holder: UUID | None = None
     until: datetime | None = None
     bucket: dict[str, float] = field(default_factory=dict)
+    made: int = 0
+    """People that syncs have made in it."""
 
 
 @dataclass(frozen=True, slots=True)

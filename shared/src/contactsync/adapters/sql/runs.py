@@ -86,6 +86,8 @@ _HEARD: Final = """
 DELETE FROM crm_told t USING unnest($3::text[], $4::timestamptz[]) AS heard (crm_id, told_at)
 WHERE t.organisation_id = $1 AND t.config_id = $2 AND t.crm_id = heard.crm_id AND t.told_at = heard.told_at
 """
+_MADE: Final = "SELECT made FROM google_accounts WHERE account_key = $1"
+_COUNT_MADE: Final = "UPDATE google_accounts SET made = made + $2 WHERE account_key = $1 RETURNING made"
 _PAUSE: Final = """
 UPDATE sync_configs SET status = 'paused', paused_reason = $3, updated_at = $4
 WHERE organisation_id = $1 AND config_id = $2 AND status = 'active'
@@ -120,6 +122,7 @@ class SqlRuns:
         self._connection = connection
         self._organisation = settings.organisation_id
         self._config = settings.config_id
+        self._account = settings.account
         self._sealer = sealer
         self._links = links
         self._factory = factory
@@ -215,6 +218,15 @@ class SqlRuns:
         """Nothing more is to be learnt from these; what was told of the same records since stays."""
         ids, times = [one.record_id for one in told], [one.told_at for one in told]
         await self._connection.execute(_HEARD, self._organisation, self._config, ids, times)
+
+    async def people_made(self, amount: int) -> int:
+        """Count so many people more that were made in the Google account; how many all syncs ever made in it."""
+        made: int
+        if amount:
+            made = await self._connection.fetchval(_COUNT_MADE, self._account, amount)
+        else:
+            made = await self._connection.fetchval(_MADE, self._account)
+        return made
 
     async def pause(self, reason: str) -> None:
         """Pause the run's configuration with this reason; its open request mark is dropped."""

@@ -22,8 +22,10 @@ CREATE TABLE google_accounts (
     fence       bigint NOT NULL DEFAULT 0,
     holder      uuid,
     until       timestamptz,
-    bucket      jsonb NOT NULL DEFAULT '{}'
+    bucket      jsonb NOT NULL DEFAULT '{}',
+    made        bigint NOT NULL DEFAULT 0
 ) WITH (fillfactor = 50);
+COMMENT ON COLUMN google_accounts.made IS 'People that syncs have made in it: what one makes, the others know at once';
 COMMENT ON TABLE google_accounts IS 'Leases: the right to work on a Google account, whatever the tenant';
 
 CREATE TABLE oauth_states (
