@@ -6,7 +6,7 @@ moves together with the vendors'. The user has a token of his CRM and consents a
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -38,8 +38,6 @@ from tests.support.story import PairView, RowView, RunChecks, RunView
 from tests.support.vendors import CrmBook, GoogleBook, Json, Vendors, vendors
 from tests.support.waiting import wait_until
 
-_POLL_S: Final = 0.02
-_WITHIN_S: Final = 40.0
 _QUICK: Final = {
     # The simulators' quotas are lifted, so the worker's account of them is too; and a test asks often.
     "google_read_per_minute": 0,
@@ -63,6 +61,9 @@ class Installation:
     checks: RunChecks
     organisation: str
     worlds: list[OutsideWorld] = field(default_factory=list)
+    poll_s: float = 0.02
+    """How often it is asked whether a run has ended; for large ones less often, since each answer counts them."""
+    within_s: float = 40.0
 
     def caller(self, user: str) -> Caller:
         """A user of the CRM's organisation."""
@@ -184,12 +185,15 @@ class OutsideWorld:
     async def ended(self, run_id: str) -> RunView:
         """The run, once it has ended and nobody works any more."""
         try:
-            await wait_until(lambda: self._has_ended(run_id), within_s=_WITHIN_S, every_s=_POLL_S)
+            await self._seen(lambda: self._has_ended(run_id))
         except TimeoutError as error:
             raise AssertionError(f"not ended: {await self.api.get(f'/v1/runs/{run_id}')}") from error
         run = _run(await self.api.get(f"/v1/runs/{run_id}"))
         await self.product.checks.check(run, Direction(self._settings["direction"]))
         return run
+
+    async def _seen(self, condition: Callable[[], Awaitable[bool]]) -> None:
+        await wait_until(condition, within_s=self.product.within_s, every_s=self.product.poll_s)
 
     async def _has_ended(self, run_id: str) -> bool:
         run = await self.api.get(f"/v1/runs/{run_id}")
@@ -251,7 +255,7 @@ class OutsideWorld:
         while (first := await self._first_due()) is not None and first[0] <= instant:
             due, world = first
             await self.product.move_to(due)
-            await wait_until(lambda: world.next_sync_is_not(due), within_s=_WITHIN_S, every_s=_POLL_S)  # noqa: B023  awaited in the loop
+            await self._seen(lambda: world.next_sync_is_not(due))  # noqa: B023  awaited in the loop
             for run in await world.runs():
                 if run.state.open:
                     await world.ended(run.run_id)

@@ -253,6 +253,15 @@ class SyncWorld:
                 tasks.create_task(self._runner_of(holder)(hint.hint, hint.lane))
                 await self.books.relay.mark_published([hint.message_id])
 
+    async def carry_on_together(self, *, until: datetime, step: timedelta, at_once: int) -> None:
+        """What runs by itself in all configurations until then; several workers work side by side."""
+        while self.clock.now() < until:
+            await self.pass_until(self.clock.now() + step)
+            await self.books.sweeper.start_due(self.clock.now(), 1_000)
+            while hints := await self.books.relay.take(at_once):
+                await asyncio.gather(*(self._work(hint) for hint in hints))
+                await self.books.relay.mark_published([hint.message_id for hint in hints])
+
     async def carry_on(self, *, until: datetime) -> list[Run]:
         """What runs by itself until then: the runs that the schedule started, in order."""
         before = {run.run_id for run in await self.books.runs(self.settings)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import random
 from collections.abc import Sequence
@@ -709,6 +710,22 @@ class LinkContract:
             assert await tx.links.claim({LinkId(uuid4()): b"x" * 16}, until) == frozenset()
         async with working(world) as worker, worker.begin() as tx:
             assert len(await tx.links.claim({LinkId(uuid4()): b"x" * 16}, until)) == 1
+
+    async def test_two_who_claim_the_same_people_in_opposite_orders_do_not_stop_one_another(self, world: World) -> None:
+        mine = some_settings()
+        sibling = some_settings(organisation=mine.organisation_id)
+        await world.put(mine)
+        await world.put(sibling)
+        digests = [number.to_bytes(16) for number in range(20_000)]
+
+        async def claimed(worker: Worker, order: Sequence[bytes]) -> int:
+            async with worker.begin() as tx:
+                return len(await tx.links.claim({LinkId(uuid4()): digest for digest in order}, EPOCH + HOUR))
+
+        async with working(world, mine) as one, working(world, sibling) as other:
+            won = await asyncio.gather(claimed(one, digests), claimed(other, digests[::-1]))
+
+        assert sorted(won) == [0, len(digests)]
 
 
 class TestMemoryLinks(InMemory, LinkContract):

@@ -118,6 +118,7 @@ class RunFacts:
     reason: str
     cancel_requested: bool
     wait_until: datetime | None
+    credits_reserved: int
 
 
 def some_settings(
@@ -155,10 +156,10 @@ class Worker:
         """A fenced transaction of the run."""
         return self.world.state.begin(self.lease, self.run)
 
-    async def start(self, mode: RunMode = RunMode.SYNC) -> Claimed:
+    async def start(self, mode: RunMode = RunMode.SYNC, trigger: str = "user") -> Claimed:
         """Ask for a run, take the lease, claim the first slice."""
         asked = await self.world.requests.request(
-            self.settings.organisation_id, self.settings.config_id, mode, "user", self.world.clock.now()
+            self.settings.organisation_id, self.settings.config_id, mode, trigger, self.world.clock.now()
         )
         self.lease = await lease_of(self.world, self.settings.account, self.holder)
         claimed = await self.world.state.claim(hint_of(self.settings, asked.run_id), self.lease, self.world.clock.now())
@@ -244,6 +245,7 @@ class MemoryWorld:
             run.reason,
             run.cancel_requested,
             run.wait_until,
+            run.credits_reserved,
         )
 
     async def pass_time(self, by: timedelta) -> None:
@@ -406,6 +408,7 @@ class SqlWorld:
             row["reason"],
             row["cancel_requested"],
             row["wait_until"],
+            row["credits_reserved"],
         )
 
     async def pass_time(self, by: timedelta) -> None:

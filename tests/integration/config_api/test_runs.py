@@ -8,7 +8,7 @@ import io
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import uuid4
 
 import orjson
@@ -49,9 +49,11 @@ def changed(run: Run, **changes: object) -> Run:
     return replace(run, **changes)  # type: ignore[arg-type]  # names are checked by the dataclass
 
 
-async def end(work: AtWork, state: RunState = RunState.SUCCEEDED, **changes: object) -> None:
+async def end(
+    work: AtWork, state: RunState = RunState.SUCCEEDED, *, next_due: datetime | None = None, **changes: object
+) -> None:
     async with work.begin() as tx:
-        await tx.runs.finish(changed(work.run, state=state, **changes), next_due=None)
+        await tx.runs.finish(changed(work.run, state=state, **changes), next_due=next_due)
 
 
 async def progress(work: AtWork, **changes: object) -> None:
@@ -162,9 +164,22 @@ async def test_counts_add_up_and_calls_are_told_apart(desk: Desk) -> None:
 async def test_what_waits_is_told_with_runs_and_time(desk: Desk) -> None:
     async with started(desk) as begun:
         desk.clock.advance(timedelta(seconds=30))
+        next_due = desk.clock.now() + timedelta(minutes=1)
+        await end(begun.work, counts={"waiting": 1240}, next_due=next_due)
+    ends = next_due + timedelta(minutes=2 * 1, seconds=3 * 30)
+    told = {"contacts": 1240, "runs": 3, "seconds": 270, "finishes_at": ends.strftime("%Y-%m-%dT%H:%M:%SZ")}
+    assert (await desk.get(f"/v1/sync-configs/{begun.config}"))["backlog"] == told
+
+    desk.clock.advance(timedelta(seconds=50))
+    assert (await desk.get(f"/v1/sync-configs/{begun.config}"))["backlog"] == {**told, "seconds": 220}
+
+
+async def test_what_waits_has_no_time_while_nothing_runs_by_itself(desk: Desk) -> None:
+    async with started(desk) as begun:
         await end(begun.work, counts={"waiting": 1240})
-    config = await desk.get(f"/v1/sync-configs/{begun.config}")
-    assert config["backlog"] == {"contacts": 1240, "runs": 3, "seconds": 270}
+    await desk.api.post(f"/v1/sync-configs/{begun.config}/deactivate")
+    told = (await desk.get(f"/v1/sync-configs/{begun.config}"))["backlog"]
+    assert told == {"contacts": 1240, "runs": 3, "seconds": None, "finishes_at": None}
 
 
 # --- the report -------------------------------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from config_api.scheduler.freshness import FreshnessWatch
 from config_api.scheduler.scheduler import Scheduler
 from contactsync.adapters.sql.freshness import SqlFreshness
 from contactsync.adapters.sql.requests import SqlRunSweeper
+from contactsync.domain.reasons import Reason
 from contactsync.ports.state import RunState
 from contactsync.telemetry import metrics
 from tests.integration.config_api.conftest import Desk
@@ -129,3 +130,36 @@ async def test_two_missed_intervals_raise_one_alarm_until_a_run_succeeds(desk: D
     await work_off(desk, saved)
     assert await alarms() == []
     assert metrics.REGISTRY.get_sample_value("contactsync_overdue_configurations") == 0
+
+
+async def test_runs_that_wait_are_counted_by_what_they_wait_for(desk: Desk) -> None:
+    saved = await desk.save()
+    account = desk.accounts.known[LOCAL_USER.user_id].account
+    async with working(desk.resources, saved["id"], saved["run_id"], account) as work, work.begin() as tx:
+        until = desk.clock.now() + HOUR
+        await tx.runs.save(
+            replace(work.run, state=RunState.WAITING, reason=Reason.CRM_CREDITS, wait_until=until, slice=1)
+        )
+    watch = FreshnessWatch(SqlFreshness(desk.resources.foundation.database), desk.clock)
+
+    def waiting() -> float | None:
+        return metrics.REGISTRY.get_sample_value("contactsync_waiting_runs", {"reason": "crm_credits"})
+
+    await watch.look()
+    assert waiting() == 1
+    desk.clock.advance(HOUR)
+    await watch.look()
+    assert waiting() is None
+
+
+async def test_the_connections_of_the_pool_are_measured(desk: Desk) -> None:
+    def in_use() -> float | None:
+        return metrics.REGISTRY.get_sample_value("contactsync_database_pool_connections_in_use")
+
+    assert in_use() == 0
+    async with desk.resources.foundation.database.untenanted():
+        assert in_use() == 1
+        size = metrics.REGISTRY.get_sample_value("contactsync_database_pool_connections")
+        assert size is not None
+        assert size >= 1
+    assert in_use() == 0

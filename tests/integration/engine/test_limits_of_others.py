@@ -5,17 +5,19 @@ from __future__ import annotations
 from datetime import timedelta
 from uuid import uuid4
 
+from contactsync.domain.credits import Shares
 from contactsync.domain.ids import RunId
 from contactsync.domain.outcome import Outcome
 from contactsync.domain.policy import Direction
 from contactsync.domain.reasons import Reason
-from contactsync.ports.state import RunMode, RunSettings, RunState
+from contactsync.ports.state import Run, RunMode, RunSettings, RunState
 from sync_worker.engine.settings import EngineSettings
 from sync_worker.limits import Quota
 from sync_worker.runner import WorkerSettings
 from tests.contract.state.worlds import lease_of, some_settings
 from tests.integration.engine.conftest import OpenWorld
 from tests.integration.engine.test_first_run import DAYS_AGO, addresses, record, writes
+from tests.support.sync_states import Crash
 from tests.support.sync_world import SyncWorld
 
 
@@ -174,8 +176,10 @@ async def test_runs_wait_with_a_date_while_the_share_of_the_credits_is_used_up(o
     """Of 50,000 credits a quarter; what a person asks for may go up to two fifths."""
     async with open_world(direction=Direction.CRM_TO_GOOGLE) as world:
         await world.vendors.crm.add([record(n) for n in range(10)], at=DAYS_AGO)
+        scheduled = await world.sync(trigger="schedule")
+        assert await used_up_by(world, scheduled) > 12_400
+        await world.vendors.crm.add([record(n) for n in range(10, 20)])
         began = world.clock.now()
-        assert await world.books.state.credits.reserve(world.settings, 12_499, 25, began) is None
 
         by_hand = await world.sync()
         waited_by_hand = world.clock.now() - began
@@ -190,12 +194,35 @@ async def test_unused_credits_go_back_at_the_end_of_a_slice(open_world: OpenWorl
     async with open_world(direction=Direction.CRM_TO_GOOGLE) as world:
         await world.vendors.crm.add([record(n) for n in range(10)], at=DAYS_AGO)
 
-        await world.sync()
+        run = await world.sync()
 
         store, now = world.books.state.credits, world.clock.now()
-        # One page of the view is three of 12,500, and a few go for questions about the fields; a hundred were reserved.
-        assert await store.reserve(world.settings, 12_498, 25, now) is not None
-        assert await store.reserve(world.settings, 12_490, 25, now) is None
+        # One page of the view is three of 12,500, and a few go for questions about the fields; twenty were reserved.
+        assert await store.reserve(run, 12_498, Shares(25, 25), now) is not None
+        assert await store.reserve(run, 12_490, Shares(25, 25), now) is None
+
+
+async def test_credits_that_a_killed_worker_had_reserved_come_back(open_world: OpenWorld) -> None:
+    """Killed at each of its steps: less than a call's worth is lost for the day."""
+    async with open_world(direction=Direction.CRM_TO_GOOGLE) as world:
+        await world.vendors.crm.add([record(n) for n in range(10)], at=DAYS_AGO)
+        run = await world.sync()
+        free = await used_up_by(world, run)
+        for step in range(1, 12):
+            await world.pass_time(hours=26)
+            world.crash = Crash(step)
+            run = await world.sync(mode=RunMode.FULL)
+            assert run.state is RunState.SUCCEEDED
+            assert free - 15 <= await used_up_by(world, run) <= free
+
+
+async def used_up_by(world: SyncWorld, run: Run) -> int:
+    """Reserve whatever is left of the usual share; how much that was."""
+    store, now, everybody = world.books.state.credits, world.clock.now(), Shares(25, 25)
+    for amount in range(12_500, 0, -1):
+        if await store.reserve(run, amount, everybody, now) is None:
+            return amount
+    return 0
 
 
 async def requested(world: SyncWorld, settings: RunSettings) -> RunId:

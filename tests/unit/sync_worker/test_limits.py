@@ -13,6 +13,7 @@ import pytest
 from contactsync.domain.ids import AccountKey
 from contactsync.errors import LeaseLostError, RateLimitedError
 from contactsync.ports.state import Busy, Lease
+from contactsync.telemetry import metrics
 from sync_worker.limits import LeaseKeeper, Quota, QuotaBucket
 from tests.support.clock import EPOCH, ManualClock
 
@@ -118,3 +119,15 @@ def test_a_used_up_quota_lets_nobody_through_until_its_minute_is_over() -> None:
         assert refused.value.retry_after_s == 60
     clock.advance(timedelta(seconds=60))
     bucket.take({"read": 2})
+
+
+def test_how_full_the_minute_is_can_be_watched() -> None:
+    bucket = QuotaBucket(Quota({"delete": 4}), ManualClock())
+    bucket.take({"delete": 3})
+    bucket.observe()
+
+    def seen(at_most: str) -> float | None:
+        labels = {"bucket": "delete", "le": at_most}
+        return metrics.REGISTRY.get_sample_value("contactsync_google_quota_used_ratio_bucket", labels)
+
+    assert (seen("0.5"), seen("0.75")) == (0, 1)

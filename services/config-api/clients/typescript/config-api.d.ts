@@ -990,16 +990,22 @@ export interface components {
              */
             contacts: number;
             /**
+             * Finishes At
+             * @description The instant at which that is
+             * @example 2026-03-01T10:04:30Z
+             */
+            finishes_at?: string | null;
+            /**
              * Runs
              * @example 3
              */
             runs: number;
             /**
              * Seconds
-             * @description How long it takes until none waits, about
-             * @example 720
+             * @description How long it takes until none waits, about; null while no run is to come by itself
+             * @example 270
              */
-            seconds: number;
+            seconds: number | null;
         };
         /**
          * CatchUp

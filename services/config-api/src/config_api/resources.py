@@ -128,7 +128,7 @@ async def resources_on(foundation: Foundation, settings: ConfigApiSettings) -> R
             surroundings=ConnectedAccounts(foundation, connections, tokens, me),
             clock=clock,
             limits=limits,
-            catch_up_pause_s=settings.catch_up_pause.total_seconds(),
+            catch_up_pause=settings.catch_up_pause,
         ),
         runs=RunService(
             configurations=stored,

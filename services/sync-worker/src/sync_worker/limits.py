@@ -10,19 +10,21 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from contactsync.domain.credits import CHUNK, Shares
+from contactsync.domain.reasons import Reason
 from contactsync.errors import LeaseLostError, RateLimitedError
 from contactsync.ports.clock import Clock
 from contactsync.ports.directory import Call
-from contactsync.ports.state import CreditStore, Lease, LeaseStore, RunSettings
+from contactsync.ports.state import CreditStore, Lease, LeaseStore, Run
 from contactsync.telemetry import metrics
 
 WINDOW_S = 60.0
-CREDIT_CHUNK = 100
-"""CRM credits reserved at once: a first run of 10,000 asks about ten times, a run that finds nothing once."""
+_UNDER_WAY = 10
+"""CRM credits that the calls under way when a worker was killed may have cost: 100 records written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,54 +63,76 @@ class QuotaBucket:
                 )
         self._used.update({name: amount for name, amount in units.items() if name in self._quota.per_minute})
 
+    def observe(self) -> None:
+        """Tell the metrics how much of the minute is used."""
+        for name, limit in self._quota.per_minute.items():
+            metrics.QUOTA_USED.labels(name).observe(self._used[name] / limit)
+
     def state(self) -> dict[str, float]:
         """What to store with the lease."""
         return {"at": self._started, **{name: float(units) for name, units in self._used.items()}}
 
 
 class CreditBudget:
-    """The CRM credits of one slice, out of the organisation's share."""
+    """The CRM credits of one slice, out of the organisation's shares."""
 
-    def __init__(
-        self, store: CreditStore, settings: RunSettings, clock: Clock, *, share_percent: int, chunk: int = CREDIT_CHUNK
-    ) -> None:
+    def __init__(self, store: CreditStore, run: Run, clock: Clock, shares: Shares) -> None:
         self._store = store
-        self._settings = settings
+        self._run = run
         self._clock = clock
-        self._share_percent = share_percent
-        self._chunk = chunk
-        self._left = 0
+        self._shares = shares
         self._lock = asyncio.Lock()
+        self.left = 0
+        """Reserved and not used."""
+        self._granted = False
+
+    async def take_over(self) -> None:
+        """Give back what a slice that was killed had reserved and, as far as stored, not used."""
+        if self._run.credits_reserved:
+            await self._give_back(max(self._run.credits_reserved - _UNDER_WAY, 0))
 
     async def take(self, amount: int) -> None:
-        """Use credits. Raises RateLimitedError, with none used, while the organisation's share is used up."""
+        """Use credits. Raises RateLimitedError, with none used, while it is not this run's turn."""
         async with self._lock:
-            if self._left < amount:
-                await self._reserve(amount - self._left)
-            self._left -= amount
+            if self.left < amount:
+                await self._reserve(amount - self.left)
+            self.left -= amount
 
     async def _reserve(self, needed: int) -> None:
         now = self._clock.now()
-        amount, until = max(needed, self._chunk), await self._ask(max(needed, self._chunk), now)
+        amount = max(needed, CHUNK)
+        until = await self._ask(amount, now)
         if until is not None and needed < amount:
-            amount, until = needed, await self._ask(needed, now)
-        if until is not None:
-            raise RateLimitedError(
-                "the share of the CRM's daily credits is used up",
-                reason="crm_credits",
-                retry_after_s=(until - now).total_seconds(),
-            )
-        self._left += amount
+            until = await self._ask(needed, now)
+        if until is None:
+            return
+        raise RateLimitedError(
+            "the share of the CRM's daily credits is used up",
+            reason=Reason.CRM_CREDITS,
+            retry_after_s=(until - now).total_seconds(),
+        )
 
     async def _ask(self, amount: int, now: datetime) -> datetime | None:
-        return await self._store.reserve(self._settings, amount, self._share_percent, now)
+        # Counted before they are granted: a commit meanwhile must not store that there are none.
+        self.left += amount
+        held = replace(self._run, credits_reserved=self.left)
+        until = await self._store.reserve(held, amount, self._shares, now)
+        if until is None:
+            self._granted = True
+        else:
+            self.left -= amount
+        return until
 
     async def close(self) -> None:
         """Give back what was reserved and not used."""
         async with self._lock:
-            if self._left:
-                await self._store.give_back(self._settings, self._left, self._clock.now())
-                self._left = 0
+            # Also where nothing is left: somebody may wait whose turn has come meanwhile.
+            if self._granted:
+                await self._give_back(self.left)
+                self.left, self._granted = 0, False
+
+    async def _give_back(self, amount: int) -> None:
+        await self._store.give_back(self._run, amount, self._shares, self._clock.now())
 
 
 class LeaseKeeper:
@@ -192,6 +216,11 @@ class Gate:
         self._call_needs = call_needs.total_seconds()
         self.calls: Counter[str] = Counter()
         """`<provider>.<operation>` -> data calls; control calls under `control.<provider>.<operation>`."""
+
+    @property
+    def credits_left(self) -> int:
+        """CRM credits that are reserved and not used."""
+        return self._budget.left
 
     async def admit(self, call: Call) -> None:
         """Count the call and let it through. Raises LeaseLostError, RateLimitedError."""

@@ -12,13 +12,13 @@ from uuid import UUID, uuid4
 
 import structlog
 
+from contactsync.domain.credits import Shares
 from contactsync.domain.ids import LinkId
 from contactsync.errors import LeaseLostError
 from contactsync.messages.hint import RunHint
 from contactsync.ports.clock import Clock
 from contactsync.ports.directory import CallGate
 from contactsync.ports.queue import Lane
-from contactsync.ports.requests import APPROVAL, BY_HAND
 from contactsync.ports.state import Busy, Claimed, Lease, Run, RunState, State
 from sync_worker.engine.finish import next_hint, stop
 from sync_worker.engine.session import Ports, Session
@@ -51,10 +51,8 @@ class WorkerSettings:
     """A slice that began this often and never ended fails its run."""
     slices_per_organisation: int = 4
     """Slices of one organisation worked at once: a large one never keeps the workers from the others."""
-    credit_share: int = 25
-    """Percent of the organisation's daily CRM credits that syncs may use."""
-    credit_share_manual: int = 40
-    """The same for runs that a person asked for."""
+    credit_shares: Shares = field(default_factory=Shares)
+    """Of the organisation's daily CRM credits."""
     quotas: dict[str, Quota] = field(default_factory=dict)
     engine: EngineSettings = field(default_factory=EngineSettings)
 
@@ -144,10 +142,11 @@ class SliceRunner:
             # It may be what ends processes: it goes where it can take nobody with it.
             await self._isolate(keeper.lease, run)
             return
-        budget = self._budget(run)
+        budget = CreditBudget(self._state.credits, run, self._clock, self._settings.credit_shares)
+        await budget.take_over()
         gate = Gate(keeper, {"google": keeper.bucket}, budget, call_needs=self._settings.call_needs)
         async with self._ports_of(run, gate) as ports:
-            session = Session(run, keeper, ports, self._settings.engine, gate.calls, self._stop)
+            session = Session(run, keeper, ports, self._settings.engine, gate, self._stop)
             try:
                 if run.attempt > self._settings.max_attempts:
                     await self._give_up(session)
@@ -155,15 +154,11 @@ class SliceRunner:
                     await run_slice(session, self._rng)
             except LeaseLostError:
                 log.warning("sync.lease.lost", slice=run.slice)
-            finally:
+            else:
+                # After any other end the run's next slice takes over what is left.
                 await budget.close()
+        keeper.bucket.observe()
         self._log_end(session)
-
-    def _budget(self, run: Run) -> CreditBudget:
-        """What a person asked for may use a larger share than what goes on by itself."""
-        by_hand = run.trigger == BY_HAND or run.trigger.startswith(APPROVAL)
-        share = self._settings.credit_share_manual if by_hand else self._settings.credit_share
-        return CreditBudget(self._state.credits, run.settings, self._clock, share_percent=share)
 
     async def _isolate(self, lease: Lease, run: Run) -> None:
         async with self._state.begin(lease, run) as tx:

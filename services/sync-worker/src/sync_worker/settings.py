@@ -7,6 +7,7 @@ from datetime import timedelta
 from pydantic import Field, PostgresDsn
 
 from contactsync.assembly.settings import CommonSettings, Duration
+from contactsync.domain.credits import Shares
 from sync_worker.engine.settings import Brake, EngineSettings
 from sync_worker.limits import Quota
 from sync_worker.runner import WorkerSettings
@@ -52,8 +53,7 @@ class SyncWorkerSettings(CommonSettings):
             lease_renew_every=self.lease_renew_every,
             call_needs=self.lease_call_needs,
             slices_per_organisation=self.slices_per_organisation,
-            credit_share=self.zoho_credit_share,
-            credit_share_manual=self.zoho_credit_share_manual,
+            credit_shares=Shares(self.zoho_credit_share, self.zoho_credit_share_manual),
             quotas={"google": Quota({name: units for name, units in quota.items() if units})},
             engine=self._engine(),
         )

@@ -94,8 +94,11 @@ class StoredConfiguration:
     last_sync_at: datetime | None
     last_attempt_at: datetime | None
     last_reason: str
-    last_run_s: float | None
-    """How long the last run took that ended."""
+    later_run_s: float | None
+    """How long runs after the first take from request to end, by the last three that took contacts; None without any,
+    or where nothing waits."""
+    open_run_from: datetime | None
+    """When the open run goes on, or was asked for; None without one, or where nothing waits."""
     next_due: datetime | None
     created_at: datetime
     activated_at: datetime | None

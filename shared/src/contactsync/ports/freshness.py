@@ -18,6 +18,8 @@ class Freshness:
     """Active ones without a successful run for twice their interval, the longest first."""
     paused: Mapping[str, int]
     """Paused configurations by reason."""
+    waiting: Mapping[str, int]
+    """Runs that wait for a date, by reason."""
 
 
 class FreshnessStore(Protocol):

@@ -33,6 +33,12 @@ BY_CLOCK = "schedule"
 APPROVAL = "approval:"
 """Before the id of the run whose deletes a person approved, in the trigger of the run that carries them out."""
 
+
+def is_by_hand(trigger: str) -> bool:
+    """Whether a person asked for it."""
+    return trigger == BY_HAND or trigger.startswith(APPROVAL)
+
+
 TAKEN_FOR = timedelta(seconds=30)
 """How long a relay has hints to itself before another may take them."""
 

@@ -17,6 +17,7 @@ from uuid import UUID
 
 from contactsync.domain.actions import Answer, Overwritten
 from contactsync.domain.contact import Changes, Side, Values
+from contactsync.domain.credits import Shares
 from contactsync.domain.effect import EffectKind
 from contactsync.domain.ids import (
     AccountKey,
@@ -242,6 +243,8 @@ class Run:
     wait_until: datetime | None = None
     retries: int = 0
     """Slices in a row that ended in waiting for a provider."""
+    credits_reserved: int = 0
+    """CRM credits that the slice has reserved and, as far as stored, not used: a killed worker leaves them behind."""
     reason: str = ""
     cancel_requested: bool = False
 
@@ -647,16 +650,22 @@ class Claimed:
 class CreditStore(Protocol):
     """CRM credits that the syncs of an organisation have reserved in the last 24 hours, by our own clock."""
 
-    async def reserve(self, settings: RunSettings, amount: int, share_percent: int, now: datetime) -> datetime | None:
-        """None when so many credits are reserved now for the organisation of this configuration.
+    async def reserve(self, run: Run, amount: int, shares: Shares, now: datetime) -> datetime | None:
+        """None when so many credits are reserved now for the organisation of this run.
 
-        Otherwise nothing is reserved, and the answer is the instant from which so many will be free again: together
-        with what counts already they would exceed this share of what its CRM grants in a day.
+        The run's row then says that it holds as many as `run` does (`credits_reserved`, these included).
+
+        Otherwise nothing is reserved, and the answer is the date to ask again. Together with what counts already they
+        would exceed the share of what its CRM grants in a day, or they are kept for runs that wait for credits and
+        were asked for earlier (`Credits.turn`): those who wait get dates in that order, and are served in it.
         """
         ...
 
-    async def give_back(self, settings: RunSettings, amount: int, now: datetime) -> None:
-        """Free what was reserved and not used."""
+    async def give_back(self, run: Run, amount: int, shares: Shares, now: datetime) -> None:
+        """Free what was reserved and not used; the run's row says from then on that it holds none.
+
+        Runs that wait for credits and for which there is room now go on at once, the earliest ones first.
+        """
         ...
 
 

@@ -6,6 +6,7 @@ and none takes more than about ten values. A process exposes `REGISTRY` on its a
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
@@ -22,6 +23,8 @@ PlatformCollector(registry=REGISTRY)
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 
 _SECONDS = (0.005, 0.025, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 60.0, 300.0)
+_LONG_SECONDS = (1.0, 3.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0, 21_600.0, 86_400.0)
+_RATIOS = (0.1, 0.25, 0.5, 0.75, 0.9, 0.99, 1.0)
 
 
 def render() -> bytes:
@@ -37,8 +40,8 @@ def _gauge(name: str, meaning: str, *labels: str) -> Gauge:
     return Gauge(f"contactsync_{name}", meaning, labels, registry=REGISTRY)
 
 
-def _histogram(name: str, meaning: str, *labels: str) -> Histogram:
-    return Histogram(f"contactsync_{name}", meaning, labels, registry=REGISTRY, buckets=_SECONDS)
+def _histogram(name: str, meaning: str, *labels: str, buckets: Sequence[float] = _SECONDS) -> Histogram:
+    return Histogram(f"contactsync_{name}", meaning, labels, registry=REGISTRY, buckets=buckets)
 
 
 # --- queue and outbox -------------------------------------------------------------------------------------------------
@@ -66,6 +69,10 @@ LOOP_LAG: Final = _gauge("event_loop_lag_seconds", "How late the event loop was 
 # --- runs -------------------------------------------------------------------------------------------------------------
 
 RUNS: Final = _counter("runs_total", "Runs that ended.", "trigger", "outcome")
+RUN_SECONDS: Final = _histogram(
+    "run_duration_seconds", "From a run's first slice to its end; run: first, later.", "run", buckets=_LONG_SECONDS
+)
+WAITING_RUNS: Final = _gauge("waiting_runs", "Runs that wait for a date, by what they wait for.", "reason")
 DELETE_BRAKE: Final = _counter("delete_brake_total", "Runs whose deletes were held back.")
 OLDEST_DUE: Final = _gauge("oldest_due_seconds", "How late the longest waiting configuration was at a look.")
 PAUSED_CONFIGURATIONS: Final = _gauge("paused_configurations", "Configurations that are paused.", "reason")
@@ -79,6 +86,20 @@ PROVIDER_CALLS: Final = _counter(
     "provider_calls_total", "Calls to providers; status: 2xx to 5xx, or none without an answer.", "operation", "status"
 )
 PROVIDER_SECONDS: Final = _histogram("provider_call_duration_seconds", "Time of a call.", "operation")
+PROVIDER_WAIT: Final = _counter(
+    "provider_wait_seconds_total", "Time for which runs were put off, by what they wait for.", "reason"
+)
+QUOTA_USED: Final = _histogram(
+    "google_quota_used_ratio",
+    "How much of an account's minute was used when a slice ended; bucket: read, write, delete.",
+    "bucket",
+    buckets=_RATIOS,
+)
+CREDIT_SHARE_USED: Final = _histogram(
+    "crm_credit_share_used_ratio",
+    "How much of its share of the CRM's daily credits an organisation used when a run asked for more.",
+    buckets=_RATIOS,
+)
 TOKEN_REFRESH: Final = _counter(
     "token_refresh_total", "Refreshes of access tokens; outcome: renewed, lost, failed.", "provider", "outcome"
 )
@@ -90,6 +111,12 @@ KEYS_BEHIND: Final = _gauge(
 
 LEASE_LOST: Final = _counter("lease_lost_total", "Leases that passed to somebody else during a slice.")
 FENCE_REJECTS: Final = _counter("fence_rejects_total", "Commits refused because the fence had moved on.")
+
+# --- database ---------------------------------------------------------------------------------------------------------
+
+POOL_SIZE: Final = _gauge("database_pool_connections", "Connections to PostgreSQL that this process holds.")
+POOL_IN_USE: Final = _gauge("database_pool_connections_in_use", "Those of them that are in use.")
+POOL_WAIT: Final = _histogram("database_pool_wait_seconds", "How long a transaction waited for its connection.")
 
 # --- HTTP -------------------------------------------------------------------------------------------------------------
 

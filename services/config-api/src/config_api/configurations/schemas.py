@@ -79,7 +79,12 @@ class Backlog(BaseModel):
 
     contacts: int = Field(examples=[1240])
     runs: int = Field(examples=[3])
-    seconds: int = Field(description="How long it takes until none waits, about", examples=[720])
+    seconds: int | None = Field(
+        description="How long it takes until none waits, about; null while no run is to come by itself", examples=[270]
+    )
+    finishes_at: datetime | None = Field(
+        None, description="The instant at which that is", examples=["2026-03-01T10:04:30Z"]
+    )
 
 
 class Limits(BaseModel):

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import lru_cache
-from typing import Final
 from uuid import UUID
 
+from config_api.configurations.backlog import backlog_of
 from config_api.configurations.schemas import (
-    Backlog,
     CatchUp,
     Configuration,
     ConfigurationBody,
@@ -23,7 +22,6 @@ from config_api.configurations.validation import Offered, chosen_from
 from config_api.web.callers import Caller, owner_of
 from config_api.web.problems import ProblemError
 from contactsync.domain.contact import Side
-from contactsync.domain.frequency import INTERVALS
 from contactsync.domain.ids import ConfigId, GroupId, ViewId
 from contactsync.domain.mapping import Mapping
 from contactsync.ports.clock import Clock
@@ -39,9 +37,6 @@ from contactsync.ports.configurations import (
 )
 from contactsync.ports.requests import RunLimits
 
-_TYPICAL_RUN_S: Final = 30.0
-"""How long a run of the usual size takes, before one has ended."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConfigurationService:
@@ -51,7 +46,7 @@ class ConfigurationService:
     surroundings: Surroundings
     clock: Clock
     limits: RunLimits
-    catch_up_pause_s: float
+    catch_up_pause: timedelta
 
     async def add(self, caller: Caller, body: ConfigurationBody) -> Configuration:
         """A new configuration, active, with its first run asked for."""
@@ -148,21 +143,11 @@ class ConfigurationService:
             last_attempt_at=stored.last_attempt_at,
             last_attempt_reason=stored.last_reason,
             next_sync_at=stored.next_due if stored.status is ConfigStatus.ACTIVE else None,
-            backlog=self._backlog(stored),
+            backlog=backlog_of(stored, self.limits, self.catch_up_pause, self.clock.now()),
             limits=Limits(first_run=self.limits.initial, later_runs=self.limits.incremental),
             created_at=stored.created_at,
             run_id=run_id,
         )
-
-    def _backlog(self, stored: StoredConfiguration) -> Backlog:
-        """What waits, and how long it takes: each run, and the pause before it."""
-        runs = math.ceil(stored.backlog / self.limits.incremental)
-        interval = INTERVALS.get(stored.chosen.frequency)
-        if stored.chosen.catch_up or interval is None:
-            each_s = self.catch_up_pause_s + (stored.last_run_s or _TYPICAL_RUN_S)
-        else:
-            each_s = interval.total_seconds()
-        return Backlog(contacts=stored.backlog, runs=runs, seconds=math.ceil(runs * each_s))
 
 
 @lru_cache(maxsize=1024)

@@ -45,6 +45,9 @@ class FreshnessWatch:
         metrics.PAUSED_CONFIGURATIONS.clear()
         for reason, configurations in found.paused.items():
             metrics.PAUSED_CONFIGURATIONS.labels(reason=reason).set(configurations)
+        metrics.WAITING_RUNS.clear()
+        for reason, runs in found.waiting.items():
+            metrics.WAITING_RUNS.labels(reason=reason).set(runs)
         news = [config_id for config_id in found.overdue if config_id not in self._alarmed]
         for config_id in news[:_NAMED]:
             log.error("sync.configuration.overdue", config_id=str(config_id))

@@ -209,8 +209,10 @@ class Sender:
         return works, effects
 
     async def _claimed(self, tx: Transaction, works: list[PairWork]) -> list[PairWork]:
+        # The organisation has one CRM, and each of its users a Google account: who is made there is made for him alone.
+        place = self._session.run.settings.account if self._side is Side.GOOGLE else b""
         wanted = {
-            work.link.link_id: key.digest
+            work.link.link_id: place + key.digest
             for work in works
             for key in work.link.side(self._side.other).keys[:1]
             # Whom a person declared to be somebody else shares an address on purpose.

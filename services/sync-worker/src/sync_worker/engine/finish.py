@@ -51,6 +51,7 @@ async def wait(session: Session, until: datetime, reason: str, *, retries: int =
             retries=retries,
         )
         await tx.outbox.add(lane_of(session.run), next_hint(session.run), not_before=until)
+    metrics.PROVIDER_WAIT.labels(reason).inc(max((until - session.now()).total_seconds(), 0.0))
 
 
 async def finish(session: Session) -> None:
@@ -68,7 +69,7 @@ async def finish(session: Session) -> None:
             "",
             next_due=_sooner(session, backlog=totals[Outcome.WAITING] > 0, untold=bool(await tx.runs.told())),
         )
-    _count(session.run)
+    _count(session)
 
 
 def _sooner(session: Session, *, backlog: bool, untold: bool) -> datetime | None:
@@ -95,11 +96,15 @@ async def stop(session: Session, state: RunState, reason: str, *, pause: bool = 
         if pause:
             await tx.runs.pause(reason)
         await _end(session, tx, state, reason, next_due=None)
-    _count(session.run)
+    _count(session)
 
 
-def _count(run: Run) -> None:
+def _count(session: Session) -> None:
     """An approval's trigger names the run that it approves, which is no label."""
+    run = session.run
+    if run.started_at is not None:
+        took_s = (session.now() - run.started_at).total_seconds()
+        metrics.RUN_SECONDS.labels("first" if run.first else "later").observe(took_s)
     metrics.RUNS.labels(run.trigger.partition(":")[0], run.state.value).inc()
     if run.state is RunState.NEEDS_APPROVAL:
         metrics.DELETE_BRAKE.inc()

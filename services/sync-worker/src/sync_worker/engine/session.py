@@ -56,6 +56,17 @@ class HasLease(Protocol):
         ...
 
 
+class Meter(Protocol):
+    """What a slice's calls have used."""
+
+    calls: Counter[str]
+
+    @property
+    def credits_left(self) -> int:
+        """CRM credits that are reserved and not used."""
+        ...
+
+
 class Rights(Protocol):
     """What the CRM allows the owner of the run."""
 
@@ -90,7 +101,7 @@ class Session:
         lease: HasLease,
         ports: Ports,
         settings: EngineSettings,
-        calls: Counter[str],
+        meter: Meter,
         stop: asyncio.Event,
     ) -> None:
         self.run = run
@@ -113,7 +124,7 @@ class Session:
         self.record_names: dict[str, str] = {}
         """Names of CRM records found outside the view in this slice, by id: a name in common is asked for."""
         self._lease = lease
-        self._calls = calls
+        self._meter = meter
         self._stored_calls: Counter[str] = Counter()
         self._stop = stop
         self._lock = asyncio.Lock()
@@ -169,7 +180,7 @@ class Session:
         active; what must be written down all the same (answers) is not `stoppable`.
         """
         async with self._lock:
-            before, calls = self.run, Counter(self._calls)
+            before, calls = self.run, Counter(self._meter.calls)
             try:
                 async with self.ports.state.begin(self._lease.lease, self.run) as tx:
                     if stoppable:
@@ -178,6 +189,8 @@ class Session:
                     self.add_counts({f"calls.{name}": amount for name, amount in fresh.items()})
                     yield tx
                     if self.run.state.open:
+                        # As late as can be: the other side's calls go on meanwhile.
+                        self.update(credits_reserved=self._meter.credits_left)
                         await tx.runs.save(self.run)
             except BaseException:
                 # What did not become durable did not happen.

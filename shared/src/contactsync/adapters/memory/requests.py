@@ -12,10 +12,22 @@ from contactsync.adapters.memory.runs import MemoryOutbox, RunFactory, hint_of, 
 from contactsync.adapters.memory.tables import ConfigRow, Journal, OutboxRow, RunRow, Tables
 from contactsync.domain.actions import Answer, Overwritten
 from contactsync.domain.ids import ConfigId, LinkId, OrganisationId, RunId
+from contactsync.domain.reasons import Reason
 from contactsync.errors import NotActiveError, UnknownRowError
 from contactsync.ports.clock import Clock
 from contactsync.ports.queue import OutboundHint
-from contactsync.ports.requests import BY_CLOCK, TAKEN_FOR, Coalesced, Requested, Wish, joined, joins, with_wish
+from contactsync.ports.requests import (
+    BY_CLOCK,
+    BY_HAND,
+    TAKEN_FOR,
+    Coalesced,
+    Requested,
+    Wish,
+    is_by_hand,
+    joined,
+    joins,
+    with_wish,
+)
 from contactsync.ports.state import RunMode, RunState
 
 Alone = Callable[[], AbstractAsyncContextManager[Journal]]
@@ -43,6 +55,9 @@ class MemoryRequests:
             if row is None:
                 run_id = self._factory(journal).create(config, [wish], now)
                 return Requested(run_id, created=True)
+            waits = (row.run.state, row.run.reason) == (RunState.WAITING, Reason.CRM_CREDITS)
+            if waits and is_by_hand(trigger) and not is_by_hand(row.run.trigger):
+                row = self._hasten(journal, row)
             return self._coalesce(journal, row, wish)
 
     def _config(self, organisation_id: OrganisationId, config_id: ConfigId) -> ConfigRow:
@@ -56,6 +71,12 @@ class MemoryRequests:
     def _open_run(self, config_id: ConfigId) -> RunRow | None:
         rows = (row for row in self._tables.runs.values() if row.run.settings.config_id == config_id)
         return next((row for row in rows if row.run.state.open), None)
+
+    def _hasten(self, journal: Journal, row: RunRow) -> RunRow:
+        run = replace(row.run, trigger=BY_HAND, wait_until=None)
+        journal.put(self._tables.runs, run.run_id, hastened := replace(row, run=run))
+        self._outbox(journal).put(lane_of(run), hint_of(run), None)
+        return hastened
 
     def _coalesce(self, journal: Journal, row: RunRow, wish: Wish) -> Requested:
         run = row.run

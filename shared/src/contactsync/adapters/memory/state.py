@@ -63,7 +63,7 @@ class MemoryState:
         self._lock = asyncio.Lock()
         self._owner: asyncio.Task[object] | None = None
         self._leases = MemoryLeases(self._tables, clock)
-        self._credits = MemoryCredits()
+        self._credits = MemoryCredits(self._tables, self._alone, self._outbox)
         self.requests = MemoryRequests(self._tables, self._alone, self._factory, self._outbox)
         self.answers = MemoryAnswers(self._tables, self._alone)
         self.relay = MemoryRelayStore(self._tables, clock, self._alone)

@@ -36,11 +36,17 @@ from contactsync.ports.requests import Wish
 from contactsync.ports.state import RunMode
 
 _SELECT: Final = """
-SELECT c.*, (
-    SELECT extract(epoch FROM r.finished_at - r.started_at)::float FROM runs r
-    WHERE r.organisation_id = c.organisation_id AND r.config_id = c.config_id AND r.finished_at IS NOT NULL
-      AND r.started_at IS NOT NULL ORDER BY r.created_at DESC LIMIT 1
-) AS last_run_s
+SELECT c.*, CASE WHEN c.backlog > 0 THEN (
+    SELECT avg(extract(epoch FROM took))::float FROM (
+        SELECT r.finished_at - r.created_at AS took FROM runs r
+        WHERE r.organisation_id = c.organisation_id AND r.config_id = c.config_id AND r.finished_at IS NOT NULL
+          AND r.taken > 0 AND NOT r.first ORDER BY r.created_at DESC LIMIT 3
+    ) AS lately
+) END AS later_run_s, CASE WHEN c.backlog > 0 THEN (
+    SELECT coalesce(r.wait_until, r.created_at) FROM runs r
+    WHERE r.organisation_id = c.organisation_id AND r.config_id = c.config_id
+      AND r.state IN ('queued', 'running', 'waiting')
+) END AS open_run_from
 FROM sync_configs c
 WHERE c.organisation_id = $1 AND c.status <> 'deleted' AND ($2::uuid IS NULL OR c.owner_id = $2)
 """
@@ -320,7 +326,8 @@ def _stored(row: asyncpg.Record) -> StoredConfiguration:
         last_sync_at=row["last_sync_at"],
         last_attempt_at=row["last_attempt_at"],
         last_reason=row["last_reason"],
-        last_run_s=row["last_run_s"],
+        later_run_s=row["later_run_s"],
+        open_run_from=row["open_run_from"],
         next_due=row["next_due"],
         created_at=row["created_at"],
         activated_at=row["activated_at"],

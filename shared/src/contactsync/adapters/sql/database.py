@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ import asyncpg
 
 from contactsync.domain.ids import OrganisationId
 from contactsync.errors import ConfigurationError
+from contactsync.telemetry import metrics
 
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
@@ -56,23 +58,30 @@ class Database:
         self._pool = pool
 
     @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[Connection]:
+        began = time.perf_counter()
+        async with self._pool.acquire() as connection:
+            metrics.POOL_WAIT.observe(time.perf_counter() - began)
+            yield connection
+
+    @asynccontextmanager
     async def tenant(self, organisation_id: OrganisationId) -> AsyncIterator[Connection]:
         """A transaction that sees the rows of one organisation; commits at the end, rolls back on any error."""
-        async with self._pool.acquire() as connection, connection.transaction():
+        async with self._connection() as connection, connection.transaction():
             await connection.execute(_ENTER, str(organisation_id))
             yield connection
 
     @asynccontextmanager
     async def scheduler(self) -> AsyncIterator[Connection]:
         """A transaction that sees ids and times of all organisations, and nothing else."""
-        async with self._pool.acquire() as connection, connection.transaction():
+        async with self._connection() as connection, connection.transaction():
             await connection.execute(_STEP_INTO)
             yield connection
 
     @asynccontextmanager
     async def untenanted(self) -> AsyncIterator[Connection]:
         """A transaction that sees the tables outside the tenant walls alone."""
-        async with self._pool.acquire() as connection, connection.transaction():
+        async with self._connection() as connection, connection.transaction():
             yield connection
 
     async def ping(self) -> None:
@@ -120,7 +129,13 @@ async def open_database(url: str, settings: PoolSettings | None = None) -> Async
         },
     )
     async with pool:
-        yield Database(pool)
+        metrics.POOL_SIZE.set_function(pool.get_size)
+        metrics.POOL_IN_USE.set_function(lambda: pool.get_size() - pool.get_idle_size())
+        try:
+            yield Database(pool)
+        finally:
+            for gauge in (metrics.POOL_SIZE, metrics.POOL_IN_USE):
+                gauge.set_function(lambda: 0)
 
 
 def driver_url(url: str) -> str:

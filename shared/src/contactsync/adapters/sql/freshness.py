@@ -19,6 +19,10 @@ ORDER BY greatest(c.last_sync_at, c.activated_at)
 _PAUSED: Final = """
 SELECT paused_reason, count(*) AS configurations FROM sync_configs WHERE status = 'paused' GROUP BY paused_reason
 """
+_WAITING: Final = """
+SELECT reason, count(*) AS runs FROM runs
+WHERE state IN ('queued', 'running', 'waiting') AND state = 'waiting' AND wait_until > $1 GROUP BY reason
+"""
 
 
 class SqlFreshness:
@@ -32,7 +36,9 @@ class SqlFreshness:
         async with self._database.scheduler() as connection:
             overdue = await connection.fetch(_OVERDUE, now, list(INTERVALS), list(INTERVALS.values()), _MISSED)
             paused = await connection.fetch(_PAUSED)
+            waiting = await connection.fetch(_WAITING, now)
         return Freshness(
             [row["config_id"] for row in overdue],
             {row["paused_reason"]: row["configurations"] for row in paused},
+            {row["reason"]: row["runs"] for row in waiting},
         )

@@ -309,9 +309,10 @@ class SqlLinks:
         wanted: dict[bytes, LinkId] = {}
         for link_id, digest in digests.items():
             wanted.setdefault(digest, link_id)
-        rows = await self._connection.fetch(
-            _CLAIM, self._organisation, list(wanted.keys()), list(wanted.values()), until, self._clock.now()
-        )
+        # In one order by everybody: two who claim the same addresses would wait for one another in a circle.
+        ordered = sorted(wanted)
+        link_ids = [wanted[digest] for digest in ordered]
+        rows = await self._connection.fetch(_CLAIM, self._organisation, ordered, link_ids, until, self._clock.now())
         return frozenset(row["link_id"] for row in rows)
 
     # --- what people asked ---

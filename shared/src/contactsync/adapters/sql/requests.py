@@ -19,14 +19,29 @@ from contactsync.domain.ids import ConfigId, OrganisationId, RunId
 from contactsync.errors import NotActiveError, UnknownRowError
 from contactsync.ports.audit import Action, acting_user
 from contactsync.ports.clock import Clock
-from contactsync.ports.requests import BY_CLOCK, Coalesced, Requested, RunLimits, Wish, joined, joins, with_wish
+from contactsync.ports.requests import (
+    BY_CLOCK,
+    BY_HAND,
+    Coalesced,
+    Requested,
+    RunLimits,
+    Wish,
+    is_by_hand,
+    joined,
+    joins,
+    with_wish,
+)
 from contactsync.ports.state import RunMode
 
 _OPEN_RUN: Final = """
-SELECT run_id, mode, trigger, started_at, wishes FROM runs
+SELECT run_id, mode, trigger, started_at, wishes, first, slice, attempt,
+    state = 'waiting' AND reason = 'crm_credits' AS for_credits FROM runs
 WHERE organisation_id = $1 AND config_id = $2 AND state IN ('queued', 'running', 'waiting') FOR UPDATE
 """
 _JOIN: Final = "UPDATE runs SET mode = $3, trigger = $4 WHERE organisation_id = $1 AND run_id = $2"
+_HASTEN: Final = """
+UPDATE runs SET trigger = $3, wait_until = NULL WHERE organisation_id = $1 AND run_id = $2
+"""
 _QUEUE_NEXT: Final = "UPDATE runs SET wishes = $3::jsonb WHERE organisation_id = $1 AND run_id = $2"
 _LOCK_RUN: Final = """
 SELECT run_id, config_id, state IN ('queued', 'running', 'waiting') AS open, started_at, slice, attempt, first, wishes
@@ -108,6 +123,8 @@ class SqlRunRequests:
         while True:
             row = await connection.fetchrow(_OPEN_RUN, organisation_id, config_id)
             if row is not None:
+                if row["for_credits"] and is_by_hand(wish.trigger) and not is_by_hand(row["trigger"]):
+                    await self._hasten(connection, organisation_id, config_id, row)
                 return await self._coalesce(connection, organisation_id, row, wish)
             try:
                 async with connection.transaction():  # a savepoint: somebody else may insert first
@@ -115,6 +132,15 @@ class SqlRunRequests:
             except asyncpg.UniqueViolationError:
                 continue
             return Requested(run_id, created=True)
+
+    async def _hasten(
+        self, connection: Connection, organisation_id: OrganisationId, config_id: ConfigId, row: asyncpg.Record
+    ) -> None:
+        """A run that waits for credits becomes one that a person asked for, whose share is larger, and tries again."""
+        await connection.execute(_HASTEN, organisation_id, row["run_id"], BY_HAND)
+        lane = lane_of(first=row["first"], attempt=row["attempt"])
+        factory = self.factory(connection, organisation_id)
+        await factory.hint(config_id, row["run_id"], slice_number=row["slice"], lane=lane)
 
     async def _coalesce(
         self, connection: Connection, organisation_id: OrganisationId, row: asyncpg.Record, wish: Wish

@@ -93,7 +93,7 @@ class SqlState:
         self._limits = limits or RunLimits()
         self._new_id = new_id
         self._leases = SqlLeases(database)
-        self._credits = SqlCredits(database)
+        self._credits = SqlCredits(database, clock, new_id)
 
     @property
     def leases(self) -> SqlLeases:

@@ -180,6 +180,7 @@ CREATE TABLE runs (
     wait_until       timestamptz,
     reason           text NOT NULL DEFAULT '',
     retries          integer NOT NULL DEFAULT 0,
+    credits_reserved integer NOT NULL DEFAULT 0,
     cancel_requested boolean NOT NULL DEFAULT false,
     wishes           jsonb NOT NULL DEFAULT '[]',
     percent          smallint NOT NULL DEFAULT 0,
@@ -199,6 +200,7 @@ CREATE INDEX runs_asking ON runs (organisation_id, config_id)
     WHERE state = 'needs_approval' OR reason = 'deletes_approved';
 CREATE INDEX runs_of_config ON runs (organisation_id, config_id, created_at DESC, run_id);
 COMMENT ON COLUMN runs.settings IS 'Fixed when the run begins; NULL before';
+COMMENT ON COLUMN runs.credits_reserved IS 'CRM credits reserved and, as far as stored, not used: a killed worker leaves some';
 COMMENT ON COLUMN runs.percent IS 'How far it is; never goes back';
 COMMENT ON COLUMN runs.to_write IS 'Pairs that it has still to take, as far as known';
 COMMENT ON COLUMN runs.wishes IS 'Requests that came too late to join: answered by further runs, the first one next';
@@ -486,8 +488,10 @@ COMMENT ON COLUMN webhook_endpoints.secrets IS 'The secret and the one before it
 
 CREATE TABLE crm_credits (
     organisation_id uuid PRIMARY KEY REFERENCES organisations,
-    used            jsonb NOT NULL DEFAULT '{}'
+    used            jsonb NOT NULL DEFAULT '{}',
+    by_hand         jsonb NOT NULL DEFAULT '{}'
 ) WITH (fillfactor = 50);
+COMMENT ON COLUMN crm_credits.by_hand IS 'Those of them that people asked for';
 COMMENT ON COLUMN crm_credits.used IS 'Credits of the CRM that syncs reserved, by hour since the epoch, for 24 hours';
 
 CREATE TABLE deliveries (
@@ -554,7 +558,7 @@ GRANT SELECT (organisation_id, connection_id) ON connections TO contactsync_sche
 GRANT SELECT (organisation_id, config_id, crm_connection_id, status, paused_reason, pause_told, next_due, frequency,
               activated_at, last_sync_at)
     ON sync_configs TO contactsync_scheduler;
-GRANT SELECT (organisation_id, run_id, config_id, account_key, state, first, slice, attempt, wait_until, created_at,
+GRANT SELECT (organisation_id, run_id, config_id, account_key, state, reason, first, slice, attempt, wait_until, created_at,
               updated_at, finished_at, told) ON runs TO contactsync_scheduler;
 GRANT SELECT, DELETE ON outbox TO contactsync_scheduler;
 GRANT UPDATE (taken_until, published_at) ON outbox TO contactsync_scheduler;
