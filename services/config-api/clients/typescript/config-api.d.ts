@@ -4862,6 +4862,7 @@ export interface operations {
                      *         {
                      *           "backlog": {
                      *             "contacts": 1240,
+                     *             "finishes_at": null,
                      *             "runs": 3,
                      *             "seconds": 270
                      *           },
@@ -4995,6 +4996,7 @@ export interface operations {
                      * @example {
                      *       "backlog": {
                      *         "contacts": 0,
+                     *         "finishes_at": null,
                      *         "runs": 0,
                      *         "seconds": 0
                      *       },
@@ -5157,6 +5159,7 @@ export interface operations {
                      * @example {
                      *       "backlog": {
                      *         "contacts": 1240,
+                     *         "finishes_at": null,
                      *         "runs": 3,
                      *         "seconds": 270
                      *       },
@@ -5300,6 +5303,7 @@ export interface operations {
                      * @example {
                      *       "backlog": {
                      *         "contacts": 1240,
+                     *         "finishes_at": null,
                      *         "runs": 3,
                      *         "seconds": 270
                      *       },
@@ -5557,6 +5561,7 @@ export interface operations {
                      * @example {
                      *       "backlog": {
                      *         "contacts": 1240,
+                     *         "finishes_at": null,
                      *         "runs": 3,
                      *         "seconds": 270
                      *       },
@@ -6003,6 +6008,7 @@ export interface operations {
                      * @example {
                      *       "backlog": {
                      *         "contacts": 1240,
+                     *         "finishes_at": null,
                      *         "runs": 3,
                      *         "seconds": 270
                      *       },
