@@ -73,7 +73,7 @@ def _expected(method: str, path: str, operation: dict[str, Any]) -> set[str]:
     if path.startswith("/v1/"):
         found.add("401")
         found |= {"404"} if ids and "{" in path else set()
-        found |= {"400", "413"} if "requestBody" in operation else set()
+        found |= {"400", "413", "415"} if "requestBody" in operation else set()
         found |= {"409"} if method == "post" else set()
     if path.startswith(ADMINISTRATORS_ALONE):
         found.add("403")

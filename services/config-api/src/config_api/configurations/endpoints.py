@@ -26,6 +26,7 @@ router = APIRouter(
 _SAVING: Final = (
     "invalid_request",
     "malformed_body",
+    "unsupported_media_type",
     "body_too_large",
     "not_connected",
     "needs_reconnect",

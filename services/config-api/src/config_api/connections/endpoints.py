@@ -41,7 +41,12 @@ async def list_connections(caller: AnyCaller, service: Service) -> ConnectionLis
     "/{provider}/authorize",
     summary="Begin a consent",
     responses=responses(
-        "invalid_request", "malformed_body", "body_too_large", "idempotency_key_reused", "request_under_way"
+        "invalid_request",
+        "malformed_body",
+        "unsupported_media_type",
+        "body_too_large",
+        "idempotency_key_reused",
+        "request_under_way",
     ),
 )
 async def authorize(

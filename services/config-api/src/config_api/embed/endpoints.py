@@ -29,7 +29,15 @@ _LIFETIME: Final = timedelta(minutes=5)
     status_code=201,
     summary="Make a one-time address for a frame",
     responses=responses(
-        *("not_authenticated", "not_allowed", "invalid_request", "malformed_body", "body_too_large", "not_found"),
+        *(
+            "not_authenticated",
+            "not_allowed",
+            "invalid_request",
+            "malformed_body",
+            "unsupported_media_type",
+            "body_too_large",
+            "not_found",
+        ),
         *("idempotency_key_reused", "request_under_way"),
     ),
 )

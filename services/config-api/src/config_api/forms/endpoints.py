@@ -54,7 +54,14 @@ async def list_groups(caller: AnyCaller, given: Given, *, fresh: Fresh = False) 
     "/google/groups",
     status_code=201,
     summary="Make a group",
-    responses=responses(*_ASKING, "malformed_body", "body_too_large", "idempotency_key_reused", "request_under_way"),
+    responses=responses(
+        *_ASKING,
+        "malformed_body",
+        "unsupported_media_type",
+        "body_too_large",
+        "idempotency_key_reused",
+        "request_under_way",
+    ),
 )
 async def create_group(body: NewGroup, caller: AnyCaller, given: Given, _: IdempotencyKey = None) -> GroupItem:
     """Make a new, empty group."""

@@ -42,7 +42,7 @@ router = APIRouter(
 Email = Annotated[Text | None, Query(min_length=3, max_length=320, description="Any of the contact's addresses")]
 RemoteId = Annotated[Text | None, Query(min_length=1, max_length=200)]
 _ASKED: Final = (
-    *("malformed_body", "body_too_large", "not_active", "action_not_possible"),
+    *("malformed_body", "unsupported_media_type", "body_too_large", "not_active", "action_not_possible"),
     *("idempotency_key_reused", "request_under_way"),
 )
 

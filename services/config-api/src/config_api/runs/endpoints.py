@@ -41,7 +41,7 @@ _CSV: Final = "text/csv"
     summary="Ask for a run",
     responses={
         200: {"model": RequestedRun, "description": "An open run answers the request"},
-        **responses("malformed_body", "body_too_large", "not_active", *_POSTED),
+        **responses("malformed_body", "unsupported_media_type", "body_too_large", "not_active", *_POSTED),
     },
 )
 async def ask(

@@ -6,14 +6,13 @@ was refused, or failed, may be sent again under its key.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
 from hashlib import blake2b
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 import orjson
 from fastapi import Header, Request, Response
-from fastapi.routing import APIRoute
 
+from config_api.web.bodies import Handler, StrictRoute
 from config_api.web.callers import current_caller
 from config_api.web.problems import FieldError, ProblemError
 from contactsync.adapters.sql.idempotency import KeptAnswer, Refusal, RequestKey, SqlIdempotency
@@ -32,10 +31,8 @@ _MAX_LENGTH: Final = 200
 _KEPT_HEADERS: Final = ("content-type", "location", "etag")
 _REFUSED: Final = 300
 
-Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
-
-class IdempotentRoute(APIRoute):
+class IdempotentRoute(StrictRoute):
     """Answers a repeated POST from memory."""
 
     def get_route_handler(self) -> Handler:

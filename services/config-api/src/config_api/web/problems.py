@@ -45,6 +45,12 @@ def _problem(code: str, status: int, english: str, french: str) -> Problem:
 _ALL = (
     _problem("invalid_request", 422, "Some values are not accepted.", "Certaines valeurs ne sont pas acceptées."),
     _problem("malformed_body", 400, "The body is not valid JSON.", "Le corps n’est pas du JSON valide."),
+    _problem(
+        "unsupported_media_type",
+        415,
+        "Send the body as application/json.",
+        "Envoyez le corps au format application/json.",
+    ),
     _problem("body_too_large", 413, "The body is too large.", "Le corps est trop volumineux."),
     _problem("not_authenticated", 401, "Please sign in.", "Veuillez vous connecter."),
     _problem("not_allowed", 403, "You may not do this.", "Vous n’êtes pas autorisé à faire cela."),
@@ -363,4 +369,6 @@ def _from_http(error: HTTPException) -> ProblemError:
     """What the framework refuses by itself: an unknown address, a wrong method, a body that it could not read."""
     if isinstance(error.__cause__, BodyTooLargeError):
         return ProblemError("body_too_large")
+    if isinstance(error.__cause__, ProblemError):  # raised while the body was read
+        return error.__cause__
     return ProblemError(_BY_STATUS.get(error.status_code, "internal_error"), headers=error.headers)

@@ -103,6 +103,7 @@ async def list_webhook_endpoints(caller: AdminCaller, given: Given) -> WebhookEn
         "not_allowed",
         "invalid_request",
         "malformed_body",
+        "unsupported_media_type",
         "body_too_large",
         "conflict",
         "rate_limited",

@@ -107,6 +107,6 @@ def _told(message: dict[str, Any]) -> Told:
     ids, instant = message.get("ids"), message.get("server_time")
     if not isinstance(ids, list) or not isinstance(instant, int) or not 0 < instant < 10**14:
         return Told()
-    known = tuple(one for one in ids[:_MOST_IDS] if isinstance(one, str))
+    known = tuple(one for one in ids[:_MOST_IDS] if isinstance(one, str) and one.isascii() and one.isdigit())
     complete = len(known) == len(ids)
     return Told(known, datetime.fromtimestamp(instant // 1000, UTC)) if complete else Told()

@@ -1,0 +1,109 @@
+"""Bad input has a clear answer: which field, and why. Nothing of it is stored, nothing ends in a 500."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx2
+import orjson
+import pytest
+
+from tests.integration.config_api.conftest import Desk, body
+from tests.support.accounts import VIEW
+
+pytestmark = pytest.mark.postgres
+
+JSON = {"Content-Type": "application/json"}
+CONFIGS = "/v1/sync-configs"
+LONG = {"crm_field": "x" * 101, "google_field": "biographies"}
+SETTINGS: list[tuple[dict[str, Any], str, str]] = [
+    ({"nickname": "Ada"}, "nickname", "extra_forbidden"),
+    ({"direction": None}, "direction", "missing"),
+    ({"direction": "both"}, "direction", "enum"),
+    ({"name": ""}, "name", "string_too_short"),
+    ({"name": "a" * 101}, "name", "string_too_long"),
+    ({"name": "Ada\0"}, "name", "value_error"),
+    ({"crm_view_id": 10**400}, "crm_view_id", "string_type"),
+    ({"crm_view_id": f"{VIEW}\0"}, "crm_view_id", "value_error"),
+    ({"google_group": ["contactGroups/1"]}, "google_group", "string_type"),
+    ({"mapping": {}}, "mapping", "list_type"),
+    ({"mapping": [LONG]}, "mapping.0.crm_field", "string_too_long"),
+    ({"mapping": [{"crm_field": "Email"}]}, "mapping.0.google_field", "missing"),
+    (
+        {"mapping": [{"crm_field": "Skype_ID", "google_field": "user_defined[a\0b]"}]},
+        "mapping.0.google_field",
+        "value_error",
+    ),
+    ({"mapping": [{"crm_field": "Email", "google_field": "biographies"}] * 46}, "mapping", "too_long"),
+    ({"crm_values": {"Title": "\0"}}, "crm_values.Title", "value_error"),
+    ({"crm_values": {"Title": 1}}, "crm_values.Title", "string_type"),
+    ({"crm_values": {"No_Such_Field": "x"}}, "crm_values.No_Such_Field", "unknown_crm_field"),
+    ({"catch_up": "later"}, "catch_up", "enum"),
+    ({"confirm_scope": "perhaps"}, "confirm_scope", "bool_parsing"),
+]
+MALFORMED: list[tuple[bytes, dict[str, str], int, str]] = [
+    (b"", JSON, 422, "invalid_request"),
+    (b"null", JSON, 422, "invalid_request"),
+    (b"[]", JSON, 422, "invalid_request"),
+    (b'"text"', JSON, 422, "invalid_request"),
+    (b"{", JSON, 400, "malformed_body"),
+    (b"\xff\xfe", JSON, 400, "malformed_body"),
+    (b"[" * 100_000, JSON, 400, "malformed_body"),
+    (b'{"direction": "two_way", "direction": "crm_to_google"}', JSON, 400, "malformed_body"),
+    (b'{"name": ' + b"9" * 10_000 + b"}", JSON, 400, "malformed_body"),
+    (b'{"name": "\\ud800"}', JSON, 422, "invalid_request"),
+    (b" " * (256 * 1024 + 1), JSON, 413, "body_too_large"),
+    (orjson.dumps(body()), {"Content-Type": "text/plain"}, 415, "unsupported_media_type"),
+    (orjson.dumps(body()), {"Content-Type": "application/x-www-form-urlencoded"}, 415, "unsupported_media_type"),
+    (orjson.dumps(body()), {}, 415, "unsupported_media_type"),
+]
+ADDRESSES = [
+    (f"{CONFIGS}?limit=0", "limit"),
+    (f"{CONFIGS}?limit=101", "limit"),
+    (f"{CONFIGS}?limit={'9' * 5000}", "limit"),
+    (f"{CONFIGS}?cursor=%00", "cursor"),
+    (f"{CONFIGS}?cursor={'A' * 501}", "cursor"),
+    (f"{CONFIGS}/%00", "config_id"),
+    ("/v1/runs/not-an-id", "run_id"),
+]
+
+
+async def test_settings_that_are_not_accepted_are_named_with_the_reason(desk: Desk) -> None:
+    for changes, field, code in SETTINGS:
+        answer = await desk.api.post(CONFIGS, json=body(**changes))
+        assert answer.status_code == 422, (changes, answer.text)
+        named = {(error["field"], error["code"]): error["message"] for error in answer.json()["errors"]}
+        assert named.get((field, code)), (changes, answer.text)
+    assert (await desk.get(CONFIGS))["items"] == []
+
+
+async def test_a_body_that_cannot_be_read_is_refused_with_the_reason(desk: Desk) -> None:
+    for content, headers, status, code in MALFORMED:
+        answer = await desk.api.post(CONFIGS, content=content, headers=headers)
+        problem = answer.json()
+        assert (answer.status_code, problem["code"]) == (status, code), (content[:40], headers, answer.text)
+        assert problem.get("detail") or problem.get("errors") or status in {413, 415}, (content[:40], answer.text)
+    assert (await desk.get(CONFIGS))["items"] == []
+
+
+async def test_what_is_wrong_with_an_address_is_named(desk: Desk) -> None:
+    for address, field in ADDRESSES:
+        answer = await desk.api.get(address)
+        assert answer.status_code == 422, (address, answer.text)
+        assert [error["field"] for error in answer.json()["errors"]] == [field], answer.text
+
+
+async def test_a_text_that_cannot_be_stored_is_not_sought_either(desk: Desk) -> None:
+    saved = await desk.save()
+    for name in ("email", "crm_id", "google_id"):
+        answer = await desk.api.get(f"{CONFIGS}/{saved['id']}/contacts", params={name: "a\0b@example.org"})
+        assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, name)
+
+
+async def test_a_body_that_grows_while_it_comes_is_refused(desk: Desk) -> None:
+    async def growing() -> Any:  # noqa: ANN401  an iterator of bytes
+        for _ in range(300):
+            yield b" " * 1024
+
+    answer: httpx2.Response = await desk.api.post(CONFIGS, content=growing(), headers=JSON)
+    assert (answer.status_code, answer.json()["code"]) == (413, "body_too_large")
