@@ -40,6 +40,13 @@ async def delete_on(world: SyncWorld, side: Side, record_id: str, name: str) -> 
         await world.vendors.google.delete(name)
 
 
+async def restore_on(world: SyncWorld, side: Side, record_id: str, name: str) -> None:
+    if side is Side.CRM:
+        await world.vendors.crm.restore(record_id)
+    else:
+        await world.vendors.google.restore(name)
+
+
 def carried_over(direction: Direction, deletions: DeletePolicy, deleted: Side) -> bool:
     """The table of the product's rules, written down once more."""
     if deletions is DeletePolicy.KEEP:
@@ -163,6 +170,58 @@ async def test_a_released_pair_is_linked_again_when_the_contact_appears_anew_by_
         assert {records[3], people[3]} & {pair.crm.remote_id, pair.google.remote_id}
         assert await book_sizes(world) == (PAIRS, PAIRS)
         await quiet(world)
+
+
+@pytest.mark.parametrize("side", Side)
+async def test_a_contact_restored_after_its_delete_was_carried_over_is_made_again_on_the_other_side(side: Side) -> None:
+    async with sync_world(deletions=DeletePolicy.PROPAGATE) as world:
+        records, people = await settled(world, PAIRS, Title="Analyst")
+        await delete_on(world, side, records[3], people[3])
+        assert writes(await world.sync()) == {f"{side.other}.delete": 1}
+        await world.pass_time(minutes=5)
+        await restore_on(world, side, records[3], people[3])
+
+        run = await world.sync()
+
+        assert writes(run) == {f"{side.other}.create": 1}
+        pair = await world.pair(records[3] if side is Side.CRM else people[3])
+        assert pair.state is PairState.LINKED
+        assert await titles(world, str(pair.crm.remote_id), str(pair.google.remote_id)) == ("Analyst", "Analyst")
+        assert await book_sizes(world) == (PAIRS, PAIRS)
+        await quiet(world)
+
+
+async def test_two_contacts_that_were_deleted_and_restored_are_a_pair_again() -> None:
+    async with sync_world(deletions=DeletePolicy.PROPAGATE) as world:
+        records, people = await settled(world, PAIRS, Title="Analyst")
+        for side in Side:
+            await delete_on(world, side, records[3], people[3])
+        await world.sync()
+        await world.pass_time(minutes=5)
+        for side in Side:
+            await restore_on(world, side, records[3], people[3])
+
+        assert not writes(await world.sync())
+
+        await world.vendors.google.edit(people[3], organizations=job("Countess"))
+        await world.sync()
+        assert await titles(world, records[3], people[3]) == ("Countess", "Countess")
+        await quiet(world)
+
+
+async def test_a_listing_that_lags_behind_a_delete_of_ours_brings_nobody_back() -> None:
+    async with sync_world(deletions=DeletePolicy.PROPAGATE) as world:
+        records, _ = await settled(world, PAIRS)
+        await world.vendors.google.control.settings(visibility_delay_s=300)
+        await world.vendors.crm.delete(records[3])
+        assert writes(await world.sync()) == {"google.delete": 1}
+
+        await world.pass_time(minutes=1)
+        assert not writes(await world.sync(mode=RunMode.FULL))
+
+        await world.pass_time(minutes=20)
+        assert not writes(await world.sync())
+        assert await book_sizes(world) == (PAIRS - 1, PAIRS - 1)
 
 
 async def test_a_contact_that_was_never_linked_is_never_deleted() -> None:

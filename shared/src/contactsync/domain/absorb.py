@@ -53,6 +53,11 @@ def absorb(link: Link | None, observation: Observation, side: Side, context: Abs
     The same object comes back when nothing changed. A pair whose side has no contact yet takes this one. Of a pair
     that another configuration keeps, only the place in this one's scope is noted; so too below.
     """
+    if link is not None and link.state is PairState.GONE:
+        if observation.deleted or _is_from_before_the_end(link.side(side), observation, context):
+            return link
+        # Whoever is there again after a pair has ended is news, like a contact that was just made.
+        link = None
     if link is not None and link.foreign:
         after = absorb(replace(link, foreign=False), observation, side, context)
         return _for_guest(link, after or link)
@@ -133,6 +138,13 @@ def _is_late(known: LinkSide, observation: Observation, context: AbsorbContext) 
         return True
     joined = known.in_scope and not known.seen_in_scope and observation.in_scope is False
     return joined and observation.revision == known.revision
+
+
+def _is_from_before_the_end(known: LinkSide, observation: Observation, context: AbsorbContext) -> bool:
+    """Whether a listing may show a contact only because it lags behind the delete; a newer state is no such one."""
+    if known.modified_at is not None and observation.modified_at > known.modified_at:
+        return False
+    return _is_unsettled(known.written_at, context) or _is_unsettled(known.observed_at, context)
 
 
 def _listing(known: LinkSide, observation: Observation, context: AbsorbContext) -> int:
@@ -247,7 +259,7 @@ def _vanished(link: Link, side: Side, presence: Presence, at: datetime, context:
     known = link.side(side)
     if known.presence in {Presence.UNKNOWN, Presence.DELETED} or known.presence is presence:
         return link
-    gone = replace(known, presence=presence, in_scope=False, values=None)
+    gone = replace(known, presence=presence, in_scope=False, values=None, observed_at=context.observed_at)
     after = _with_side(link, side, gone)
     if known.presence is Presence.ABSENT:
         return after

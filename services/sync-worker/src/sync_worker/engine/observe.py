@@ -369,7 +369,8 @@ class _CrmReader:
         if session.policy.deletions is not DeletePolicy.KEEP:
             # A record that was deleted may live on in one outside the view, into which it was merged.
             keys = session.ports.digester.match_keys
-            outside = [r for r in records if r.in_scope is False and r.remote_id not in links]
+            living = {remote_id for remote_id, link in links.items() if link.state is not PairState.GONE}
+            outside = [r for r in records if r.in_scope is False and r.remote_id not in living]
             await tx.links.save_outsiders(
                 Side.CRM, session.search_number, [Outsider(r.remote_id, keys(r.identity)) for r in outside]
             )
@@ -431,7 +432,7 @@ class _CrmReader:
 
 def _is_news(link: Link | None, record: Observation) -> bool:
     """Whether this configuration does not know this state yet; another one's reading may have brought it."""
-    if link is None or link.crm.revision != record.revision:
+    if link is None or link.state is PairState.GONE or link.crm.revision != record.revision:
         return True
     return not link.crm.in_scope and (link.foreign or link.state is PairState.SINGLE)
 

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from contactsync.domain.absorb import AbsorbContext, absorb
 from contactsync.domain.contact import Observation, Side
-from contactsync.domain.link import Link, Presence
+from contactsync.domain.link import Link, PairState, Presence
 from contactsync.ports.state import Outsider, Transaction
 from sync_worker.engine.marked import adopt_marked
 from sync_worker.engine.session import Session
@@ -58,7 +58,7 @@ async def absorb_people(session: Session, tx: Transaction, people: Sequence[Obse
             changed.append(link)
         if link is None and not person.deleted:
             outsiders.append(Outsider(person.remote_id, session.ports.digester.match_keys(person.identity)))
-        elif known is None:
+        elif known is None or known.state is PairState.GONE:
             forgotten.append(person.remote_id)
     if changed:
         await tx.links.save(changed)

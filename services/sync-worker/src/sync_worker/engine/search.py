@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 
 from contactsync.domain.contact import Identity, Side
 from contactsync.domain.ids import RecordId
-from contactsync.domain.link import Link
+from contactsync.domain.link import Link, PairState
 from contactsync.domain.policy import CompanyRule, NoEmailRule
 from contactsync.ports.directory import RecordAddress
 from contactsync.ports.state import Outsider, PendingPosition
@@ -142,7 +142,8 @@ def _present(address: str) -> tuple[str, ...]:
 async def _save_outsiders(session: Session, found: Sequence[Outsider], *, place: str | None = None) -> None:
     """Keep those that have no link of their own: linked records are found by their links."""
     async with session.transaction() as tx:
-        linked = await tx.links.by_remote(Side.CRM, [record.remote_id for record in found]) if found else {}
+        known = await tx.links.by_remote(Side.CRM, [record.remote_id for record in found]) if found else {}
+        linked = {record_id for record_id, link in known.items() if link.state is not PairState.GONE}
         fresh = [record for record in found if record.remote_id not in linked and record.keys]
         if fresh and session.listing(Side.CRM) is None:
             read_crm_too(session)
