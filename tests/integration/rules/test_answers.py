@@ -205,6 +205,38 @@ async def test_a_value_that_lost_a_conflict_is_restored_and_travels_like_an_edit
         await quiet(world)
 
 
+async def test_a_value_that_nobody_read_before_it_was_overwritten_is_not_given_back_as_a_blank() -> None:
+    async with sync_world() as world:
+        records, people = await settled(world, 2, Title="Analyst")
+        await world.vendors.google.edit(people[0], organizations=job("Countess"))
+        assert writes(await world.sync()) == {"crm.update": 1}
+        await world.pass_time(minutes=20)
+        await world.sync()
+
+        pair = await world.pair(records[0])
+        last = await world.books.answers.last_overwritten(world.settings.organisation_id, pair.link_id)
+        assert Action.RESTORE not in possible(pair, world.settings.policy, last, world.clock.now())
+        await world.answer(records[0], Action.RESTORE)
+        assert not writes(await world.sync())
+
+        assert await titles(world, records[0], people[0]) == ("Countess", "Countess")
+
+
+async def test_a_field_that_was_filled_is_emptied_again_when_that_is_undone() -> None:
+    async with sync_world() as world:
+        records, people = await settled(world, 2)
+        await world.vendors.google.edit(people[0], organizations=job("Countess"))
+        assert writes(await world.sync()) == {"crm.update": 1}
+        await world.pass_time(minutes=20)
+        await world.sync()
+
+        await world.answer(records[0], Action.RESTORE)
+        assert writes(await world.sync()) == {"crm.update": 1}
+        await world.sync()
+
+        assert await titles(world, records[0], people[0]) == (None, None)
+
+
 async def test_what_is_older_than_thirty_days_is_not_restored() -> None:
     async with sync_world(deletions=DeletePolicy.PROPAGATE) as world:
         records, _ = await settled(world, 12)

@@ -58,6 +58,8 @@ def an_entry(**changes: object) -> Overwritten:
         ),
         (a_pair(state=PairState.RELEASED, google=DELETED), None, {Action.EXCLUDE, Action.BRING_BACK}),
         (a_pair(), an_entry(), {Action.EXCLUDE, Action.RESTORE}),
+        (a_pair(), an_entry(before={RowKey("Title=organizations.title"): ""}), {Action.EXCLUDE, Action.RESTORE}),
+        (a_pair(), an_entry(before={}), {Action.EXCLUDE}),
         (a_pair(), an_entry(at=EPOCH - timedelta(days=31)), {Action.EXCLUDE}),
         (a_pair(), an_entry(kind=EffectKind.DELETE, changes={}, before={}), {Action.EXCLUDE}),
     ],

@@ -61,6 +61,7 @@ class Overwritten:
     at: datetime
     changes: Changes
     before: Values
+    """By field: empty text where it was empty; a field that is missing was not read before it was written."""
 
 
 def possible(link: Link, policy: Policy, last: Overwritten | None, now: datetime) -> frozenset[Action]:
@@ -83,9 +84,9 @@ def possible(link: Link, policy: Policy, last: Overwritten | None, now: datetime
 
 
 def is_restorable(last: Overwritten, policy: Policy, now: datetime) -> bool:
-    """Whether what a write replaced can be written back."""
-    has_values = bool(last.before) or (last.kind is EffectKind.UPDATE and bool(last.changes))
-    return has_values and now - last.at <= KEPT_FOR and policy.direction.writes(last.side)
+    """Whether what a write replaced can be written back: values that nobody read are not known."""
+    has_values = any(key in last.before for key in last.changes) or (last.kind is EffectKind.DELETE and last.before)
+    return bool(has_values) and now - last.at <= KEPT_FOR and policy.direction.writes(last.side)
 
 
 def carry_out(

@@ -18,6 +18,7 @@ from contactsync.domain.digests import Digester, DigestSet
 from contactsync.domain.fit import fit
 from contactsync.domain.ids import RowKey
 from contactsync.domain.link import Link, LinkSide
+from contactsync.domain.mapping import Mapping as FieldMapping
 from contactsync.domain.mapping import MappingRow
 from contactsync.domain.policy import Policy
 from contactsync.domain.standin import Names, keep_names_whole
@@ -218,7 +219,12 @@ def value_of(side: LinkSide, row: MappingRow) -> str:
     return (side.values if side.values is not None else _NO_VALUES).get(row.key, "")
 
 
-def written_over(side: LinkSide, changes: Changes) -> Mapping[RowKey, str]:
-    """The values that these changes replace, for the journal."""
-    values = side.values if side.values is not None else _NO_VALUES
-    return {key: text for key in changes if (text := values.get(key))}
+def written_over(side: LinkSide, changes: Changes, mapping: FieldMapping, empty: bytes) -> Mapping[RowKey, str]:
+    """The values that these changes replace, for the journal; empty text stands for an empty field.
+
+    What was not read is left out: it cannot be given back. A side that stands as agreed is not read to be written.
+    """
+    if side.values is not None:
+        return {key: side.values.get(key, "") for key in changes}
+    seen, rows = side.seen.index, mapping.by_key
+    return {key: "" for key in changes if key in rows and seen.get(rows[key].hash) == empty}

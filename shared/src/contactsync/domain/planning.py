@@ -87,7 +87,7 @@ def decide(
     if link.foreign:
         return _as_guest(link, policy)
     if link.restoring is not None:
-        if journal is not None and (wanted := _restored(link, journal, policy, now)) is not None:
+        if journal is not None and (wanted := _restored(link, journal, policy, digester, now)) is not None:
             return wanted
         link = replace(link, restoring=None)
     if link.state is PairState.GONE:
@@ -166,7 +166,7 @@ def _merged(link: Link, policy: Policy, digester: Digester, *, linking: bool, ad
     _require_values(link, policy.mapping)
     found = merge(link, policy, digester, adopting=adopting)
     blocked = _take_read_only(found, link)
-    intents = tuple(_updates(found, link))
+    intents = tuple(_updates(found, link, policy.mapping, digester.empty))
     if adopting:
         intents += (Intent(side=Side.GOOGLE, kind=EffectKind.JOIN_GROUP, after_base=link.crm.seen.pack()),)
     reason = Reason.ADOPTED if adopting else ""
@@ -223,13 +223,13 @@ def _take_read_only(found: FieldMerge, link: Link) -> str:
     return reason
 
 
-def _updates(found: FieldMerge, link: Link) -> list[Intent]:
+def _updates(found: FieldMerge, link: Link, mapping: FieldMapping, empty: bytes) -> list[Intent]:
     return [
         Intent(
             side=side,
             kind=EffectKind.UPDATE,
             changes=changes,
-            before=written_over(link.side(side), changes),
+            before=written_over(link.side(side), changes, mapping, empty),
             after_base=link.side(side.other).seen.pack(),
         )
         for side, changes in found.changes.items()
@@ -364,7 +364,7 @@ def _settled(link: Link, *, state: PairState, reason: str) -> Link:
 # --- what a person wants back ---------------------------------------------------------------------------------------
 
 
-def _restored(link: Link, last: Overwritten, policy: Policy, now: datetime) -> Decision | None:
+def _restored(link: Link, last: Overwritten, policy: Policy, digester: Digester, now: datetime) -> Decision | None:
     """Write back what one write replaced; None when that is done already or cannot be done any more.
 
     A deleted contact is made again on its side alone. Values that were overwritten count as typed there by hand.
@@ -379,10 +379,11 @@ def _restored(link: Link, last: Overwritten, policy: Policy, now: datetime) -> D
             return None
         made = Intent(side=last.side, kind=EffectKind.CREATE, changes=values)
         return Decision(link=link, intents=(made,), outcome=Outcome.CREATED, reason=Reason.RESTORED, takes=True)
-    changes = {key: last.before.get(key) for key in last.changes if key in known}
+    changes = {key: last.before[key] or None for key in last.changes if key in known and key in last.before}
     if here.presence is not Presence.PRESENT or not changes:
         return None
-    intent = Intent(side=last.side, kind=EffectKind.UPDATE, changes=changes, before=written_over(here, changes))
+    before = written_over(here, changes, policy.mapping, digester.empty)
+    intent = Intent(side=last.side, kind=EffectKind.UPDATE, changes=changes, before=before)
     return Decision(
         link=link,
         intents=(intent,),
