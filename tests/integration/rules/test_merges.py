@@ -184,3 +184,28 @@ async def test_a_person_known_from_an_earlier_run_is_not_overwritten_by_a_record
 
         assert (await google(world, name))["names"][0]["familyName"] == "Carter"
         assert (await world.pair(name)).state is PairState.SINGLE
+
+
+async def test_a_renamed_person_read_by_the_former_name_takes_no_other_pairs_place() -> None:
+    async with sync_world(deletions=DeletePolicy.PROPAGATE) as world:
+        records, people = await settled(world, PAIRS, Title="Analyst")
+        await world.vendors.crm.edit(records[3], Title="Countess")
+        await world.sync()
+        # A full listing tells no former names: it shows somebody new; that the old name is absent proves nothing yet.
+        new = await world.vendors.google.rename(people[3])
+        await world.vendors.crm.delete(records[3])
+        await world.configure()
+        await world.sync()
+        await world.vendors.google.edit(new, organizations=job("Engineer"))
+
+        run = await world.sync()
+
+        assert run.state in {RunState.SUCCEEDED, RunState.PARTIAL}, run.reason
+        assert new in {one["resourceName"] for one in await world.vendors.google.people()}
+        for _ in range(3):
+            await world.pass_time(hours=25)
+            await world.sync()
+        await quiet(world)
+        assert await book_sizes(world) == (PAIRS, PAIRS)
+        pair = await world.pair(new)
+        assert await titles(world, str(pair.crm.remote_id), new) == ("Engineer", "Engineer")

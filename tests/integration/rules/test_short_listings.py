@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import timedelta
 from itertools import product
 from typing import Final
@@ -10,8 +11,9 @@ import pytest
 
 from contactsync.domain.contact import Side
 from contactsync.domain.link import PairState
-from contactsync.domain.policy import DeletePolicy
-from contactsync.ports.state import Run, RunMode
+from contactsync.domain.policy import DeletePolicy, Direction
+from contactsync.ports.requests import RunLimits
+from contactsync.ports.state import Run, RunMode, RunState
 from sync_worker.engine.settings import EngineSettings
 from tests.integration.rules.stories import book_sizes, job, person, quiet, record, settled, titles, writes
 from tests.support.postgres import Database
@@ -266,3 +268,23 @@ async def test_those_who_were_told_to_be_gone_since_make_no_listing_short(side: 
 
         assert run.listings[side].full
         assert not doubted(run, side)
+
+
+async def test_a_pair_that_waits_and_whose_person_a_doubted_listing_lacks_goes_on_waiting() -> None:
+    async with sync_world(limits=RunLimits(initial=8, incremental=50), direction=Direction.CRM_TO_GOOGLE) as world:
+        await world.vendors.crm.add([record(n, Title="Analyst") for n in range(PAIRS)])
+        await world.vendors.google.add([person(n) for n in range(PAIRS)])
+        assert writes(await world.sync()) == {"google.update": 8}
+        waiting = {link.google.remote_id for link in await world.links() if link.pending_since} - {None}
+        await world.vendors.google.delete(*sorted(str(name) for name in waiting))
+        await world.pass_time(hours=25)
+
+        run = await world.sync()
+
+        assert run.state in {RunState.SUCCEEDED, RunState.PARTIAL}, run.reason
+        for _ in range(3):
+            await world.pass_time(hours=25)
+            await world.sync()
+        await quiet(world)
+        assert await book_sizes(world) == (PAIRS, PAIRS - 8)
+        assert Counter(link.state for link in await world.links()) == {PairState.LINKED: 8, PairState.RELEASED: 8}

@@ -351,7 +351,10 @@ class Sender:
         work.link = confirm(
             work.link,
             work.todo.pop(operation),
-            remote_id=answer.remote_id,
+            # A person's new name is taken over from a listing alone, which tells whether another pair has it by now.
+            remote_id=work.link.side(operation[0]).remote_id or answer.remote_id
+            if operation[1] is EffectKind.UPDATE
+            else answer.remote_id,
             revision=answer.revision,
             modified_at=answer.modified_at,
             observation=answer.observation,

@@ -7,7 +7,7 @@ configuration's only with the last of the changes that it covers: before that a 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import UUID
@@ -28,12 +28,13 @@ from sync_worker.engine.answers import take_answers
 from sync_worker.engine.ownership import take_over
 from sync_worker.engine.people import absorb_people, context_for, has_left
 from sync_worker.engine.session import Session, known
-from sync_worker.engine.values import held_fields, seen_again
+from sync_worker.engine.values import held_fields
 
 log = structlog.get_logger(__name__)
 
 _ABSENT_CHUNK = 1000
 _NEVER = datetime.min.replace(tzinfo=UTC)
+_OF_A_PAIR = frozenset({PairState.LINKED, PairState.DORMANT, PairState.RELEASED})
 
 
 async def observe(session: Session) -> bool:
@@ -467,9 +468,10 @@ async def _absences_left(session: Session, side: Side) -> bool:
         return False
     if after is None and len(missing) > session.settings.scope_check_above:
         await _require_scope(session, side)
-    there = await _still_there(session, missing) if side is Side.GOOGLE else {}
+    shown = await _still_shown(session, missing) if side is Side.GOOGLE else {}
     context = context_for(session, side, began=listing.started_at)
     async with session.transaction() as tx:
+        there = await _still_there(session, tx, missing, shown) if shown else {}
         after_by_id = {link.link_id: there.get(link.link_id) or absorb_absence(link, side, context) for link in missing}
         changed = [after_by_id[link.link_id] for link in missing if after_by_id[link.link_id] != link]
         if changed:
@@ -479,12 +481,33 @@ async def _absences_left(session: Session, side: Side) -> bool:
     return True
 
 
-async def _still_there(session: Session, missing: Sequence[Link]) -> dict[LinkId, Link]:
-    """Pairs whose person Google shows when it is asked for by name: the listing lacked it, and it is not gone."""
+async def _still_shown(session: Session, missing: Sequence[Link]) -> dict[LinkId, Observation]:
+    """People whom Google shows when they are asked for by name: the listing lacked them, and they are not gone."""
     people = await session.ports.google.read([PersonId(str(link.google.remote_id)) for link in missing])
     shown = {name: p.observation for p in people for name in (p.observation.remote_id, *p.observation.previous_ids)}
-    found = [(link, shown.get(str(link.google.remote_id))) for link in missing]
-    there = {one.link_id: seen_again(session, one, Side.GOOGLE, seen) for one, seen in found if seen is not None}
+    return {link.link_id: shown[name] for link in missing if (name := str(link.google.remote_id)) in shown}
+
+
+async def _still_there(
+    session: Session, tx: Transaction, missing: Sequence[Link], shown: Mapping[LinkId, Observation]
+) -> dict[LinkId, Link]:
+    """Their pairs. A full listing tells no former names: it showed whoever was renamed as somebody new.
+
+    That contact stands alone and gives way to the pair; where it is of another pair by now, this one has lost it.
+    """
+    listed = await tx.links.by_remote(Side.GOOGLE, [seen.remote_id for seen in shown.values()])
+    there: dict[LinkId, Link] = {}
+    for link in missing:
+        seen = shown.get(link.link_id)
+        twin = None if seen is None else listed.get(seen.remote_id)
+        if seen is None or (twin is not None and twin.link_id != link.link_id and twin.state in _OF_A_PAIR):
+            continue
+        if seen.remote_id != link.google.remote_id:
+            if twin is not None and twin.state is PairState.SINGLE:
+                await tx.links.remove([twin.link_id])
+            await tx.links.remove_outsiders(Side.GOOGLE, [seen.remote_id])
+        context = context_for(session, Side.GOOGLE, began=session.now())
+        there[link.link_id] = absorb(link, seen, Side.GOOGLE, context) or link
     if there:
         log.warning("sync.listing.lacked", side=str(Side.GOOGLE), people=len(there))
     return there

@@ -23,7 +23,7 @@ from contactsync.domain.reasons import Reason
 from contactsync.ports.state import PendingPosition, RunContact, RunMode
 from sync_worker.engine.match import Matched, match
 from sync_worker.engine.session import Session, position
-from sync_worker.engine.values import with_values
+from sync_worker.engine.values import is_unread, with_values
 from sync_worker.engine.work import BATCH_SIZES, STAGES, Operation, PairWork, Refusal
 
 _JOIN: Operation = (Side.GOOGLE, EffectKind.JOIN_GROUP)
@@ -168,14 +168,16 @@ class Planner:
                 return
             apart = session.unknown.keys() | session.under_way | self._absorbed
             fresh = [link for link in chunk if link.link_id not in apart]
-            kept = [link for link in fresh if not link.foreign]
-            matched = await match(session, await with_values(session, kept))
+            kept = await with_values(session, [link for link in fresh if not link.foreign])
+            matched = await match(session, [link for link in kept if not is_unread(link, session.mapping)])
             links = await with_values(session, matched.links, unsaved=matched.joined)
             await recall_journal(session, links)
             if len(kept) < len(fresh):
                 links = sorted([*links, *(link for link in fresh if link.foreign)], key=_order(chunk))
             decisions = [
-                (link, _later(link) if link.link_id in matched.later else _decided(session, link)) for link in links
+                (link, _later(link) if link.link_id in matched.later else _decided(session, link))
+                for link in links
+                if link.foreign or not is_unread(link, session.mapping)
             ]
             await self._take(matched, await without_flipping(session, decisions))
         except BaseException:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
 
 from contactsync.domain.absorb import absorb
 from contactsync.domain.contact import Observation, Side
@@ -23,6 +24,14 @@ def wants_values(link: Link, side: Side, mapping: Mapping) -> bool:
     if here.presence is not Presence.PRESENT or here.remote_id is None or here.values is not None:
         return False
     return link.restoring is not None or not is_known_by_digests(here, mapping)
+
+
+def is_unread(link: Link, mapping: Mapping) -> bool:
+    """Whether a contact of the pair, of which a decision needs the values, is not there although no listing said so.
+
+    It was deleted since it was listed, or a doubted listing lacked it: the pair waits until a listing tells.
+    """
+    return any(wants_values(link, side, mapping) for side in Side)
 
 
 async def with_values(
@@ -66,5 +75,10 @@ def held_fields(session: Session, links: Iterable[Link]) -> frozenset[str]:
 
 
 def seen_again(session: Session, link: Link, side: Side, observation: Observation) -> Link:
-    """The pair after one of its contacts was read by id just now."""
+    """The pair after one of its contacts was read by id just now.
+
+    A person who was renamed is found by the former name too. The new one is taken over from a listing alone: another
+    pair may have it by now, and the listing's reader knows.
+    """
+    observation = replace(observation, remote_id=str(link.side(side).remote_id))
     return absorb(link, observation, side, context_for(session, side, began=session.now())) or link
