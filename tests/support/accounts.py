@@ -15,6 +15,7 @@ from contactsync.domain.ids import AccountKey, ConnectionId, GroupId, ViewId
 from contactsync.domain.policy import Direction
 from contactsync.ports.clock import Clock
 from contactsync.ports.configurations import Accounts
+from contactsync.ports.connections import Provider
 
 VIEW = "5545974000000087501"
 OTHER_VIEW = "5545974000000087502"
@@ -31,6 +32,8 @@ class OfferedAccounts:
     clock: Clock
     known: dict[object, Accounts] = field(default_factory=dict)
     allowed: frozenset[Direction] = frozenset(Direction)
+    away: set[Provider] = field(default_factory=set)
+    """Accounts that are not connected although `known`."""
     crm_fields: dict[str, CrmField] = field(default_factory=lambda: dict(STANDARD_CRM_FIELDS))
 
     async def connect(self, caller: Caller) -> Accounts:
@@ -53,6 +56,10 @@ class OfferedAccounts:
                 )
         self.known[caller.user_id] = accounts
         return accounts
+
+    async def unconnected(self, caller: Caller) -> Mapping[Provider, str]:
+        missing = set(Provider) if caller.user_id not in self.known else self.away
+        return dict.fromkeys(sorted(missing, reverse=True), "not_connected")
 
     async def accounts(self, caller: Caller) -> Accounts:
         if caller.user_id not in self.known:

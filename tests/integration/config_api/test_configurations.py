@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import uuid4
 
 import pytest
 
 from config_api.resources import LOCAL_USER
+from config_api.scheduler.scheduler import Scheduler
+from contactsync.adapters.sql.requests import SqlRunSweeper
 from contactsync.domain.catalogue import CrmField, ValueKind
 from contactsync.domain.policy import Direction
+from contactsync.ports.connections import Provider
 from tests.integration.config_api.conftest import Desk, body
 from tests.support.accounts import GROUP, MY_CONTACTS, OTHER_GROUP, OTHER_VIEW
 
@@ -59,8 +63,8 @@ async def test_every_error_is_listed_by_its_field_at_once(desk: Desk) -> None:
     }
 
 
-async def test_fields_that_nobody_knows_and_a_missing_direction_are_refused_together(desk: Desk) -> None:
-    answer = await desk.api.post("/v1/sync-configs", json=body(direction=None, photos=True, frequency="2s"))
+async def test_fields_and_values_that_nobody_knows_are_refused_together(desk: Desk) -> None:
+    answer = await desk.api.post("/v1/sync-configs", json=body(direction="up", photos=True, frequency="2s"))
     assert {error["field"] for error in answer.json()["errors"]} == {"direction", "photos", "frequency"}
 
 
@@ -209,10 +213,132 @@ async def test_pages_end_where_the_next_begins(desk: Desk) -> None:
     assert (broken.status_code, broken.json()["errors"][0]["field"]) == (422, "cursor")
 
 
-async def test_without_connections_nothing_is_saved(desk: Desk) -> None:
+# --- drafts -----------------------------------------------------------------------------------------------------------
+
+
+async def drafted(desk: Desk, **settings: object) -> dict[str, Any]:
+    """A configuration that was saved although something is missing."""
+    answer = await desk.api.post("/v1/sync-configs", json=body(**settings))
+    assert answer.status_code == 201, answer.text
+    saved: dict[str, Any] = answer.json()
+    assert (saved["status"], saved["run_id"], saved["next_sync_at"]) == ("draft", None, None)
+    return saved
+
+
+def lacking(found: dict[str, Any]) -> set[tuple[str, str]]:
+    return {(error["field"], error["code"]) for error in found["missing"]}
+
+
+async def runs(desk: Desk) -> int:
+    async with desk.resources.foundation.database.tenant(LOCAL_USER.organisation_id) as connection:
+        return int(await connection.fetchval("SELECT (SELECT count(*) FROM runs) + (SELECT count(*) FROM outbox)"))
+
+
+async def test_what_was_not_chosen_yet_makes_a_draft_that_says_what_and_runs_nothing(desk: Desk) -> None:
+    saved = await drafted(desk, name="Customers", crm_view_id=None, google_group=None, direction=None, deletions="keep")
+    assert lacking(saved) == {(name, "missing") for name in ("crm_view_id", "google_group", "direction")}
+    assert (saved["name"], saved["crm_view_id"], saved["direction"]) == ("Customers", None, None)
+    address = f"/v1/sync-configs/{saved['id']}"
+    assert await desk.get(address) == saved
+    assert (await desk.get("/v1/sync-configs"))["items"] == [saved]
+    asked = await desk.api.post(f"{address}/runs", json={})
+    assert (asked.status_code, asked.json()["code"]) == (409, "not_active")
+    assert (await desk.get(f"{address}/runs"))["items"] == []
+    assert (await desk.get(f"{address}/contacts?email=a@example.com"))["items"] == []
+    assert (await desk.api.post(f"{address}/deactivate")).json() == saved
+    desk.clock.advance(timedelta(days=8))
+    await Scheduler(SqlRunSweeper(desk.resources.foundation.database, desk.resources.requests), desk.clock).look()
+    assert await runs(desk) == 0
+
+
+async def test_settings_are_kept_before_the_accounts_are_connected(desk: Desk) -> None:
+    desk.accounts.away = {Provider.GOOGLE}
+    saved = await drafted(desk, frequency="weekly")
+    assert lacking(saved) == {("connections.google", "not_connected")}
     desk.accounts.known.clear()
-    answer = await desk.api.post("/v1/sync-configs", json=body())
-    assert (answer.status_code, answer.json()["code"]) == (409, "not_connected")
+    assert lacking(await desk.get(f"/v1/sync-configs/{saved['id']}")) == {
+        ("connections.google", "not_connected"),
+        ("connections.zoho", "not_connected"),
+    }
+
+
+async def test_a_change_that_completes_a_draft_activates_it_and_asks_for_its_first_run(desk: Desk) -> None:
+    saved = await drafted(desk, google_group=None, direction=None)
+    address = f"/v1/sync-configs/{saved['id']}"
+    partly = await desk.api.put(address, json=body(direction=None), headers={"If-Match": '"1"'})
+    assert (partly.status_code, partly.json()["status"], lacking(partly.json())) == (
+        200,
+        "draft",
+        {("direction", "missing")},
+    )
+    stale = await desk.api.put(address, json=body(), headers={"If-Match": '"1"'})
+    assert (stale.status_code, stale.json()["code"]) == (412, "stale_version")
+    whole = await desk.api.put(address, json=body(frequency="5m"), headers={"If-Match": partly.headers["etag"]})
+    assert (whole.status_code, whole.json()["status"], whole.json()["missing"]) == (200, "active", [])
+    run = await desk.get(f"/v1/runs/{whole.json()['run_id']}")
+    assert (run["state"], run["first"]) == ("queued", True)
+    assert (await desk.get(address))["next_sync_at"] is not None
+
+
+async def test_a_draft_is_activated_when_nothing_is_missing_any_more_and_says_what_is_until_then(desk: Desk) -> None:
+    desk.accounts.away = {Provider.GOOGLE}
+    saved = await drafted(desk, direction=None)
+    activate = f"/v1/sync-configs/{saved['id']}/activate"
+    refused = await desk.api.post(activate)
+    assert (refused.status_code, refused.json()["code"]) == (422, "invalid_request")
+    assert {(error["field"], error["code"]) for error in refused.json()["errors"]} == lacking(saved)
+    await desk.api.put(f"/v1/sync-configs/{saved['id']}", json=body(), headers={"If-Match": "*"})
+    assert await runs(desk) == 0
+    desk.accounts.away = set()
+    started = await desk.api.post(activate)
+    assert (started.status_code, started.json()["status"]) == (200, "active")
+    assert (await desk.get(f"/v1/runs/{started.json()['run_id']}"))["state"] == "queued"
+
+
+async def test_a_draft_takes_no_wrong_value(desk: Desk) -> None:
+    wrong = {"direction": None, "crm_view_id": "1", "google_group": "contactGroups/none", "crm_values": {"Nope": "x"}}
+    answer = await desk.api.post("/v1/sync-configs", json=body(**wrong))
+    assert {(error["field"], error["code"]) for error in answer.json()["errors"]} == {
+        ("crm_view_id", "unknown_view"),
+        ("google_group", "unknown_group"),
+        ("crm_values.Nope", "unknown_crm_field"),
+    }
+    desk.accounts.away = {Provider.ZOHO}  # what cannot be asked is asked when the draft becomes whole
+    saved = await drafted(desk, crm_view_id="1")
+    desk.accounts.away = set()
+    refused = await desk.api.post(f"/v1/sync-configs/{saved['id']}/activate")
+    assert [error["code"] for error in refused.json()["errors"]] == ["unknown_view"]
+    assert await runs(desk) == 0
+
+
+async def test_what_is_active_does_not_become_a_draft_again(desk: Desk) -> None:
+    saved = await desk.save()
+    answer = await desk.api.put(f"/v1/sync-configs/{saved['id']}", json=body(direction=None), headers={"If-Match": "*"})
+    assert (answer.status_code, [error["field"] for error in answer.json()["errors"]]) == (422, ["direction"])
+    assert (await desk.get(f"/v1/sync-configs/{saved['id']}"))["status"] == "active"
+
+
+async def test_a_draft_that_would_be_a_second_one_of_its_view_and_group_stays_a_draft(desk: Desk) -> None:
+    await desk.save()
+    saved = await drafted(desk, direction=None)
+    answer = await desk.api.put(f"/v1/sync-configs/{saved['id']}", json=body(), headers={"If-Match": "*"})
+    assert (answer.status_code, answer.json()["code"]) == (409, "same_scope_exists")
+    assert (await desk.get(f"/v1/sync-configs/{saved['id']}"))["status"] == "draft"
+    assert (await desk.api.delete(f"/v1/sync-configs/{saved['id']}")).status_code == 204
+    assert (await desk.api.get(f"/v1/sync-configs/{saved['id']}")).status_code == 404
+
+
+async def test_of_two_who_complete_a_draft_at_once_one_is_stale(desk: Desk) -> None:
+    saved = await drafted(desk, direction=None)
+    address = f"/v1/sync-configs/{saved['id']}"
+    both = await asyncio.gather(
+        *(desk.api.put(address, json=body(name=name), headers={"If-Match": '"1"'}) for name in ("a", "b"))
+    )
+    assert sorted(answer.status_code for answer in both) == [200, 412]
+    assert await runs(desk) == 2  # one run and its hint
+
+
+# --- idempotency ------------------------------------------------------------------------------------------------------
 
 
 async def test_a_post_repeated_under_its_key_is_done_once(desk: Desk) -> None:

@@ -43,7 +43,7 @@ async def test_a_client_built_on_the_types_saves_a_configuration_and_asks_for_a_
 
 
 def test_mistakes_in_requests_and_answers_do_not_compile(client: Path) -> None:
-    mistakes = {"direction:": "directions:", '"sync"': '"sink"', "run.state": "run.stage"}
+    mistakes = {'"two_way"': '"two_ways"', '"sync"': '"sink"', "run.state": "run.stage"}
     example = client / "example.ts"
     written = example.read_text(encoding="utf-8")
     for right, wrong in mistakes.items():
@@ -52,5 +52,5 @@ def test_mistakes_in_requests_and_answers_do_not_compile(client: Path) -> None:
     example.write_text(written, encoding="utf-8")
     with pytest.raises(subprocess.CalledProcessError) as caught:
         compile_client(client)
-    for wrong in ("directions", "sink", "stage"):
+    for wrong in ("two_ways", "sink", "stage"):
         assert wrong in caught.value.stdout

@@ -552,6 +552,8 @@ export interface paths {
         /**
          * Save a new configuration
          * @description Save a new configuration. It becomes active, and its first run is asked for.
+         *
+         *     While a view, a group, a direction or a connection is missing, it is kept as a draft that says what; nothing runs.
          */
         post: operations["create_sync_config"];
         delete?: never;
@@ -577,7 +579,7 @@ export interface paths {
          * @description Put other settings in place.
          *
          *     Another view, group, direction or mapping makes the next run read both sides in full, and another view or group
-         *     starts anew; a paused configuration becomes active.
+         *     starts anew; a paused configuration becomes active, and a draft that lacks nothing any more.
          */
         put: operations["replace_sync_config"];
         post?: never;
@@ -602,7 +604,7 @@ export interface paths {
         put?: never;
         /**
          * Let it run again
-         * @description Let it run again, from now on, and ask for a run.
+         * @description Let it run again, from now on, and ask for a run. A draft that still lacks something answers with what.
          */
         post: operations["activate_sync_config"];
         delete?: never;
@@ -662,7 +664,9 @@ export interface paths {
         put?: never;
         /**
          * Let it run no more
-         * @description Let it run no more. A run under way stops before its next write; both address books stay as they are.
+         * @description Let it run no more; a draft stays one.
+         *
+         *     A run under way stops before its next write; both address books stay as they are.
          */
         post: operations["deactivate_sync_config"];
         delete?: never;
@@ -1038,13 +1042,16 @@ export interface components {
             crm_values: {
                 [key: string]: string;
             };
-            /** Crm View Id */
-            crm_view_id: string;
+            /**
+             * Crm View Id
+             * @description null: not chosen yet, as in the next two; in drafts alone
+             */
+            crm_view_id: string | null;
             deletions: components["schemas"]["DeletePolicy"];
-            direction: components["schemas"]["contactsync__domain__policy__Direction"];
+            direction: components["schemas"]["contactsync__domain__policy__Direction"] | null;
             frequency: components["schemas"]["Frequency"];
             /** Google Group */
-            google_group: string;
+            google_group: string | null;
             /**
              * Id
              * Format: uuid
@@ -1062,6 +1069,12 @@ export interface components {
             limits: components["schemas"]["Limits"];
             /** Mapping */
             mapping: components["schemas"]["MappingRowBody"][];
+            /**
+             * Missing
+             * @description What a draft lacks, by field: a value, or a connection (`connections.google`)
+             * @default []
+             */
+            missing?: components["schemas"]["FieldErrorBody"][];
             /** Name */
             name: string;
             /** Next Sync At */
@@ -1114,18 +1127,18 @@ export interface components {
              * Crm View Id
              * @example 5545974000000087501
              */
-            crm_view_id: string;
+            crm_view_id?: string | null;
             /** @default keep */
             deletions?: components["schemas"]["DeletePolicy"];
-            /** @description There is no default: a person chooses who may write where */
-            direction: components["schemas"]["contactsync__domain__policy__Direction"];
+            /** @description There is no default: without a choice of who may write where it stays a draft */
+            direction?: components["schemas"]["contactsync__domain__policy__Direction"] | null;
             /** @default 1h */
             frequency?: components["schemas"]["Frequency"];
             /**
              * Google Group
              * @example contactGroups/63f8c1a20c8e3a5b
              */
-            google_group: string;
+            google_group?: string | null;
             /**
              * Mapping
              * @description Absent: the default mapping
@@ -4936,6 +4949,7 @@ export interface operations {
                      *               "google_field": "phone_numbers[mobile]"
                      *             }
                      *           ],
+                     *           "missing": [],
                      *           "name": "Customers",
                      *           "next_sync_at": "2026-03-01T10:03:00Z",
                      *           "no_email": "match",
@@ -5070,6 +5084,7 @@ export interface operations {
                      *           "google_field": "phone_numbers[mobile]"
                      *         }
                      *       ],
+                     *       "missing": [],
                      *       "name": "Customers",
                      *       "next_sync_at": "2026-03-01T10:03:00Z",
                      *       "no_email": "match",
@@ -5242,6 +5257,7 @@ export interface operations {
                      *           "google_field": "phone_numbers[mobile]"
                      *         }
                      *       ],
+                     *       "missing": [],
                      *       "name": "Customers",
                      *       "next_sync_at": "2026-03-01T10:03:00Z",
                      *       "no_email": "match",
@@ -5386,6 +5402,7 @@ export interface operations {
                      *           "google_field": "phone_numbers[mobile]"
                      *         }
                      *       ],
+                     *       "missing": [],
                      *       "name": "Customers",
                      *       "next_sync_at": "2026-03-01T10:03:00Z",
                      *       "no_email": "match",
@@ -5653,6 +5670,7 @@ export interface operations {
                      *           "google_field": "phone_numbers[mobile]"
                      *         }
                      *       ],
+                     *       "missing": [],
                      *       "name": "Customers",
                      *       "next_sync_at": "2026-03-01T10:03:00Z",
                      *       "no_email": "match",
@@ -5692,8 +5710,17 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `not_connected` `needs_reconnect` `request_under_way` */
+            /** @description `not_connected` `needs_reconnect` `same_scope_exists` `request_under_way` */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `stale_version` */
+            412: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -6109,6 +6136,7 @@ export interface operations {
                      *           "google_field": "phone_numbers[mobile]"
                      *         }
                      *       ],
+                     *       "missing": [],
                      *       "name": "Customers",
                      *       "next_sync_at": null,
                      *       "no_email": "match",

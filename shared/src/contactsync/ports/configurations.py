@@ -104,6 +104,18 @@ class StoredConfiguration:
     activated_at: datetime | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """A configuration that lacks something still, a value or an account: nothing runs."""
+
+    config_id: ConfigId
+    owner_id: UserId
+    settings: Mapping[str, Any]
+    """As they were given; not complete, and to be checked when they are."""
+    etag: int
+    created_at: datetime
+
+
 @dataclass(frozen=True, slots=True)
 class Saved:
     """A configuration after a change, and the run that the change asked for."""
@@ -146,14 +158,32 @@ class Configurations(Protocol):
 
     async def page(
         self, organisation_id: OrganisationId, owner: UserId | None, after: Place | None, limit: int
-    ) -> Sequence[StoredConfiguration]:
+    ) -> Sequence[StoredConfiguration | Draft]:
         """At most `limit` configurations after that place, newest first."""
         ...
 
     async def one(
         self, organisation_id: OrganisationId, owner: UserId | None, config_id: ConfigId
-    ) -> StoredConfiguration:
+    ) -> StoredConfiguration | Draft:
         """The configuration."""
+        ...
+
+    async def add_draft(
+        self, organisation_id: OrganisationId, owner: UserId, name: str, settings: Mapping[str, Any], now: datetime
+    ) -> Draft:
+        """A new draft."""
+        ...
+
+    async def replace_draft(
+        self, organisation_id: OrganisationId, current: Draft, name: str, settings: Mapping[str, Any], now: datetime
+    ) -> Draft:
+        """Put these settings in the place of those that were read as `current`. Raises StaleVersionError."""
+        ...
+
+    async def complete(
+        self, organisation_id: OrganisationId, current: Draft, chosen: Chosen, accounts: Accounts, now: datetime
+    ) -> Saved:
+        """Make a draft an active configuration, and ask for its first run. Raises StaleVersionError, SameScopeError."""
         ...
 
     async def replace(
@@ -176,13 +206,13 @@ class Configurations(Protocol):
     async def activate(
         self, organisation_id: OrganisationId, owner: UserId | None, config_id: ConfigId, now: datetime
     ) -> Saved:
-        """Let it run, from now on, and ask for a run; one that is active stays as it is."""
+        """Let it run, from now on, and ask for a run; one that is active stays as it is. A draft is not there."""
         ...
 
     async def deactivate(
         self, organisation_id: OrganisationId, owner: UserId | None, config_id: ConfigId, now: datetime
     ) -> StoredConfiguration:
-        """Let it run no more; a run under way stops before its next write."""
+        """Let it run no more; a run under way stops before its next write. A draft is not there."""
         ...
 
     async def delete(

@@ -50,7 +50,10 @@ _ETAG: Final = re.compile(r'"(\d{1,18})"')
 async def create(
     body: ConfigurationBody, caller: AnyCaller, given: Given, response: Response, _: IdempotencyKey = None
 ) -> Configuration:
-    """Save a new configuration. It becomes active, and its first run is asked for."""
+    """Save a new configuration. It becomes active, and its first run is asked for.
+
+    While a view, a group, a direction or a connection is missing, it is kept as a draft that says what; nothing runs.
+    """
     configuration = await given.configurations.add(caller, body)
     response.headers["Location"] = f"/v1/sync-configs/{configuration.id}"
     return _tagged(configuration, response)
@@ -88,7 +91,7 @@ async def replace(
     """Put other settings in place.
 
     Another view, group, direction or mapping makes the next run read both sides in full, and another view or group
-    starts anew; a paused configuration becomes active.
+    starts anew; a paused configuration becomes active, and a draft that lacks nothing any more.
     """
     configuration = await given.configurations.replace(caller, config_id, body, _etag(if_match))
     return _tagged(configuration, response)
@@ -114,6 +117,8 @@ async def delete(config_id: UUID, caller: AnyCaller, given: Given) -> None:
         "not_connected",
         "needs_reconnect",
         "permission_missing",
+        "same_scope_exists",
+        "stale_version",
         "provider_unavailable",
         "idempotency_key_reused",
         "request_under_way",
@@ -122,7 +127,7 @@ async def delete(config_id: UUID, caller: AnyCaller, given: Given) -> None:
 async def activate(
     config_id: UUID, caller: AnyCaller, given: Given, response: Response, _: IdempotencyKey = None
 ) -> Configuration:
-    """Let it run again, from now on, and ask for a run."""
+    """Let it run again, from now on, and ask for a run. A draft that still lacks something answers with what."""
     return _tagged(await given.configurations.activate(caller, config_id), response)
 
 
@@ -134,7 +139,10 @@ async def activate(
 async def deactivate(
     config_id: UUID, caller: AnyCaller, given: Given, response: Response, _: IdempotencyKey = None
 ) -> Configuration:
-    """Let it run no more. A run under way stops before its next write; both address books stay as they are."""
+    """Let it run no more; a draft stays one.
+
+    A run under way stops before its next write; both address books stay as they are.
+    """
     return _tagged(await given.configurations.deactivate(caller, config_id), response)
 
 

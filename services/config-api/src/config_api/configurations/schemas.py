@@ -9,6 +9,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from config_api.web.problems import FieldErrorBody
 from config_api.web.texts import Text
 from contactsync.domain.contact import Side
 from contactsync.domain.frequency import Frequency
@@ -57,9 +58,11 @@ class ConfigurationBody(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     name: Text = Field("Contacts", min_length=1, max_length=100)
-    crm_view_id: Text = Field(min_length=1, max_length=40, examples=["5545974000000087501"])
-    google_group: Text = Field(min_length=1, max_length=200, examples=["contactGroups/63f8c1a20c8e3a5b"])
-    direction: Direction = Field(description="There is no default: a person chooses who may write where")
+    crm_view_id: Text | None = Field(None, min_length=1, max_length=40, examples=["5545974000000087501"])
+    google_group: Text | None = Field(None, min_length=1, max_length=200, examples=["contactGroups/63f8c1a20c8e3a5b"])
+    direction: Direction | None = Field(
+        None, description="There is no default: without a choice of who may write where it stays a draft"
+    )
     conflict_winner: Side = Side.CRM
     frequency: Frequency = Frequency.HOURLY
     mapping: list[MappingRowBody] | None = Field(None, max_length=MAX_ROWS, description="Absent: the default mapping")
@@ -101,10 +104,13 @@ class Configuration(BaseModel):
     version: int = Field(description="Raised by each change; also in the ETag")
     status: Status
     paused_reason: str = ""
+    missing: list[FieldErrorBody] = Field(
+        [], description="What a draft lacks, by field: a value, or a connection (`connections.google`)"
+    )
     name: str
-    crm_view_id: str
-    google_group: str
-    direction: Direction
+    crm_view_id: str | None = Field(description="null: not chosen yet, as in the next two; in drafts alone")
+    google_group: str | None
+    direction: Direction | None
     conflict_winner: Side
     frequency: Frequency
     mapping: list[MappingRowBody]

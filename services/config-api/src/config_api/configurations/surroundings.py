@@ -11,6 +11,7 @@ from contactsync.domain.catalogue import CrmField
 from contactsync.domain.ids import GroupId, ViewId
 from contactsync.domain.policy import Direction
 from contactsync.ports.configurations import Accounts
+from contactsync.ports.connections import Provider
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,10 @@ class Group:
 
 class Surroundings(Protocol):
     """Asked at each save. May answer from a cache of some minutes."""
+
+    async def unconnected(self, caller: Caller) -> Mapping[Provider, str]:
+        """What the caller must connect first, each with why: `not_connected` or `needs_reconnect`."""
+        ...
 
     async def accounts(self, caller: Caller) -> Accounts:
         """The caller's two connections. Raises a `not_connected` or `needs_reconnect` problem."""

@@ -28,40 +28,67 @@ from contactsync.ports.configurations import Chosen
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Offered:
-    """What the connected accounts offer."""
+    """What the connected accounts offer. What was not asked, for want of an account or a value, holds nobody up."""
 
-    directions: frozenset[Direction]
-    fields: Mapping[str, CrmField]
-    view_is_known: bool
-    group: Group | None
+    directions: frozenset[Direction] = frozenset(Direction)
+    fields: Mapping[str, CrmField] | None = None
+    view_is_known: bool = True
+    group: Group | None = None
+    group_is_known: bool = True
 
 
-def chosen_from(body: ConfigurationBody, offered: Offered, *, scope_is_confirmed: bool) -> Chosen:
-    """The settings, fit to be stored. Raises an `invalid_request` problem that lists every error."""
-    errors = [*_scope_errors(body, offered, scope_is_confirmed=scope_is_confirmed or body.confirm_scope)]
-    mapping: FieldMapping | None = None
-    try:
-        mapping = _mapping(body, offered.fields)
-    except InvalidMappingError as error:
-        errors += _mapping_errors(body, error, offered.fields)
-    errors += _value_errors(body, offered.fields)
-    if mapping is not None:
-        errors += _required_errors(body, mapping, offered.fields)
-    if errors or mapping is None:
+def missing_in(body: ConfigurationBody) -> list[FieldError]:
+    """What a person has still to choose."""
+    chosen = {"crm_view_id": body.crm_view_id, "google_group": body.google_group, "direction": body.direction}
+    return [FieldError(name, "missing", "Choose one") for name, value in chosen.items() if value is None]
+
+
+def check(body: ConfigurationBody, offered: Offered, *, scope_is_confirmed: bool = False) -> FieldMapping | None:
+    """The mapping, where the CRM's fields are known. Raises an `invalid_request` problem that lists what is wrong."""
+    errors, mapping = _errors(body, offered, scope_is_confirmed=scope_is_confirmed)
+    if errors:
+        raise ProblemError("invalid_request", errors=errors)
+    return mapping
+
+
+def chosen_from(body: ConfigurationBody, offered: Offered, *, scope_is_confirmed: bool = False) -> Chosen:
+    """The settings, fit to be stored. Raises an `invalid_request` problem that lists what is wrong or missing."""
+    errors, mapping = _errors(body, offered, scope_is_confirmed=scope_is_confirmed)
+    errors += missing_in(body)
+    direction, view, group = body.direction, body.crm_view_id, body.google_group
+    if errors or mapping is None or direction is None or view is None or group is None:
         raise ProblemError("invalid_request", errors=errors)
     return Chosen(
         name=body.name,
-        view_id=ViewId(body.crm_view_id),
-        group_id=GroupId(body.google_group),
-        policy=_policy(body, mapping),
+        view_id=ViewId(view),
+        group_id=GroupId(group),
+        policy=_policy(body, direction, mapping),
         frequency=body.frequency,
         catch_up=body.catch_up is CatchUp.NOW,
     )
 
 
-def _policy(body: ConfigurationBody, mapping: FieldMapping) -> Policy:
+def _errors(
+    body: ConfigurationBody, offered: Offered, *, scope_is_confirmed: bool
+) -> tuple[list[FieldError], FieldMapping | None]:
+    errors = [*_scope_errors(body, offered, scope_is_confirmed=scope_is_confirmed or body.confirm_scope)]
+    fields = offered.fields
+    if fields is None:
+        return errors, None
+    mapping: FieldMapping | None = None
+    try:
+        mapping = _mapping(body, fields)
+    except InvalidMappingError as error:
+        errors += _mapping_errors(body, error, fields)
+    errors += _value_errors(body, fields)
+    if mapping is not None:
+        errors += _required_errors(body, mapping, fields)
+    return errors, mapping
+
+
+def _policy(body: ConfigurationBody, direction: Direction, mapping: FieldMapping) -> Policy:
     return Policy(
-        direction=body.direction,
+        direction=direction,
         mapping=mapping,
         conflict_winner=body.conflict_winner,
         deletions=body.deletions,
@@ -80,16 +107,17 @@ def _mapping(body: ConfigurationBody, fields: Mapping[str, CrmField]) -> FieldMa
 
 
 def _scope_errors(body: ConfigurationBody, offered: Offered, *, scope_is_confirmed: bool) -> Iterator[FieldError]:
-    if body.direction not in offered.directions:
+    writes = body.direction is not None and body.direction.writes(Side.CRM)
+    if body.direction is not None and body.direction not in offered.directions:
         allowed = ", ".join(sorted(offered.directions))
         message = f"Your CRM profile allows {allowed} only"
         yield FieldError("direction", "direction_not_allowed", message)
     if not offered.view_is_known:
         yield FieldError("crm_view_id", "unknown_view", "The CRM has no such list view for you")
     group = offered.group
-    if group is None:
+    if not offered.group_is_known:
         yield FieldError("google_group", "unknown_group", "The Google account has no such group")
-    elif group.system and body.direction.writes(Side.CRM) and not scope_is_confirmed:
+    elif group is not None and group.system and writes and not scope_is_confirmed:
         message = f"{group.members} people of the phone book would become visible in the CRM; confirm that they may"
         yield FieldError("confirm_scope", "scope_not_confirmed", message)
 
@@ -141,7 +169,7 @@ def _required_errors(
     body: ConfigurationBody, mapping: FieldMapping, fields: Mapping[str, CrmField]
 ) -> Iterator[FieldError]:
     """Fields without which the CRM refuses every record that the sync would create."""
-    if not body.direction.writes(Side.CRM):
+    if body.direction is None or not body.direction.writes(Side.CRM):
         return
     for crm in fields.values():
         needed = crm.mandatory and crm.writable and crm.api_name != LAST_NAME

@@ -32,9 +32,20 @@ class ConnectedAccounts:
     tokens: TokenSource
     me: MeService
 
+    async def unconnected(self, caller: Caller) -> Mapping[Provider, str]:
+        """What the caller must connect first, each with why."""
+        stored = {one.provider: one.state for one in await self._stored(caller)}
+        problems: dict[Provider, str] = {}
+        for provider in Provider:
+            if provider not in stored:
+                problems[provider] = "not_connected"
+            elif stored[provider] is not ConnectionState.ACTIVE:
+                problems[provider] = "needs_reconnect"
+        return problems
+
     async def accounts(self, caller: Caller) -> Accounts:
         """The caller's two connections. Raises a `not_connected` or `needs_reconnect` problem."""
-        crm, google = await self._both(caller)
+        crm, google = await self._active(caller, Provider.ZOHO), await self._active(caller, Provider.GOOGLE)
         return Accounts(crm.connection_id, google.connection_id, google.account_key)
 
     async def directions(self, caller: Caller) -> frozenset[Direction]:
@@ -56,20 +67,22 @@ class ConnectedAccounts:
 
     async def group(self, caller: Caller, group_id: GroupId) -> Group | None:
         """The group, if the account has it."""
-        _, google = await self._both(caller)
+        google = await self._active(caller, Provider.GOOGLE)
         http = AuthorizedHttp(self.foundation.google, self.tokens, google.connection_id, OpenGate())
         groups = await GoogleAccount(http, self.foundation.google_endpoints).groups()
         return next((Group(one.group_id, one.system, one.members) for one in groups if one.group_id == group_id), None)
 
     async def _metadata(self, caller: Caller) -> ZohoMetadata:
-        crm, _ = await self._both(caller)
+        crm = await self._active(caller, Provider.ZOHO)
         return ZohoMetadata(self.foundation.zoho, self.tokens, crm.connection_id, OpenGate())
 
-    async def _both(self, caller: Caller) -> tuple[StoredConnection, StoredConnection]:
-        stored = await self.connections.of_user(Owner(caller.organisation_id, caller.user_id))
-        by_provider = {one.provider: one for one in stored}
-        if len(by_provider) < len(Provider):
+    async def _active(self, caller: Caller, provider: Provider) -> StoredConnection:
+        found = next((one for one in await self._stored(caller) if one.provider is provider), None)
+        if found is None:
             raise ProblemError("not_connected")
-        if any(one.state is not ConnectionState.ACTIVE for one in stored):
+        if found.state is not ConnectionState.ACTIVE:
             raise ProblemError("needs_reconnect")
-        return by_provider[Provider.ZOHO], by_provider[Provider.GOOGLE]
+        return found
+
+    async def _stored(self, caller: Caller) -> list[StoredConnection]:
+        return await self.connections.of_user(Owner(caller.organisation_id, caller.user_id))

@@ -12,7 +12,7 @@ from contactsync.domain.actions import Action, Answer, possible
 from contactsync.domain.ids import ConfigId, LinkId, RunId
 from contactsync.errors import UnknownRowError
 from contactsync.ports.clock import Clock
-from contactsync.ports.configurations import Configurations, StoredConfiguration
+from contactsync.ports.configurations import Configurations, Draft, StoredConfiguration
 from contactsync.ports.pairs import OutsideContact, Pair, PairQuery, Pairs
 from contactsync.ports.requests import PairAnswers, RunRequests
 from contactsync.ports.state import RunMode
@@ -41,6 +41,8 @@ class PairService:
     ) -> tuple[list[Explained], Sequence[OutsideContact]]:
         """Pairs, and where an address was asked for, contacts with it that are out of scope."""
         config = await self._config(caller, config_id)
+        if isinstance(config, Draft):
+            return [], ()
         found = await self.pairs.find(caller.organisation_id, config, query, after, limit)
         outside: Sequence[OutsideContact] = ()
         if query.email is not None:
@@ -53,6 +55,8 @@ class PairService:
         Raises UnknownRowError, NotActiveError, and an `action_not_possible` problem.
         """
         config = await self._config(caller, config_id)
+        if isinstance(config, Draft):
+            raise UnknownRowError(details={"link": str(link_id)})
         before = await self._one(caller, config, link_id)
         if action not in before.actions:
             raise ProblemError("action_not_possible", extra={"possible": sorted(before.actions)})
@@ -73,5 +77,5 @@ class PairService:
         last = await self.answers.last_overwritten(caller.organisation_id, pair.link.link_id)
         return Explained(pair, possible(pair.link, config.chosen.policy, last, self.clock.now()))
 
-    async def _config(self, caller: Caller, config_id: UUID) -> StoredConfiguration:
+    async def _config(self, caller: Caller, config_id: UUID) -> StoredConfiguration | Draft:
         return await self.configurations.one(caller.organisation_id, owner_of(caller), ConfigId(config_id))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, Final
@@ -26,6 +27,7 @@ from contactsync.ports.configurations import (
     Accounts,
     Chosen,
     ConfigStatus,
+    Draft,
     Place,
     SameScopeError,
     Saved,
@@ -60,8 +62,18 @@ INSERT INTO sync_configs (organisation_id, config_id, owner_id, crm_connection_i
     name, view_id, group_id, settings, frequency, status, next_due, created_at, updated_at, activated_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10::jsonb, $11, 'active', $12, $13, $13, $13)
 """
+_ADD_DRAFT: Final = """
+INSERT INTO sync_configs (organisation_id, config_id, owner_id, name, draft, status, view_id, group_id, settings,
+    created_at, updated_at)
+VALUES ($1, $2, $3, $4, $5::jsonb, 'draft', '', '', '{}', $6, $6)
+"""
+_REPLACE_DRAFT: Final = """
+UPDATE sync_configs SET name = $3, draft = $4::jsonb, etag = etag + 1, updated_at = $5
+WHERE organisation_id = $1 AND config_id = $2
+"""
 _REPLACE: Final = """
-UPDATE sync_configs SET crm_connection_id = $3, google_connection_id = $4, account_key = $5, name = $6, view_id = $7,
+UPDATE sync_configs SET draft = NULL,
+    crm_connection_id = $3, google_connection_id = $4, account_key = $5, name = $6, view_id = $7,
     group_id = $8, settings = $9::jsonb, frequency = $10, next_due = $11, status = $12, paused_reason = $13,
     version = version + $14::integer, etag = etag + 1, activated_at = $15, updated_at = $16
 WHERE organisation_id = $1 AND config_id = $2
@@ -72,7 +84,7 @@ UPDATE sync_configs SET status = 'active', paused_reason = '', activated_at = $3
 """
 _STOP: Final = """
 UPDATE sync_configs SET status = $3, paused_reason = '', next_due = NULL, etag = etag + 1, updated_at = $4,
-    deleted_at = CASE WHEN $3 = 'deleted' THEN $4::timestamptz END
+    deleted_at = CASE WHEN $3 = 'deleted' THEN $4::timestamptz END, draft = NULL
 WHERE organisation_id = $1 AND config_id = $2
 """
 _OPEN_RUN: Final = """
@@ -113,7 +125,7 @@ class SqlConfigurations:
 
     async def page(
         self, organisation_id: OrganisationId, owner: UserId | None, after: Place | None, limit: int
-    ) -> Sequence[StoredConfiguration]:
+    ) -> Sequence[StoredConfiguration | Draft]:
         """At most `limit` configurations after that place, newest first."""
         place = (after.created_at, after.config_id) if after else (None, None)
         async with self._database.tenant(organisation_id) as connection:
@@ -122,10 +134,46 @@ class SqlConfigurations:
 
     async def one(
         self, organisation_id: OrganisationId, owner: UserId | None, config_id: ConfigId
-    ) -> StoredConfiguration:
+    ) -> StoredConfiguration | Draft:
         """The configuration."""
         async with self._database.tenant(organisation_id) as connection:
             return await _found(connection, _ONE, organisation_id, owner, config_id)
+
+    async def add_draft(
+        self, organisation_id: OrganisationId, owner: UserId, name: str, settings: Mapping[str, Any], now: datetime
+    ) -> Draft:
+        """A new draft."""
+        config_id = ConfigId(self._new_id())
+        async with self._database.tenant(organisation_id) as connection:
+            await connection.execute(_ADD_DRAFT, organisation_id, config_id, owner, name, dump(settings), now)
+            await _record(connection, organisation_id, now, Action.CONFIGURATION_CREATED, config_id)
+        return Draft(config_id=config_id, owner_id=owner, settings=settings, etag=1, created_at=now)
+
+    async def replace_draft(
+        self, organisation_id: OrganisationId, current: Draft, name: str, settings: Mapping[str, Any], now: datetime
+    ) -> Draft:
+        """Put these settings in the place of those that were read as `current`."""
+        async with self._database.tenant(organisation_id) as connection:
+            await _locked_draft(connection, organisation_id, current)
+            await connection.execute(_REPLACE_DRAFT, organisation_id, current.config_id, name, dump(settings), now)
+            await _record(connection, organisation_id, now, Action.CONFIGURATION_CHANGED, current.config_id)
+        return replace(current, settings=settings, etag=current.etag + 1)
+
+    async def complete(
+        self, organisation_id: OrganisationId, current: Draft, chosen: Chosen, accounts: Accounts, now: datetime
+    ) -> Saved:
+        """Make a draft an active configuration, and ask for its first run."""
+        config_id = current.config_id
+        async with self._database.tenant(organisation_id) as connection:
+            await _locked_draft(connection, organisation_id, current)
+            tick = next_tick(chosen.frequency, config_id, now, now)
+            state = (tick, ConfigStatus.ACTIVE.value, "", 0, now, now)
+            try:
+                await connection.execute(_REPLACE, organisation_id, config_id, *_columns(chosen, accounts), *state)
+            except asyncpg.UniqueViolationError as error:
+                raise SameScopeError from error
+            await _record(connection, organisation_id, now, Action.CONFIGURATION_ACTIVATED, config_id)
+            return await self._with_run(connection, organisation_id, config_id, now)
 
     async def replace(
         self,
@@ -152,7 +200,7 @@ class SqlConfigurations:
                     await self._requests.cancel_in(connection, organisation_id, open_run, now)
             if current.status is ConfigStatus.PAUSED or (reread and current.status is ConfigStatus.ACTIVE):
                 return await self._with_run(connection, organisation_id, config_id, now)
-            return Saved(await _found(connection, _ONE, organisation_id, None, config_id), None)
+            return Saved(await _complete(connection, _ONE, organisation_id, None, config_id), None)
 
     async def _write(  # noqa: PLR0913  one statement
         self,
@@ -192,7 +240,7 @@ class SqlConfigurations:
         """Let it run, from now on, and ask for a run; one that is active stays as it is."""
         async with self._database.tenant(organisation_id) as connection:
             await _open_run(connection, organisation_id, config_id)
-            current = await _found(connection, _LOCK, organisation_id, owner, config_id)
+            current = await _complete(connection, _LOCK, organisation_id, owner, config_id)
             if current.status is ConfigStatus.ACTIVE:
                 return Saved(current, None)
             tick = next_tick(current.chosen.frequency, config_id, now, now)
@@ -205,8 +253,9 @@ class SqlConfigurations:
     ) -> StoredConfiguration:
         """Let it run no more; a run under way stops before its next write."""
         async with self._database.tenant(organisation_id) as connection:
+            await _complete(connection, _ONE, organisation_id, owner, config_id)
             await self._stop(connection, organisation_id, owner, config_id, "deactivated", now)
-            return await _found(connection, _ONE, organisation_id, owner, config_id)
+            return await _complete(connection, _ONE, organisation_id, owner, config_id)
 
     async def delete(
         self, organisation_id: OrganisationId, owner: UserId | None, config_id: ConfigId, now: datetime
@@ -226,7 +275,7 @@ class SqlConfigurations:
     ) -> None:
         open_run = await _open_run(connection, organisation_id, config_id)
         current = await _found(connection, _LOCK, organisation_id, owner, config_id)
-        if current.status.value == status:
+        if isinstance(current, StoredConfiguration) and current.status.value == status:
             return
         await connection.execute(_STOP, organisation_id, config_id, status, now)
         action = Action.CONFIGURATION_DELETED if status == "deleted" else Action.CONFIGURATION_DEACTIVATED
@@ -241,7 +290,7 @@ class SqlConfigurations:
         """The configuration as it now is, and the run that does what was changed."""
         wish = Wish(RunMode.SYNC, "user")
         asked = await self._requests.request_in(connection, organisation_id, config_id, wish, now)
-        return Saved(await _found(connection, _ONE, organisation_id, None, config_id), asked.run_id)
+        return Saved(await _complete(connection, _ONE, organisation_id, None, config_id), asked.run_id)
 
 
 async def _record(
@@ -266,11 +315,32 @@ async def _found(
     organisation_id: OrganisationId,
     owner: UserId | None,
     config_id: ConfigId,
-) -> StoredConfiguration:
+) -> StoredConfiguration | Draft:
     row = await connection.fetchrow(statement, organisation_id, owner, config_id)
     if row is None:
         raise UnknownRowError(details={"configuration": str(config_id)})
     return _stored(row)
+
+
+async def _complete(
+    connection: Connection,
+    statement: str,
+    organisation_id: OrganisationId,
+    owner: UserId | None,
+    config_id: ConfigId,
+) -> StoredConfiguration:
+    """The same for one that is no draft."""
+    found = await _found(connection, statement, organisation_id, owner, config_id)
+    if isinstance(found, Draft):
+        raise UnknownRowError(details={"configuration": str(config_id)})
+    return found
+
+
+async def _locked_draft(connection: Connection, organisation_id: OrganisationId, current: Draft) -> None:
+    """Lock the draft as it was read. Raises StaleVersionError when it was changed or completed since."""
+    found = await _found(connection, _LOCK, organisation_id, None, current.config_id)
+    if not isinstance(found, Draft) or found.etag != current.etag:
+        raise StaleVersionError(details={"configuration": str(current.config_id)})
 
 
 def _scope(chosen: Chosen, accounts: Accounts) -> tuple[object, ...]:
@@ -303,7 +373,15 @@ def _settings(stored: str) -> tuple[Policy, bool]:
     return policy_from_json(settings["policy"]), settings["catch_up"]
 
 
-def _stored(row: asyncpg.Record) -> StoredConfiguration:
+def _stored(row: asyncpg.Record) -> StoredConfiguration | Draft:
+    if row["draft"] is not None:
+        return Draft(
+            config_id=row["config_id"],
+            owner_id=row["owner_id"],
+            settings=orjson.loads(row["draft"]),
+            etag=row["etag"],
+            created_at=row["created_at"],
+        )
     policy, catch_up = _settings(row["settings"])
     chosen = Chosen(
         name=row["name"],

@@ -116,9 +116,10 @@ CREATE TABLE sync_configs (
     organisation_id      uuid NOT NULL,
     config_id            uuid NOT NULL,
     owner_id             uuid NOT NULL,
-    crm_connection_id    uuid NOT NULL,
-    google_connection_id uuid NOT NULL,
-    account_key          bytea NOT NULL,
+    crm_connection_id    uuid,
+    google_connection_id uuid,
+    account_key          bytea,
+    draft                jsonb,
     name                 text NOT NULL,
     view_id              text NOT NULL,
     group_id             text NOT NULL,
@@ -142,6 +143,8 @@ CREATE TABLE sync_configs (
     activated_at         timestamptz,
     deleted_at           timestamptz,
     PRIMARY KEY (organisation_id, config_id),
+    CHECK ((status = 'draft') = (draft IS NOT NULL)),
+    CHECK (status IN ('draft', 'deleted') OR num_nulls(crm_connection_id, google_connection_id, account_key) = 0),
     FOREIGN KEY (organisation_id, owner_id) REFERENCES users,
     FOREIGN KEY (organisation_id, crm_connection_id) REFERENCES connections,
     FOREIGN KEY (organisation_id, google_connection_id) REFERENCES connections
@@ -152,6 +155,7 @@ CREATE INDEX sync_configs_account ON sync_configs (organisation_id, account_key)
 CREATE INDEX sync_configs_owner ON sync_configs (organisation_id, owner_id, created_at);
 CREATE UNIQUE INDEX sync_configs_one_for_scope
     ON sync_configs (organisation_id, owner_id, account_key, view_id, group_id) WHERE status <> 'deleted';
+COMMENT ON COLUMN sync_configs.draft IS 'Settings as they were given while something is missing; then the others say nothing';
 COMMENT ON COLUMN sync_configs.version IS 'Raised when both sides must be read in full: view, group, direction, mapping';
 COMMENT ON COLUMN sync_configs.etag IS 'Raised with every change of the settings';
 COMMENT ON COLUMN sync_configs.first_taken IS 'Contacts taken by first runs that failed or were cancelled';
