@@ -6,6 +6,7 @@
     ├── ConfigurationError            stop the process with one clear line
     ├── TemporaryError                try again later
     │   ├── RateLimitedError          … not before `retry_after_s`
+    │   │   └── QuotaKeptError        … by our own account: nobody was asked
     │   ├── ProviderUnavailableError  … with backoff
     │   └── BrokerUnavailableError    … the outbox row stays
     ├── OutcomeUnknownError           look the write up, then decide again
@@ -98,6 +99,10 @@ class RateLimitedError(TemporaryError):
     """A quota is used up: `google_quota`, `google_account_quota`, `crm_credits` or `crm_concurrency` (the `reason`)."""
 
     reason = "rate_limited"
+
+
+class QuotaKeptError(RateLimitedError):
+    """Our own account of a quota says that it is used up; the provider was not asked."""
 
 
 class ProviderUnavailableError(TemporaryError):

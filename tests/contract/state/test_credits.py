@@ -70,13 +70,19 @@ class CreditStoreContract:
 
     async def test_what_a_slice_held_is_written_down_and_given_back_once(self, world: World) -> None:
         async with begun(world) as one:
+
+            async def held() -> int:
+                return (await world.run_row(one.settings, one.run.run_id)).credits_reserved
+
+            left_behind = replace(one.run, credits_reserved=17)
             async with one.begin() as tx:
-                await tx.runs.save(replace(one.run, credits_reserved=17))
-            assert (await world.run_row(one.settings, one.run.run_id)).credits_reserved == 17
+                await tx.runs.save(left_behind)
+            assert await held() == 17
 
-            await world.state.credits.give_back(one.run, 17, SHARES, EPOCH)
-
-            assert (await world.run_row(one.settings, one.run.run_id)).credits_reserved == 0
+            await world.state.credits.give_back(one.run, 3, SHARES, EPOCH)
+            assert await held() == 17, "an earlier slice gives back what it had left, not what a later one holds"
+            await world.state.credits.give_back(left_behind, 17, SHARES, EPOCH)
+            assert await held() == 0
 
     async def test_organisations_do_not_share(self, world: World) -> None:
         async with begun(world) as mine:

@@ -11,7 +11,7 @@ from uuid import UUID
 import pytest
 
 from contactsync.domain.ids import AccountKey
-from contactsync.errors import LeaseLostError, RateLimitedError
+from contactsync.errors import LeaseLostError, QuotaKeptError, RateLimitedError
 from contactsync.ports.state import Busy, Lease
 from contactsync.telemetry import metrics
 from sync_worker.limits import LeaseKeeper, Quota, QuotaBucket
@@ -119,6 +119,36 @@ def test_a_used_up_quota_lets_nobody_through_until_its_minute_is_over() -> None:
         assert refused.value.retry_after_s == 60
     clock.advance(timedelta(seconds=60))
     bucket.take({"read": 2})
+
+
+def test_after_a_refusal_half_as_much_is_used_and_more_again_minute_by_minute() -> None:
+    clock = ManualClock()
+    bucket = QuotaBucket(Quota({"write": 40}), clock)
+
+    def used_in_a_minute() -> int:
+        clock.advance(timedelta(seconds=60))
+        for calls in range(100):
+            try:
+                bucket.take({"write": 1})
+            except QuotaKeptError:
+                return calls
+        raise AssertionError("nothing is kept")
+
+    assert used_in_a_minute() == 40
+    bucket.slow_down()
+    assert [used_in_a_minute() for _ in range(11)] == [22, 24, 26, 28, 30, 32, 34, 36, 38, 40, 40]
+
+
+def test_the_pace_goes_on_in_the_next_slice_and_never_stands_still() -> None:
+    clock = ManualClock()
+    bucket = QuotaBucket(Quota({"write": 24}), clock)
+    for _ in range(10):
+        bucket.slow_down()
+    next_one = QuotaBucket(Quota({"write": 24}), clock, bucket.state())
+    assert next_one.pace == bucket.pace == 0.1
+    next_one.take({"write": 6})
+    with pytest.raises(QuotaKeptError):
+        next_one.take({"write": 6})
 
 
 def test_how_full_the_minute_is_can_be_watched() -> None:

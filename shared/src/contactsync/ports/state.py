@@ -662,7 +662,7 @@ class CreditStore(Protocol):
         ...
 
     async def give_back(self, run: Run, amount: int, shares: Shares, now: datetime) -> None:
-        """Free what was reserved and not used; the run's row says from then on that it holds none.
+        """Free what was reserved and not used; a row of the run that says that it holds what `run` does now says none.
 
         Runs that wait for credits and for which there is room now go on at once, the earliest ones first.
         """

@@ -17,7 +17,7 @@ from contactsync.domain.ids import EffectId, LinkId
 from contactsync.domain.link import Link
 from contactsync.domain.mapping import Mapping as FieldMapping
 from contactsync.domain.policy import Policy
-from contactsync.errors import StateInvariantError
+from contactsync.errors import RateLimitedError, StateInvariantError
 from contactsync.ports.clock import Clock
 from contactsync.ports.directory import CrmDirectory, PeopleDirectory
 from contactsync.ports.state import Effect, Lease, Listing, PendingPosition, Run, RunContact, State, Transaction
@@ -64,6 +64,10 @@ class Meter(Protocol):
     @property
     def credits_left(self) -> int:
         """CRM credits that are reserved and not used."""
+        ...
+
+    def refused(self, error: RateLimitedError) -> None:
+        """Note that a provider said that a quota is used up."""
         ...
 
 
@@ -173,11 +177,12 @@ class Session:
         return self.run.listings.get(side)
 
     @asynccontextmanager
-    async def transaction(self, *, stoppable: bool = True) -> AsyncIterator[Transaction]:
+    async def transaction(self, *, stoppable: bool = True, last: bool = False) -> AsyncIterator[Transaction]:
         """A fenced transaction; the run's progress is saved with whatever else is done in it.
 
         Raises RunCancelledError, with nothing done, when the run was cancelled or its configuration is no longer
-        active; what must be written down all the same (answers) is not `stoppable`.
+        active; what must be written down all the same (answers) is not `stoppable`. After the `last` one of a slice
+        the next may begin at once, which must not take over what this one gives back itself.
         """
         async with self._lock:
             before, calls = self.run, Counter(self._meter.calls)
@@ -190,7 +195,7 @@ class Session:
                     yield tx
                     if self.run.state.open:
                         # As late as can be: the other side's calls go on meanwhile.
-                        self.update(credits_reserved=self._meter.credits_left)
+                        self.update(credits_reserved=0 if last else self._meter.credits_left)
                         await tx.runs.save(self.run)
             except BaseException:
                 # What did not become durable did not happen.
@@ -201,13 +206,17 @@ class Session:
     @asynccontextmanager
     async def last_transaction(self) -> AsyncIterator[Transaction]:
         """The slice's last one: its commit gives the lease back, so that whoever it tells may begin at once."""
-        async with self.transaction(stoppable=False) as tx:
+        async with self.transaction(stoppable=False, last=True) as tx:
             yield tx
             await tx.give_back(self._lease.given_back())
 
     async def _check_wanted(self, tx: Transaction) -> None:
         if await tx.runs.cancelled(self.run.run_id):
             raise RunCancelledError
+
+    def refused(self, error: RateLimitedError) -> None:
+        """Note that a provider said that a quota is used up."""
+        self._meter.refused(error)
 
     def update(self, **changes: object) -> None:
         """Change the run in memory; the enclosing transaction stores it."""

@@ -7,10 +7,13 @@ from random import Random
 
 import structlog
 
+from contactsync.domain.reasons import Reason
 from contactsync.errors import (
     ContactSyncError,
     Disposition,
     PermissionMissingError,
+    QuotaKeptError,
+    RateLimitedError,
     SyncTokenExpiredError,
     TemporaryError,
 )
@@ -26,6 +29,7 @@ from sync_worker.engine.session import RunCancelledError, Session
 log = structlog.get_logger(__name__)
 
 _MAX_BACKOFF_S = 300.0
+_LONGEST_ACCOUNT_WAIT_S = 6 * 3600.0
 
 
 async def run_slice(session: Session, rng: Random) -> None:
@@ -103,7 +107,9 @@ async def _handle(session: Session, error: ContactSyncError, rng: Random) -> Non
     log.warning("sync.slice.stopped", reason=error.reason, phase=str(session.run.phase), error=type(error).__name__)
     match error.disposition:
         case Disposition.RETRY_LATER | Disposition.LOOK_UP | Disposition.RESTART_LISTING:
-            delay = next_delay(session.run.retries + 1, _retry_after(error), rng)
+            if isinstance(error, RateLimitedError) and not isinstance(error, QuotaKeptError):
+                session.refused(error)
+            delay = next_delay(session.run.retries + 1, _retry_after(error, session.run.retries), rng)
             await wait(session, session.now() + delay, error.reason, retries=session.run.retries + 1)
         case Disposition.PAUSE_CONFIGURATION | Disposition.PAUSE_CONNECTION:
             await stop(session, RunState.FAILED, error.reason, pause=True)
@@ -113,8 +119,12 @@ async def _handle(session: Session, error: ContactSyncError, rng: Random) -> Non
             await stop(session, RunState.FAILED, error.reason)
 
 
-def _retry_after(error: ContactSyncError) -> float | None:
-    return error.retry_after_s if isinstance(error, TemporaryError) else None
+def _retry_after(error: ContactSyncError, retries: int) -> float | None:
+    """What the provider asked for; Google's quota for the account itself comes back after hours and not a minute."""
+    asked = error.retry_after_s if isinstance(error, TemporaryError) else None
+    if asked is None or error.reason != Reason.GOOGLE_ACCOUNT_QUOTA:
+        return asked
+    return max(asked, min(asked * 2.0**retries, _LONGEST_ACCOUNT_WAIT_S))
 
 
 def next_delay(attempt: int, retry_after_s: float | None, rng: Random) -> timedelta:

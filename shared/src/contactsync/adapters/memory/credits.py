@@ -54,7 +54,8 @@ class MemoryCredits:
         """What was reserved and not used."""
         less = self._used(run).with_amount(-amount, now, by_hand=is_by_hand(run.trigger))
         self._credits[run.settings.organisation_id] = less
-        self._hold(run, 0)
+        if self._tables.runs[run.run_id].run.credits_reserved == run.credits_reserved:
+            self._hold(run, 0)
         waiting = self._waiting(run)
         asked = [is_by_hand(one.trigger) for one in waiting]
         async with self._alone() as journal:

@@ -46,6 +46,9 @@ ORDER BY created_at, run_id LIMIT $3 FOR NO KEY UPDATE SKIP LOCKED
 _WAKE: Final = "UPDATE runs SET wait_until = $3 WHERE organisation_id = $1 AND run_id = $2"
 _WOKEN_AT_ONCE: Final = 20
 _HOLDS: Final = "UPDATE runs SET credits_reserved = $3 WHERE organisation_id = $1 AND run_id = $2"
+_HOLDS_NONE: Final = """
+UPDATE runs SET credits_reserved = 0 WHERE organisation_id = $1 AND run_id = $2 AND credits_reserved = $3
+"""
 _STORE: Final = "UPDATE crm_credits SET used = $2::jsonb, by_hand = $3::jsonb WHERE organisation_id = $1"
 
 
@@ -78,7 +81,7 @@ class SqlCredits:
             used, edition = await _locked(connection, settings)
             used = used.with_amount(-amount, now, by_hand=is_by_hand(run.trigger))
             await _store(connection, settings, used)
-            await connection.execute(_HOLDS, settings.organisation_id, run.run_id, 0)
+            await connection.execute(_HOLDS_NONE, settings.organisation_id, run.run_id, run.credits_reserved)
             waiting = await connection.fetch(_FIRST, settings.organisation_id, Reason.CRM_CREDITS.value, _WOKEN_AT_ONCE)
             asked = [is_by_hand(row["trigger"]) for row in waiting]
             for row in waiting[: used.turns_now(daily_credits(edition), shares, asked, now)]:
