@@ -1,0 +1,196 @@
+"""Merges and renames on either side: the surviving contact keeps its pair, nobody is deleted or made again."""
+
+from __future__ import annotations
+
+import pytest
+
+from contactsync.domain.contact import Side
+from contactsync.domain.link import PairState
+from contactsync.domain.policy import DeletePolicy, Direction
+from contactsync.domain.reasons import Reason
+from contactsync.ports.state import RunState
+from tests.stories.common import (
+    DAYS_AGO,
+    address,
+    book_sizes,
+    crm,
+    google,
+    job,
+    person,
+    quiet,
+    reasons,
+    record,
+    settled,
+    titles,
+    writes,
+)
+from tests.support.story import OpenWorld
+
+PAIRS = 12
+
+
+@pytest.mark.parametrize("deletions", DeletePolicy)
+async def test_a_record_merged_into_an_unlinked_one_hands_its_pair_on(
+    open_world: OpenWorld, deletions: DeletePolicy
+) -> None:
+    async with open_world(deletions=deletions) as world:
+        records, people = await settled(world, PAIRS, Title="Analyst")
+        # A colleague makes the person a second time and merges the first into the second before the next sync.
+        [survivor] = await world.vendors.crm.add([record(3, Title="Countess", Lead_Source="Partner")])
+        await world.vendors.crm.merge(survivor, records[3])
+
+        run = await world.sync()
+
+        assert writes(run) == {"google.update": 1}
+        assert (await world.pair(survivor)).google_id == people[3]
+        assert await titles(world, survivor, people[3]) == ("Countess", "Countess")
+        assert (await crm(world, survivor))["Lead_Source"] == "Partner"
+        await quiet(world)
+        assert await book_sizes(world) == (PAIRS, PAIRS)
+
+
+async def test_a_record_merged_into_one_outside_the_view_deletes_nobody(open_world: OpenWorld) -> None:
+    criteria = {"comparator": "equal", "field": {"api_name": "Lead_Source"}, "value": "Partner"}
+    async with open_world(deletions=DeletePolicy.PROPAGATE, view_criteria=criteria) as world:
+        records, _ = await settled(world, PAIRS, Lead_Source="Partner")
+        [survivor] = await world.vendors.crm.add([record(3)])
+        await world.vendors.crm.merge(survivor, records[3])
+        await world.vendors.crm.edit(survivor, Lead_Source="Cold Call")
+
+        run = await world.sync()
+
+        assert not writes(run)
+        assert (await world.pair(survivor)).state is PairState.DORMANT
+        assert await book_sizes(world) == (PAIRS, PAIRS)
+        await world.pass_time(days=2)
+        assert not writes(await world.sync())
+
+
+@pytest.mark.parametrize("deletions", DeletePolicy)
+async def test_two_linked_records_merged_leave_both_people_and_a_row_in_the_report(
+    open_world: OpenWorld, deletions: DeletePolicy
+) -> None:
+    async with open_world(deletions=deletions) as world:
+        records, people = await settled(world, PAIRS)
+        # The address of the one that vanishes lives on in the other.
+        await world.vendors.crm.edit(records[4], Secondary_Email=address(3))
+        await world.vendors.crm.merge(records[4], records[3])
+
+        run = await world.sync()
+
+        assert {name for name in writes(run) if name != "google.update"} == set()
+        assert (await reasons(world, run))[Reason.MERGED] == 1
+        assert run.state is RunState.PARTIAL
+        assert (await world.pair(people[3])).state is PairState.RELEASED
+        for _ in range(3):
+            await world.pass_time(days=2)
+            assert not writes(await world.sync())
+        assert await book_sizes(world) == (PAIRS - 1, PAIRS)
+
+
+@pytest.mark.parametrize("deletions", DeletePolicy)
+async def test_two_linked_people_merged_keep_both_records(open_world: OpenWorld, deletions: DeletePolicy) -> None:
+    async with open_world(deletions=deletions) as world:
+        records, people = await settled(world, PAIRS, Description="history")
+        await world.vendors.google.merge(people[4], people[3])
+
+        run = await world.sync()
+
+        assert {name for name in writes(run) if "delete" in name or "create" in name} == set()
+        assert (await reasons(world, run))[Reason.MERGED] == 1
+        assert {records[3], records[4]} <= {one["id"] for one in await world.vendors.crm.records()}
+        assert (await crm(world, records[4]))["Email"] == address(4)
+        for _ in range(3):
+            await world.pass_time(days=2)
+            after = await world.sync()
+            assert {name for name in writes(after) if "delete" in name or "create" in name} == set()
+        assert await book_sizes(world) == (PAIRS, PAIRS - 1)
+
+
+@pytest.mark.parametrize("in_group", [True, False])
+async def test_a_person_merged_into_an_unlinked_one_keeps_the_record_and_its_id(
+    open_world: OpenWorld,
+    in_group: bool,  # noqa: FBT001
+) -> None:
+    async with open_world(deletions=DeletePolicy.PROPAGATE) as world:
+        records, people = await settled(world, PAIRS, Lead_Source="Partner")
+        [survivor] = await world.vendors.google.add(
+            [person(3, organizations=job("Countess"), nicknames=[{"value": "Ada"}])], in_group=in_group
+        )
+        await world.vendors.google.merge(survivor, people[3])
+
+        run = await world.sync()
+
+        assert {name for name in writes(run) if "delete" in name or "create" in name} == set()
+        assert (await world.pair(records[3])).google_id == survivor
+        here = await crm(world, records[3])
+        assert (here["Title"], here["Lead_Source"]) == ("Countess", "Partner")
+        assert (await google(world, survivor))["nicknames"][0]["value"] == "Ada"
+        await quiet(world)
+        assert await book_sizes(world) == (PAIRS, PAIRS)
+
+
+async def test_a_renamed_person_keeps_its_pair(open_world: OpenWorld) -> None:
+    async with open_world(deletions=DeletePolicy.PROPAGATE) as world:
+        records, people = await settled(world, PAIRS, Title="Analyst")
+        new = await world.vendors.google.rename(people[3])
+
+        run = await world.sync()
+
+        assert not writes(run)
+        assert (await world.pair(records[3])).google_id == new
+        await world.vendors.crm.edit(records[3], Title="Countess")
+        await world.sync()
+        assert await titles(world, records[3], new) == ("Countess", "Countess")
+        await world.pass_time(days=2)
+        assert not writes(await world.sync())
+        assert await book_sizes(world) == (PAIRS, PAIRS)
+
+
+@pytest.mark.parametrize("side", Side)
+async def test_a_namesake_of_the_address_does_not_take_the_place_of_a_deleted_contact(
+    open_world: OpenWorld, side: Side
+) -> None:
+    async with open_world(deletions=DeletePolicy.PROPAGATE) as world:
+        records, people = await settled(world, PAIRS, Title="Analyst")
+        if side is Side.CRM:
+            [other] = await world.vendors.crm.add([record(3, First_Name="Bob", Last_Name="Carter")])
+            await world.vendors.crm.delete(records[3])
+        else:
+            names = [{"givenName": "Bob", "familyName": "Carter"}]
+            [other] = await world.vendors.google.add([person(3, names=names)])
+            await world.vendors.google.delete(people[3])
+
+        await world.sync()
+
+        stays = people[3] if side is Side.CRM else records[3]
+        assert (await world.pair(stays)).link_id != (await world.pair(other)).link_id
+        if side is Side.CRM:
+            assert (await google(world, people[3]))["names"][0]["familyName"] == "Byron3"
+        else:
+            assert (await crm(world, records[3]))["Last_Name"] == "Byron3"
+
+
+@pytest.mark.parametrize("direction", [Direction.CRM_TO_GOOGLE, Direction.TWO_WAY])
+async def test_a_person_known_from_an_earlier_run_is_not_overwritten_by_a_record_of_another_name(
+    open_world: OpenWorld,
+    direction: Direction,
+) -> None:
+    """Names are erased at the end of a run; the candidate's is asked for again before anybody is linked with it."""
+    async with open_world(direction=direction) as world:
+        bob = {
+            "names": [{"givenName": "Bob", "familyName": "Carter"}],
+            "emailAddresses": [{"value": "office@example.org", "type": "work"}],
+        }
+        eve = {"First_Name": "Eve", "Last_Name": "Miller", "Email": "office@example.org"}
+        [name] = await world.vendors.google.add([bob])
+        if direction is Direction.TWO_WAY:
+            await world.vendors.crm.add([eve], at=DAYS_AGO)
+        await world.sync()
+        await world.pass_time(minutes=20)
+        await world.vendors.crm.add([eve | {"First_Name": "Zoe", "Last_Name": "Lane"}])
+
+        await world.sync()
+
+        assert (await google(world, name))["names"][0]["familyName"] == "Carter"
+        assert (await world.pair(name)).state is PairState.SINGLE
