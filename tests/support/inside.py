@@ -114,21 +114,39 @@ class InsideWorld:
         """Another configuration of the same view."""
         world = self._world
         if colleague is not None:
-            settings = await world.add_colleague(colleague)
+            await world.pass_time(seconds=2)
+            settings = await world.add_colleague(colleague, group)
         else:
             await world.pass_time(seconds=2)  # the older one is the owner of what they share
             settings = replace(self._settings, config_id=ConfigId(uuid4()), group_id=GroupId(str(group)))
             await world.books.put(settings)
         return InsideWorld(self._shared, settings)
 
+    async def switch_off(self) -> None:
+        """Deactivate the configuration."""
+        await self._shared.books.put(self._settings, active=False)
+
+    async def switch_on(self) -> RunView:
+        """Activate it again; the run that follows."""
+        await self._shared.books.put(self._settings)
+        return await self.sync()
+
+    async def made_again(self) -> InsideWorld:
+        """The configuration deleted, and one with the same settings in its place."""
+        await self.switch_off()
+        settings = replace(self._settings, config_id=ConfigId(uuid4()))
+        await self._shared.pass_time(seconds=2)
+        await self._shared.books.put(settings)
+        return InsideWorld(self._shared, settings)
+
     def _pair(self, link: Link) -> PairView:
         return PairView(
             link_id=str(link.link_id),
             state=link.state,
-            reason=link.reason,
+            reason=Reason.OWNED_BY_ANOTHER if link.foreign else link.reason,
             crm_id=link.crm.remote_id or "",
             google_id=link.google.remote_id or "",
-            held=link.hold.reason if link.hold else "",
+            held=link.hold.reason if link.hold and not link.foreign else "",
             waits=link.pending_since is not None and link.hold is None and not link.excluded,
             excluded=link.excluded,
             diverged=tuple(sorted(crm_field_of(key) for key in link.diverged)),

@@ -169,6 +169,21 @@ class OutsideWorld:
         settings = {**self._settings, "google_group": group or colleague.group}
         return OutsideWorld(self.product, caller, Vendors(colleague, theirs), settings)
 
+    async def switch_off(self) -> None:
+        """Deactivate the configuration."""
+        await self.api.post(f"{self.path}/deactivate")
+
+    async def switch_on(self) -> RunView:
+        """Activate it again; the run that follows."""
+        return await self.ended((await self.api.post(f"{self.path}/activate"))["run_id"])
+
+    async def made_again(self) -> OutsideWorld:
+        """The configuration deleted, and one with the same settings in its place."""
+        await self.api.send("DELETE", self.path)
+        self.config_id = ""
+        self.product.worlds.remove(self)
+        return OutsideWorld(self.product, self.api, self.vendors, self._settings)
+
     # --- runs ---------------------------------------------------------------------------------------------------------
 
     async def sync(self, *, mode: RunMode = RunMode.SYNC) -> RunView:

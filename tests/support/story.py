@@ -164,6 +164,18 @@ class StoryWorld(Protocol):
         """Let time go by until then: the runs that began by themselves, in order, each ended."""
         ...
 
+    async def switch_off(self) -> None:
+        """Deactivate the configuration."""
+        ...
+
+    async def switch_on(self) -> RunView:
+        """Activate it again; the run that follows has ended."""
+        ...
+
+    async def made_again(self) -> StoryWorld:
+        """The configuration deleted, and one with the same settings in its place, which has not run yet."""
+        ...
+
     async def beside(self, *, group: str | None = None, colleague: GoogleBook | None = None) -> StoryWorld:
         """Another configuration of the same view: of this user with another group, or of a colleague with his."""
         ...

@@ -130,27 +130,16 @@ class SyncWorld:
         await self.books.put(self.settings)
         return group
 
-    async def change_user(self) -> None:
-        """Go on as another user of the organisation, who is connected to the same accounts."""
-        old = self.settings
-        self.settings = replace(
-            old,
-            owner_id=UserId(uuid4()),
-            crm_connection_id=ConnectionId(uuid4()),
-            google_connection_id=ConnectionId(uuid4()),
-        )
-        self._tokens.hand_on(old.crm_connection_id, self.settings.crm_connection_id)
-        self._tokens.hand_on(old.google_connection_id, self.settings.google_connection_id)
-
-    async def add_colleague(self, book: GoogleBook) -> RunSettings:
+    async def add_colleague(self, book: GoogleBook, group: str | None = None) -> RunSettings:
         """The configuration of another user of the organisation, who keeps this Google account."""
+        shares = book.sub == self.vendors.google.sub
         settings = replace(
             self.settings,
             config_id=ConfigId(uuid4()),
             owner_id=UserId(uuid4()),
             google_connection_id=ConnectionId(uuid4()),
-            account=AccountKey(uuid4().bytes),
-            group_id=GroupId(book.group),
+            account=self.settings.account if shares else AccountKey(uuid4().bytes),
+            group_id=GroupId(group or book.group),
         )
         self._tokens.issue(settings.google_connection_id, book)
         await self.books.put(settings)

@@ -29,7 +29,7 @@ from config_api.web.texts import Text
 from contactsync.domain.ids import LinkId
 from contactsync.domain.link import Hold, Link, LinkSide
 from contactsync.domain.mapping import crm_field_of
-from contactsync.domain.reasons import sentence
+from contactsync.domain.reasons import Reason, sentence
 from contactsync.ports.pairs import Pair, PairQuery, Standing
 
 router = APIRouter(
@@ -93,16 +93,18 @@ async def act(
 
 def _status(explained: Explained, language: Language) -> ContactStatus:
     pair, link = explained.pair, explained.pair.link
+    reason = Reason.OWNED_BY_ANOTHER if link.foreign else link.reason
+    hold = None if link.foreign else link.hold
     return ContactStatus(
         link_id=link.link_id,
         name=pair.last_row.name if pair.last_row else "",
         state=link.state,
-        reason=link.reason,
-        reason_text=sentence(link.reason, language),
+        reason=reason,
+        reason_text=sentence(reason, language),
         crm=_side(link.crm),
         google=_side(link.google),
         waiting_since=_waiting_since(link),
-        held=_doubt(link.hold, language) if link.hold else None,
+        held=_doubt(hold, language) if hold else None,
         excluded=link.excluded,
         diverged=sorted(crm_field_of(key) for key in link.diverged),
         last=_last(pair, language),

@@ -356,7 +356,8 @@ class MemoryLinks:
 def pairs_of(tables: Tables, config_id: ConfigId) -> list[Link]:
     """The pairs of a configuration as they stand."""
     scopes = tables.scopes.get(config_id, {})
-    return [_joined(tables.links[link_id].link, scope) for link_id, scope in scopes.items()]
+    rows = ((tables.links[link_id], scope) for link_id, scope in scopes.items())
+    return [replace(_joined(row.link, scope), foreign=row.kept_by not in {None, config_id}) for row, scope in rows]
 
 
 def _joined(link: Link, scope: ScopeRow) -> Link:

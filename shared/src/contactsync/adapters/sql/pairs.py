@@ -15,7 +15,7 @@ from contactsync.adapters.sql.vault import SqlVault
 from contactsync.domain.actions import Action
 from contactsync.domain.contact import Identity, Side
 from contactsync.domain.digests import Digester
-from contactsync.domain.ids import LinkId, OrganisationId
+from contactsync.domain.ids import ConfigId, LinkId, OrganisationId
 from contactsync.ports.configurations import StoredConfiguration
 from contactsync.ports.pairs import OutsideContact, Pair, PairQuery, Standing
 from contactsync.ports.vault import Sealer
@@ -101,7 +101,7 @@ class SqlPairs:
                 query.link_id,
             )
         codec = LinkCodec(organisation_id, sealer)
-        return [_pair(row, codec, sealer, organisation_id) for row in rows]
+        return [_pair(row, codec, sealer, organisation_id, config.config_id) for row in rows]
 
     async def outside(
         self, organisation_id: OrganisationId, config: StoredConfiguration, email: str
@@ -117,10 +117,12 @@ class SqlPairs:
         return [key.digest for key in Digester(keys.digest_key).match_keys(Identity(strong_emails=(email,)))]
 
 
-def _pair(row: asyncpg.Record, codec: LinkCodec, sealer: Sealer, organisation_id: OrganisationId) -> Pair:
+def _pair(
+    row: asyncpg.Record, codec: LinkCodec, sealer: Sealer, organisation_id: OrganisationId, config_id: ConfigId
+) -> Pair:
     reported = row["run_id"] is not None
     return Pair(
-        link=codec.link(tuple(row)[:_LINK_WIDTH]),
+        link=codec.link(tuple(row)[:_LINK_WIDTH], foreign=row["kept_by"] not in {None, config_id}),
         asked=None if row["asked"] is None else Action(row["asked"]),
         last_run=row["run_id"],
         last_row=contact_from(row, sealer, organisation_id, row["run_id"], "row_") if reported else None,
