@@ -1,7 +1,8 @@
 """`python -m benchmarks.webhooks`: a flood of the CRM's notifications, as fast as this machine takes them.
 
-Prints the rate, the time to the 202 at p50 and p99, and whether anything was lost: each configuration must have a run,
-and at most one that follows it. The server is a process of its own over a fresh database.
+Prints the rate and the time to the 202 at p50 and p99, beside a bare endpoint that reads the body and answers 202, and
+whether anything was lost: each configuration must have a run, and at most one that follows it. Both servers are
+processes of their own, ours over a fresh database.
 """
 
 from __future__ import annotations
@@ -13,18 +14,24 @@ import secrets
 import sys
 import time
 from asyncio.subprocess import Process
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from pathlib import Path
 from random import Random, SystemRandom
-from statistics import quantiles
+from typing import Any
+from urllib.parse import urlsplit
 from uuid import UUID
 
 import asyncpg
 import httpx2
 import orjson
+import uvloop
+from fastapi import FastAPI, Request, Response
 
-from benchmarks.server import database_server
+from benchmarks.load import Round, callers, request
+from benchmarks.server import database_server, machine
+from benchmarks.stage import program
 from config_api.webhooks.intake import token_hash
 from contactsync.adapters.clock import SystemClock
 from contactsync.adapters.sql.database import open_database
@@ -32,6 +39,7 @@ from contactsync.adapters.sql.migrate import upgrade
 from contactsync.adapters.sql.sealing import KeyRing
 from contactsync.adapters.sql.vault import SqlVault
 from contactsync.adapters.sql.webhooks import SqlChannels
+from contactsync.assembly.admin import serving
 from contactsync.ports.state import RunSettings
 from contactsync.ports.webhooks import Place
 from standalone.ports import free_ports
@@ -52,6 +60,7 @@ async def _furnished(address: Database, configurations: int) -> dict[UUID, RunSe
         for _ in range(configurations):
             settings = some_settings()
             await world.put(settings)
+            await world.hourly(settings)
             place = Place(settings.organisation_id, settings.crm_connection_id)
             channel = await store.begin(place, token_hash(key, TOKEN), clock.now())
             if channel is None:
@@ -94,30 +103,56 @@ async def _answers(url: str, process: Process) -> None:
     raise RuntimeError("config-api has ended")
 
 
-async def _flood(url: str, channels: Sequence[UUID], count: int, connections: int) -> tuple[float, list[float], int]:
-    """Seconds in all, seconds of each accepted call, and how many were not accepted."""
-    calls = [channels[number % len(channels)] for number in range(count)]
+async def _bare() -> None:
+    """Serve an endpoint that reads the body and answers 202, until standard input ends."""
+    app = FastAPI()
+
+    @app.post("/webhooks/zoho/{channel}", status_code=202)
+    async def take(channel: UUID, given: Request) -> Response:
+        del channel
+        await given.body()
+        return Response(status_code=202)
+
+    async with serving(app, "127.0.0.1", 0) as port:
+        print(orjson.dumps({"port": port}).decode(), flush=True)
+        await asyncio.to_thread(sys.stdin.read)
+
+
+def _calls(channels: Sequence[UUID], count: int) -> list[bytes]:
+    """Notifications about many records, a channel's share spread over the flood."""
+    calls = []
+    for number in range(count):
+        body = {
+            "token": TOKEN,
+            "ids": [str(5545974000000000000 + number)],
+            "operation": "update",
+            "server_time": time.time_ns() // 1_000_000,
+        }
+        path = f"/webhooks/zoho/{channels[number % len(channels)]}"
+        calls.append(request("POST", path, {}, orjson.dumps(body)))
     Random(1).shuffle(calls)
-    took: list[float] = []
-    refused = 0
+    return calls
 
-    async def caller(client: httpx2.AsyncClient) -> None:
-        nonlocal refused
-        while calls:
-            channel = calls.pop()
-            body = {"token": TOKEN, "ids": ["5545974000000087501"], "operation": "update"}
-            began = time.perf_counter()
-            answer = await client.post(f"{url}/webhooks/zoho/{channel}", json=body)
-            took.append(time.perf_counter() - began)
-            refused += answer.status_code != 202  # noqa: PLR2004  accepted
 
-    limits = httpx2.Limits(max_connections=connections, max_keepalive_connections=connections)
-    async with httpx2.AsyncClient(trust_env=False, limits=limits, timeout=60) as client:
+async def _flood(port: int, calls: Sequence[bytes], connections: int) -> tuple[Round, int]:
+    """What the callers saw, and how many calls were not accepted."""
+    done, waiting, refused = Round(), list(calls), 0
+    async with callers(port, connections) as asking:
+
+        async def caller(number: int) -> None:
+            nonlocal refused
+            while waiting:
+                call, began = waiting.pop(), time.perf_counter()
+                head, _ = await asking.ask(number, call)
+                done.took_s.append(time.perf_counter() - began)
+                refused += b" 202 " not in head[:15]
+
         began = time.perf_counter()
         async with asyncio.TaskGroup() as tasks:
-            for _ in range(connections):
-                tasks.create_task(caller(client))
-        return time.perf_counter() - began, took, refused
+            for number in range(connections):
+                tasks.create_task(caller(number))
+        done.wall_s = time.perf_counter() - began
+    return done, refused
 
 
 async def _runs(address: Database, channels: dict[UUID, RunSettings], *, begin: bool) -> list[int]:
@@ -134,28 +169,48 @@ async def _runs(address: Database, channels: dict[UUID, RunSettings], *, begin: 
 
 
 async def measure(server: Database, options: argparse.Namespace) -> bool:
-    """Flood twice, with workers that begin in between; whether nothing was lost."""
+    """Flood twice, with workers that begin in between, and the bare endpoint as often; whether nothing was lost."""
     address = server.named(f"bench_{secrets.token_hex(6)}")
     name = address.url.rsplit("/", 1)[-1]
     await _execute(server, f"CREATE DATABASE {name}")
+    results: list[Mapping[str, Any]] = []
     try:
         await asyncio.to_thread(upgrade, address.admin_url)
         channels = await _furnished(address, options.configurations)
-        good = True
-        async with _served(address) as url:
+        async with _served(address) as url, program("-m", "benchmarks.webhooks", "--bare") as bare:
+            ports = {"bare": int((await bare.answer())["port"]), "config_api": int(urlsplit(url).port or 0)}
             for begun in (False, True):
-                wall, took, refused = await _flood(url, list(channels), options.count // 2, options.connections)
-                counts = await _runs(address, channels, begin=not begun)
-                hundredths = quantiles(took, n=100)
-                print(
-                    f"{len(took):>7} calls  {len(took) / wall:>7.0f}/s  p50 {hundredths[49] * 1000:>6.1f} ms  "
-                    f"p99 {hundredths[98] * 1000:>6.1f} ms  not accepted {refused}  "
-                    f"runs a configuration {min(counts)} to {max(counts)}"
-                )
-                good = good and refused == 0 and set(counts) == {2 if begun else 1}
+                calls = _calls(list(channels), options.count // 2)
+                for served, port in ports.items():
+                    done, refused = await _flood(port, calls, options.connections)
+                    counts = [] if served == "bare" else await _runs(address, channels, begin=not begun)
+                    results.append(_result(served, done, refused, counts, runs=2 if begun else 1))
     finally:
         await _execute(server, f"DROP DATABASE {name} WITH (FORCE)")
-    return good
+    options.output.parent.mkdir(parents=True, exist_ok=True)
+    report = {"machine": machine(), "options": {**vars(options), "output": None}, "results": results}
+    options.output.write_bytes(orjson.dumps(report, option=orjson.OPT_INDENT_2))
+    return all(result["good"] for result in results)
+
+
+def _result(served: str, done: Round, refused: int, counts: Sequence[int], *, runs: int) -> Mapping[str, Any]:
+    """The figures of one flood, printed; `runs` is how many each configuration must have then."""
+    result = {
+        "served": served,
+        "calls": len(done.took_s),
+        "per_second": round(done.per_second),
+        "p50_ms": round(done.percentile_ms(50), 1),
+        "p99_ms": round(done.percentile_ms(99), 1),
+        "not_accepted": refused,
+        "good": refused == 0 and set(counts) <= {runs},
+    }
+    told = f"  runs a configuration {min(counts)} to {max(counts)}" if counts else ""
+    print(
+        f"{served:<10} {result['calls']:>7} calls  {result['per_second']:>6}/s  p50 {result['p50_ms']:>6.1f} ms  "
+        f"p99 {result['p99_ms']:>6.1f} ms  not accepted {refused}{told}",
+        flush=True,
+    )
+    return result
 
 
 async def _execute(server: Database, statement: str) -> None:
@@ -171,10 +226,15 @@ async def _main() -> bool:
     parser.add_argument("--count", type=int, default=10_000, help="notifications")
     parser.add_argument("--configurations", type=int, default=100)
     parser.add_argument("--connections", type=int, default=64)
+    parser.add_argument("--bare", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--output", type=Path, default=Path(".run/webhooks.json"), help="where the JSON goes")
     options = parser.parse_args()
+    if options.bare:
+        await _bare()
+        return True
     async with database_server() as server:
         return await measure(server, options)
 
 
 if __name__ == "__main__":
-    sys.exit(0 if asyncio.run(_main()) else 1)
+    sys.exit(0 if uvloop.run(_main()) else 1)

@@ -99,7 +99,7 @@ class Installation:
 
 @asynccontextmanager
 async def installation(
-    both: Vendors, database: Database, amqp_url: str, folder: Path, *, roles: Sequence[str]
+    both: Vendors, database: Database, amqp_url: str, folder: Path, *, roles: Sequence[str], sweep_every: str = "1s"
 ) -> AsyncIterator[Installation]:
     """config-api, a process for each role (its commands), without any worker yet."""
     (port,) = free_ports(1, SystemRandom())
@@ -114,7 +114,7 @@ async def installation(
         "CONTACTSYNC_KEYS": KEYS,
         "CONTACTSYNC_API_PORT": str(port),
         "CONTACTSYNC_PUBLIC_URL": public_url,
-        "CONTACTSYNC_SWEEP_EVERY": "1s",
+        "CONTACTSYNC_SWEEP_EVERY": sweep_every,
         **{f"CONTACTSYNC_{name.upper()}": str(value) for name, value in vendor_settings(both).items()},
     }
     async with AsyncExitStack() as stack:

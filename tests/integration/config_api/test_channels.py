@@ -110,7 +110,7 @@ async def test_a_channel_is_renewed_before_its_end_and_opened_anew_after_it(desk
     (opened,) = await desk.channels()
     await first.look()
     assert await desk.channels() == [opened]
-    await desk.pass_time(timedelta(days=5, hours=1))
+    await desk.pass_time(timedelta(days=1, hours=1))
     await (await desk.keeper("http://127.0.0.1:1")).look()
     (renewed,) = await desk.channels()
     assert (renewed["channel_id"], renewed["token"]) == (opened["channel_id"], opened["token"])

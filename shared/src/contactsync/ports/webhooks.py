@@ -46,11 +46,11 @@ class Channels(Protocol):
         ...
 
     async def concerned(self, channel: Channel, told: Sequence[Told]) -> Sequence[ConfigId]:
-        """Active configurations of the channel's connection for which these notifications are news.
+        """Active configurations of the channel's connection that need a run to learn what these notifications tell.
 
-        Their next runs are told which records to look at (`RunStore.told`), as far as there are not too many. No news
-        is a change that is our own write: its second is that of the last confirmed write to the record, or a write to
-        it is under way.
+        None is needed where a run is to come that will read the CRM anyway, and for what is no news: our own write,
+        whose second is that of the last confirmed write to the record, or which is under way. The next runs are told
+        which records to look at (`RunStore.told`), as far as there are not too many.
         """
         ...
 

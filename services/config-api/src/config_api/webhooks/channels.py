@@ -21,8 +21,8 @@ log = get_logger(__name__)
 
 NotificationsOf = Callable[[ConnectionId], ZohoNotifications]
 _EVERY: Final = timedelta(minutes=1)
-_RENEW_BEFORE: Final = timedelta(days=2)
-"""Two days of a week are left for a CRM that is away."""
+_RENEW_BEFORE: Final = timedelta(days=6)
+"""Renewed each day of its week: a channel that the CRM has lost is found out within a day, and opened anew."""
 _BATCH: Final = 100
 
 
