@@ -9,6 +9,7 @@ from typing import Final
 
 import pytest
 
+from contactsync.domain.actions import Action
 from contactsync.domain.contact import Side
 from contactsync.domain.link import PairState
 from contactsync.domain.policy import DeletePolicy, Direction
@@ -288,3 +289,21 @@ async def test_a_pair_that_waits_and_whose_person_a_doubted_listing_lacks_goes_o
         await quiet(world)
         assert await book_sizes(world) == (PAIRS, PAIRS - 8)
         assert Counter(link.state for link in await world.links()) == {PairState.LINKED: 8, PairState.RELEASED: 8}
+
+
+async def test_a_record_that_the_view_lacked_is_read_before_it_is_written_and_its_losing_edit_kept() -> None:
+    async with sync_world(conflict_winner=Side.GOOGLE) as world:
+        records, people = await settled(world, PAIRS, Title="Analyst")
+        await world.vendors.crm.edit(records[3], Title="Countess")
+        await world.vendors.google.edit(people[3], organizations=job("Engineer"))
+        await cut_short(world, Side.CRM, 0.0)
+        await world.sync(mode=RunMode.FULL)
+        await world.pass_time(minutes=20)
+        await world.sync()
+        assert await titles(world, records[3], people[3]) == ("Engineer", "Engineer")
+
+        await world.answer(records[3], Action.RESTORE)
+        await world.sync()
+        await world.sync()
+
+        assert await titles(world, records[3], people[3]) == ("Countess", "Countess")

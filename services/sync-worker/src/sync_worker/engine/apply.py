@@ -167,10 +167,11 @@ class Sender:
         return current
 
     def _observed(self, link: Link) -> datetime:
-        """A complete change listing observes, at its start, every record that it does not name."""
+        """A complete change listing observes, at its start, every record that it does not name; the view does not."""
         session = self._session
         listing = session.listing(Side.CRM)
-        listed = datetime.fromisoformat(listing.next_token) if listing is not None and listing.next_token else None
+        changes = listing.next_token if listing is not None and not listing.full else None
+        listed = datetime.fromisoformat(changes) if changes else None
         times = [time for time in (link.crm.observed_at, listed) if time is not None]
         return max(times) if times else datetime.min.replace(tzinfo=session.now().tzinfo)
 
