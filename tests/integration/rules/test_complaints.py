@@ -15,6 +15,7 @@ from contactsync.domain.mapping import Mapping, MappingRow, mappable
 from contactsync.domain.outcome import Outcome
 from contactsync.domain.policy import DeletePolicy, Direction, NoEmailRule
 from contactsync.domain.reasons import Reason
+from contactsync.ports.requests import RunLimits
 from contactsync.ports.state import RunMode, RunState
 from tests.integration.rules.stories import (
     DAYS_AGO,
@@ -623,3 +624,22 @@ async def test_a_database_restored_from_an_older_copy_links_everything_again_and
         assert [link.state for link in living] == [PairState.LINKED] * 18
         assert await titles(world, records[0], people[0]) == ("here", "here")
         assert await titles(world, records[1], people[1]) == ("there", "there")
+
+
+async def test_c2_people_beyond_those_who_were_sought_are_made_by_the_run_that_has_sought_them() -> None:
+    view = {"comparator": "equal", "field": {"api_name": "Lead_Source"}, "value": "Partner"}
+    async with sync_world(limits=RunLimits(initial=50, incremental=1), view_criteria=view) as world:
+        _, people = await settled(world, 3, Lead_Source="Partner")
+        # Pairs that take no room come first: their people leave the group. Behind them waits somebody new, who exists.
+        for name in people:
+            await world.vendors.google.move(name, remove=[world.vendors.google.group])
+            await world.pass_time(seconds=2)
+        await world.vendors.crm.add([record(50)])
+        await world.vendors.google.add([person(50)])
+
+        for _ in range(3):
+            await world.sync()
+
+        assert await book_sizes(world) == (4, 4)
+        pair = next(link for link in await world.links() if link.google.remote_id not in people)
+        assert (pair.state, pair.reason) == (PairState.DORMANT, Reason.IN_CRM_OUTSIDE_VIEW)

@@ -123,6 +123,15 @@ class Phase(StrEnum):
     FINISH = "finish"
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class PendingPosition:
+    """Place in the order of pending pairs: pending since, the source's modification time, link id."""
+
+    pending_since: datetime
+    pending_order: datetime
+    link_id: LinkId
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listing:
     """Progress of one side's reading in one run; stored with each page."""
@@ -148,6 +157,8 @@ class Listing:
     """Google: the sync token of the last page. CRM: the next watermark, RFC 3339."""
     expected: int | None = None
     """Contacts in scope at the last full listing that was believed."""
+    sought_to: PendingPosition | None = None
+    """Google: people up to this place in the order were sought in the CRM before any was made there; None: all."""
     why: str = ""
     """Why it is a full one: `first`, `settings`, `daily`, `asked`, `doubted`, `token_expired`, `view_refused`."""
 
@@ -345,15 +356,6 @@ class Outsider:
 
     remote_id: str
     keys: tuple[MatchKey, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class PendingPosition:
-    """Place in the order of pending pairs: pending since, the source's modification time, link id."""
-
-    pending_since: datetime
-    pending_order: datetime
-    link_id: LinkId
 
 
 @dataclass(frozen=True, slots=True)

@@ -175,9 +175,7 @@ class Planner:
             if len(kept) < len(fresh):
                 links = sorted([*links, *(link for link in fresh if link.foreign)], key=_order(chunk))
             decisions = [
-                (link, _later(link) if link.link_id in matched.later else _decided(session, link))
-                for link in links
-                if link.foreign or not is_unread(link, session.mapping)
+                (link, _later(link) if link.link_id in matched.later else _decided(session, link)) for link in links
             ]
             await self._take(matched, await without_flipping(session, decisions))
         except BaseException:
@@ -277,9 +275,19 @@ def _order(chunk: Sequence[Link]) -> Callable[[Link], int]:
 def _decided(session: Session, link: Link) -> Decision:
     """The decision for a pair; one that went away while this run was reading is for the next one."""
     try:
-        return decide_now(session, link)
+        decision = decide_now(session, link)
     except ValuesNotReadError:
         return Decision(link=link, outcome=Outcome.WAITING, reason=Reason.CHANGED_MEANWHILE)
+    return Decision(link=link, outcome=Outcome.WAITING) if _is_unsought(session, decision) else decision
+
+
+def _is_unsought(session: Session, decision: Decision) -> bool:
+    """Whether a person was not sought in the CRM: pairs before it took no room, so that the limit reaches further."""
+    listing = session.listing(Side.GOOGLE)
+    if listing is None or listing.sought_to is None or decision.link.state is not PairState.SINGLE:
+        return False
+    makes_record = any((one.side, one.kind) == (Side.CRM, EffectKind.CREATE) for one in decision.intents)
+    return makes_record and position(decision.link) > listing.sought_to
 
 
 def _later(link: Link) -> Decision:

@@ -8,6 +8,7 @@ here too, so that their questions fill whole calls.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Sequence
+from dataclasses import replace
 
 from contactsync.domain.contact import Identity, Side
 from contactsync.domain.ids import RecordId
@@ -49,6 +50,7 @@ async def _begin(session: Session) -> None:
     addresses: set[str] = set()
     last_names: set[str] = set()
     companies: set[str] = set()
+    session.sought_to = None
     async for link in people_to_seek(session):
         companies.update(_value(session, link, "Account_Name"))
         if len(addresses) <= by_name:
@@ -61,12 +63,19 @@ async def _begin(session: Session) -> None:
         found = await session.ports.crm.find_addresses(sorted(addresses)) if addresses else ()
         await _save_found(session, found, place=_DONE)
     else:
+        session.sought_to = None  # a pass over the module finds everybody
         await _store_place(session, "")
 
 
 async def _store_place(session: Session, place: str) -> None:
     async with session.transaction():
-        session.update(search_page=place)
+        _note_place(session, place)
+
+
+def _note_place(session: Session, place: str) -> None:
+    session.update(search_page=place)
+    if place == _DONE and (listing := session.listing(Side.GOOGLE)) is not None:
+        session.set_listing(Side.GOOGLE, replace(listing, sought_to=session.sought_to))
 
 
 async def people_to_seek(session: Session) -> AsyncIterator[Link]:
@@ -83,6 +92,7 @@ async def people_to_seek(session: Session) -> AsyncIterator[Link]:
         if after is None:
             return
         left -= amount
+        session.sought_to = after if left <= 0 else None
         for link in await with_values(session, people):
             yield link
 
@@ -152,4 +162,4 @@ async def _save_outsiders(session: Session, found: Sequence[Outsider], *, place:
         if fresh:
             await tx.links.save_outsiders(Side.CRM, session.search_number, fresh)
         if place is not None:
-            session.update(search_page=place)
+            _note_place(session, place)

@@ -115,6 +115,8 @@ class Session:
         """Creates that got no answer, by pair: nothing is done to these pairs until it is known."""
         self.under_way: frozenset[LinkId] = frozenset()
         """Pairs of which another configuration's create has no answer yet: its contact may be there and not be seen."""
+        self.sought_to: PendingPosition | None = None
+        """The last of the people who are being sought in the CRM, as far as the run's limit reaches; None: all."""
         self.counted: set[LinkId] = set()
         """Pairs that this run has counted but not settled."""
         self.engaged: set[LinkId] = set()
