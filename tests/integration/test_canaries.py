@@ -7,12 +7,18 @@ import base64
 import io
 import logging
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
+from functools import partial
+from typing import Any
+from uuid import UUID
 
 import pytest
 import structlog
+from fastapi import FastAPI
+from opentelemetry import trace
 
+import config_api.app
 from config_api.resources import open_resources
 from config_api.settings import ConfigApiSettings
 from contactsync.adapters.clock import SystemClock
@@ -122,6 +128,50 @@ async def test_contacts_stay_out_of_rows_logs_and_metrics_during_a_run_and_after
         assert looks > 2
     assert found_in(log.getvalue().decode()) == []
     assert found_in(metrics.render().decode()) == []
+
+
+class Tracer(trace.NoOpTracer):
+    """Keeps what it is told of requests."""
+
+    def __init__(self, told: list[str]) -> None:
+        self._told = told
+
+    def start_span(self, name: str, *args: Any, **facts: Any) -> trace.Span:  # noqa: ANN401  the library's signature
+        self._told.append(f"{name} {args} {facts}")
+        return trace.INVALID_SPAN
+
+
+class Tracers(trace.TracerProvider):
+    """A provider that an operator might install in the process."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+
+    def get_tracer(self, *_args: Any, **_facts: Any) -> trace.Tracer:  # noqa: ANN401  the library's signature
+        return Tracer(self.told)
+
+
+@pytest.mark.parametrize("traced", [False, True])
+async def test_no_address_with_a_secret_in_it_reaches_a_tracer(
+    database: Address, monkeypatch: pytest.MonkeyPatch, *, traced: bool
+) -> None:
+    """The framework tells tracers every address: what it would tell is shown first, with its own settings."""
+    tracers = Tracers()
+    monkeypatch.setattr(trace, "get_tracer_provider", lambda: tracers)
+    if traced:
+        monkeypatch.setattr(config_api.app, "_Interface", partial(_traced, config_api.app._Interface))  # noqa: SLF001
+    settings = ConfigApiSettings.model_validate({"database_url": database.url, "keys": KEYS})
+    async with open_resources(settings, SystemClock()) as resources, served(resources) as api:
+        await api.get("/auth/callback?state=Zanarystate&code=Zanarycode")
+        await api.get("/oauth/google/start/Zanarysecret")
+        await api.get(f"/v1/sync-configs/{UUID(int=1)}/contacts?email=zanary.mail@example.org")
+    assert bool(found_in("\n".join(tracers.told))) is traced
+
+
+def _traced(interface: Callable[..., FastAPI], *, telemetry: object, **arguments: object) -> FastAPI:
+    """The interface as it would be without our setting."""
+    assert telemetry
+    return interface(**arguments)
 
 
 async def test_secrets_of_callers_stay_out_of_rows_logs_and_answers(database: Address, log: io.BytesIO) -> None:

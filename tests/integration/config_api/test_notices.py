@@ -175,6 +175,20 @@ async def test_pauses_and_approvals_are_told_and_an_endpoint_hears_what_it_asked
     assert len(desk.hook.told) == 3
 
 
+async def test_of_a_pause_that_ends_and_begins_between_two_looks_another_reason_is_news_and_the_same_is_not(
+    desk: Desk,
+) -> None:
+    """Who reconnected his account, and is stopped at once by something else, must hear of that."""
+    await desk.endpoint(events=["configuration.paused"])
+    await desk.pause("needs_reconnect")
+    await desk.sender().look()
+    for again in ("needs_reconnect", "view_gone"):
+        await desk.resume()
+        await desk.pause(again)
+        await desk.sender().look()
+    assert [told["data"]["reason"] for told in desk.hook.told] == ["needs_reconnect", "view_gone"]
+
+
 async def test_a_silent_address_is_tried_for_three_days_and_then_given_up(desk: Desk) -> None:
     endpoint = await desk.endpoint()
     await desk.run_ends()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from typing import Any
 
 import kubernetes_validate
 import pytest
@@ -12,6 +14,7 @@ from pydantic import BaseModel
 from typer.main import get_command
 
 from config_api.cli import app as config_api
+from config_api.notices.mail import mail_server
 from contactsync.assembly.settings import PREFIX
 from sync_worker.settings import SyncWorkerSettings
 from tests.unit.deploy.keda import ScaledObject, TriggerAuthentication
@@ -178,6 +181,50 @@ def test_nothing_comes_or_goes_but_what_a_policy_names() -> None:
         for rule in (*policy.get("ingress", ()), *policy.get("egress", ())):
             assert rule.get("from") or rule.get("to"), name
             assert rule["ports"], name
+
+
+@pytest.mark.parametrize(
+    ("component", "reached"),
+    [
+        ("config-api", {53, 5432, 443}),
+        ("relay", {53, 5432, 5671, 5672}),
+        (
+            "scheduler",
+            {53, 5432, 443, *(mail_server(f"{scheme}://mail.example.com").port for scheme in ("smtp", "smtps"))},
+        ),
+        ("sync-worker", {53, 5432, 5671, 5672, 443}),
+        ("migrate", {53, 5432}),
+    ],
+)
+def test_each_role_reaches_what_it_works_with_and_nothing_else(component: str, reached: set[int]) -> None:
+    """The scheduler renews channels, calls webhooks and hands in letters; the relay alone publishes."""
+    labels = {"app.kubernetes.io/name": "contactsync", "app.kubernetes.io/component": component}
+    open_to = {
+        port["port"]
+        for policy in of_kind("NetworkPolicy")
+        if _selects(policy["spec"]["podSelector"], labels)
+        for rule in policy["spec"].get("egress", ())
+        for port in rule["ports"]
+    }
+    assert open_to == reached
+
+
+def test_what_is_open_to_the_internet_is_open_by_either_protocol_and_to_no_inner_address() -> None:
+    for policy in of_kind("NetworkPolicy"):
+        for rule in policy["spec"].get("egress", ()):
+            blocks = {block["cidr"]: set(block["except"]) for peer in rule["to"] if (block := peer.get("ipBlock"))}
+            if blocks:
+                assert set(blocks) == {"0.0.0.0/0", "::/0"}, policy["metadata"]["name"]
+                assert {"10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16"} <= blocks["0.0.0.0/0"]
+                assert {"::1/128", "fc00::/7", "fe80::/10"} <= blocks["::/0"]
+
+
+def _selects(selector: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
+    expressions = selector.get("matchExpressions", ())
+    assert all(one["operator"] == "In" for one in expressions)
+    return selector["matchLabels"].items() <= labels.items() and all(
+        labels.get(one["key"]) in one["values"] for one in expressions
+    )
 
 
 def test_commands_are_those_of_the_image_and_of_the_services() -> None:

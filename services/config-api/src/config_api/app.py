@@ -59,6 +59,9 @@ def interface() -> FastAPI:
         openapi_url="/v1/openapi.json",
         docs_url=None,
         redoc_url=None,
+        # Wherever a tracer is installed in the process, the framework would tell it addresses and queries as they are:
+        # states, codes, tickets, the address of somebody looked for. Nothing of ours is traced in this version.
+        telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     for router in ROUTERS:
         app.include_router(router, responses=responses("rate_limited", "internal_error"))

@@ -9,6 +9,7 @@ import structlog
 
 from contactsync.domain.reasons import Reason
 from contactsync.errors import (
+    AuthorizationLostError,
     ContactSyncError,
     Disposition,
     PermissionMissingError,
@@ -30,6 +31,8 @@ log = structlog.get_logger(__name__)
 
 _MAX_BACKOFF_S = 300.0
 _LONGEST_ACCOUNT_WAIT_S = 6 * 3600.0
+_UNNAMED = frozenset({PermissionMissingError.reason, AuthorizationLostError.reason})
+"""Refusals that do not say what exactly is missing."""
 
 
 async def run_slice(session: Session, rng: Random) -> None:
@@ -46,7 +49,7 @@ async def run_slice(session: Session, rng: Random) -> None:
         await read_google_in_full(session)
         await _enter(session, Phase.OBSERVE)
         await hand_on(session)
-    except PermissionMissingError as error:
+    except AuthorizationLostError as error:
         await _handle(session, await _named(session, error), rng)
     except ContactSyncError as error:
         await _handle(session, error, rng)
@@ -70,13 +73,13 @@ async def _work(session: Session) -> None:
     await hand_on(session)
 
 
-async def _named(session: Session, refused: PermissionMissingError) -> ContactSyncError:
-    """The refusal of a call, with the name of the right that was withdrawn, where the CRM tells it."""
-    if session.ports.rights is None or refused.reason != PermissionMissingError.reason:
+async def _named(session: Session, refused: AuthorizationLostError) -> ContactSyncError:
+    """The refusal of a call, with what was withdrawn, where the CRM tells it: a right by its name, or the user."""
+    if session.ports.rights is None or refused.reason not in _UNNAMED:
         return refused
     try:
         await session.ports.rights.require(afresh=True)
-    except PermissionMissingError as error:
+    except AuthorizationLostError as error:
         return error
     except ContactSyncError as error:
         log.info("sync.rights.unknown", reason=error.reason)

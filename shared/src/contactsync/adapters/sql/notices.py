@@ -27,11 +27,13 @@ UPDATE runs SET told = true WHERE organisation_id = $1 AND run_id = $2 AND finis
 RETURNING run_id, config_id, state, reason, trigger, first, taken, finished_at AS at
 """
 _PAUSES: Final = """
-SELECT organisation_id, config_id FROM sync_configs WHERE (status = 'paused') <> pause_told LIMIT $1
+SELECT organisation_id, config_id FROM sync_configs
+WHERE (CASE WHEN status = 'paused' THEN paused_reason ELSE '' END) <> pause_told LIMIT $1
 """
 _TELL_PAUSE: Final = """
-UPDATE sync_configs SET pause_told = (status = 'paused')
-WHERE organisation_id = $1 AND config_id = $2 AND (status = 'paused') <> pause_told
+UPDATE sync_configs SET pause_told = CASE WHEN status = 'paused' THEN paused_reason ELSE '' END
+WHERE organisation_id = $1 AND config_id = $2
+  AND (CASE WHEN status = 'paused' THEN paused_reason ELSE '' END) <> pause_told
 RETURNING config_id, paused_reason AS reason, updated_at AS at, status = 'paused' AS paused
 """
 _TO_ENDPOINTS: Final = """

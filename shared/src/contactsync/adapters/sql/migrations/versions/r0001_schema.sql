@@ -129,7 +129,7 @@ CREATE TABLE sync_configs (
     etag                 bigint NOT NULL DEFAULT 1,
     status               text NOT NULL CHECK (status IN ('draft', 'active', 'paused', 'deactivated', 'deleted')),
     paused_reason        text NOT NULL DEFAULT '',
-    pause_told           boolean NOT NULL DEFAULT false,
+    pause_told           text NOT NULL DEFAULT '',
     first_done           boolean NOT NULL DEFAULT false,
     first_taken          integer NOT NULL DEFAULT 0,
     sync                 jsonb NOT NULL DEFAULT '{}',
@@ -150,12 +150,14 @@ CREATE TABLE sync_configs (
     FOREIGN KEY (organisation_id, google_connection_id) REFERENCES connections
 );
 CREATE INDEX sync_configs_due ON sync_configs (next_due) WHERE status = 'active' AND next_due IS NOT NULL;
-CREATE INDEX sync_configs_untold ON sync_configs (config_id) WHERE (status = 'paused') <> pause_told;
+CREATE INDEX sync_configs_untold ON sync_configs (config_id)
+    WHERE (CASE WHEN status = 'paused' THEN paused_reason ELSE '' END) <> pause_told;
 CREATE INDEX sync_configs_account ON sync_configs (organisation_id, account_key);
 CREATE INDEX sync_configs_owner ON sync_configs (organisation_id, owner_id, created_at);
 CREATE UNIQUE INDEX sync_configs_one_for_scope
     ON sync_configs (organisation_id, owner_id, account_key, view_id, group_id) WHERE status <> 'deleted';
 COMMENT ON COLUMN sync_configs.draft IS 'Settings as they were given while something is missing; then the others say nothing';
+COMMENT ON COLUMN sync_configs.pause_told IS 'Reason of the pause that was told last; empty once it is over';
 COMMENT ON COLUMN sync_configs.version IS 'Raised when both sides must be read in full: view, group, direction, mapping';
 COMMENT ON COLUMN sync_configs.etag IS 'Raised with every change of the settings';
 COMMENT ON COLUMN sync_configs.first_taken IS 'Contacts taken by first runs that failed or were cancelled';
