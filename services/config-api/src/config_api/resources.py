@@ -49,7 +49,7 @@ LOCAL_USER = Caller(
     UserId(UUID("00000000-0000-4000-8000-000000000002")),
     Role.ADMIN,
 )
-"""The one user of an installation without an OpenID provider."""
+"""The one user of an installation without any way to sign in."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -53,7 +53,7 @@ class ConfigApiSettings(CommonSettings):
     frame_ancestors: Words = Field((), description="Sites that may show the page in a frame")
     cors_origins: Words = Field((), description="Origins whose pages may call the API with a token")
     oidc_issuer: Address = Field(
-        "", description="OpenID provider of callers, as it names itself; empty: one local user"
+        "", description="OpenID provider of callers, as it names itself; no way to sign in at all: one local user"
     )
     oidc_audience: str = Field("", description="Audience that tokens for this API name")
     oidc_client_id: str = Field("", description="Client of the settings page; empty: the page cannot be signed in to")
