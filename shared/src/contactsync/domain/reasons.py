@@ -62,6 +62,7 @@ class Reason(StrEnum):
     REVISION_CONFLICT = "revision_conflict"
     LOCKED = "locked"
     NOT_APPROVED = "not_approved"
+    NOT_SHOWN_BY_CRM = "not_shown_by_crm"
     NO_PERMISSION = "no_permission"
     CRM_FIELD_REQUIRED = "crm_field_required"
     DEPENDENT_FIELD = "dependent_field"
@@ -291,6 +292,10 @@ _WRITTEN: Final[Mapping[Reason, tuple[str, str]]] = {
     Reason.NOT_APPROVED: (
         "The record awaits approval in the CRM. It is taken when it is approved.",
         "L'enregistrement attend une approbation dans le CRM. Il sera traité une fois approuvé.",
+    ),
+    Reason.NOT_SHOWN_BY_CRM: (
+        "The CRM does not show this record to you just now. Nothing is written; it is looked at again when it appears.",
+        "Le CRM ne vous montre pas cet enregistrement. Rien n'est écrit ; il sera repris dès qu'il réapparaît.",
     ),
     Reason.NO_PERMISSION: (
         "Your CRM profile lacks a right that this needs. An administrator can grant it.",

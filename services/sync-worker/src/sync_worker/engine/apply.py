@@ -144,7 +144,7 @@ class Sender:
         records = await session.ports.crm.read(ids, held=held_fields(session, [work.link for work in old]))
         fresh = {record.remote_id: record for record in records}
         left = {work.link.link_id for work in old}
-        unexplained = False
+        unexplained, unshown = False, []
         current = [work for work in works if work.link.link_id not in left]
         for work in old:
             record = fresh.get(str(work.link.crm.remote_id))
@@ -152,14 +152,15 @@ class Sender:
                 unexplained = True
                 continue
             if record is None:
-                link = absorb_deletion(
-                    work.link, Side.CRM, session.now(), context_for(session, Side.CRM, began=session.now())
-                )
-            else:
-                link = seen_again(session, work.link, Side.CRM, record)
-                link = replace(link, crm=replace(link.crm, observed_at=session.crm_now()))
+                unshown.append(work)
+                continue
+            link = seen_again(session, work.link, Side.CRM, record)
+            link = replace(link, crm=replace(link.crm, observed_at=session.crm_now()))
             if await self._decide_again(work, link, (Side.CRM, EffectKind.UPDATE)):
                 current.append(work)
+        if unshown:
+            async with session.transaction() as tx:
+                await self._hold(tx, unshown, Reason.NOT_SHOWN_BY_CRM)
         if unexplained and session.listing(Side.CRM) is None:
             # They may live on in other records, of which a run that has not read the CRM knows nothing.
             async with session.transaction():
@@ -180,10 +181,14 @@ class Sender:
         work.decide(decide_now(self._session, link))
         if operation in work.todo:
             return True
-        if work.stage is None:
-            await self._finish([work])
-        else:
+        if work.stage is not None:
             await self._planner.advance(work)
+        elif work.todo or work.decision.outcome is Outcome.WAITING:
+            # A delete, which is for the last phase, or something that this run may not do.
+            async with self._session.transaction() as tx:
+                await tx.links.save([work.link])
+        else:
+            await self._finish([work])
         return False
 
     def _company_names(self, operation: Operation, works: Sequence[PairWork]) -> set[str]:

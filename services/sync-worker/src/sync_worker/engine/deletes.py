@@ -29,7 +29,7 @@ from sync_worker.engine.people import context_for
 from sync_worker.engine.planner import Planner, decide_now
 from sync_worker.engine.reconcile import settle_as
 from sync_worker.engine.session import Session, position
-from sync_worker.engine.values import held_fields, seen_again
+from sync_worker.engine.values import held_fields, not_shown, seen_again
 from sync_worker.engine.work import BATCH_SIZES, Operation, PairWork
 
 
@@ -121,13 +121,16 @@ async def _read_again(session: Session, works: Sequence[PairWork]) -> None:
         link = work.link
         for side in Side:
             observation = shown[side].get(str(link.side(side).remote_id))
-            link = _gone(session, link, side) if observation is None else seen_again(session, link, side, observation)
+            link = _unseen(session, link, side) if observation is None else seen_again(session, link, side, observation)
         work.decide(decide_now(session, link))
 
 
-def _gone(session: Session, link: Link, side: Side) -> Link:
+def _unseen(session: Session, link: Link, side: Side) -> Link:
+    """The pair whose contact was not found by its id: gone on Google; in the CRM perhaps hidden from this user."""
     if link.side(side).presence is not Presence.PRESENT:
         return link
+    if side is Side.CRM:
+        return not_shown(session, link)
     return absorb_deletion(link, side, session.now(), context_for(session, side, began=session.now()))
 
 

@@ -10,7 +10,8 @@ from contactsync.domain.contact import Observation, Side
 from contactsync.domain.ids import LinkId, PersonId, RecordId
 from contactsync.domain.link import Link, Presence
 from contactsync.domain.mapping import Mapping
-from contactsync.domain.planning import is_known_by_digests
+from contactsync.domain.planning import RETRY_AFTER, hold, is_known_by_digests
+from contactsync.domain.reasons import Reason
 from sync_worker.engine.people import context_for
 from sync_worker.engine.session import Session
 
@@ -58,6 +59,8 @@ async def with_values(
             observation = fresh[side].get(str(link.side(side).remote_id))
             if observation is not None:
                 current[link.link_id] = seen_again(session, current[link.link_id], side, observation)
+            elif side is Side.CRM and session.has_read(side):
+                current[link.link_id] = not_shown(session, current[link.link_id])
     changed = [
         current[link.link_id] for link in links if current[link.link_id] is not link and link.link_id not in unsaved
     ]
@@ -65,6 +68,15 @@ async def with_values(
         async with session.transaction() as tx:
             await tx.links.save(changed)
     return [current[link.link_id] for link in links]
+
+
+def not_shown(session: Session, link: Link) -> Link:
+    """The pair whose record the CRM does not show by its id: it is kept back until a list tells more, or for a day.
+
+    Whether the record is deleted only the list of the deleted says: one that somebody no longer shares with this user
+    looks the same, and must be neither deleted on Google nor made again.
+    """
+    return hold(link, Reason.NOT_SHOWN_BY_CRM, session.policy, session.now(), retry_after=RETRY_AFTER)
 
 
 def held_fields(session: Session, links: Iterable[Link]) -> frozenset[str]:
