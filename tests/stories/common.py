@@ -87,3 +87,19 @@ async def titles(world: StoryWorld, record_id: str, name: str) -> tuple[str | No
 async def book_sizes(world: StoryWorld) -> tuple[int, int]:
     """Contacts in the CRM and on Google."""
     return len(await world.vendors.crm.records()), len(await world.vendors.google.people())
+
+
+async def add_group(world: StoryWorld) -> str:
+    """A new group of the Google account."""
+    path = f"/accounts/{world.vendors.google.sub}/groups"
+    made = await world.vendors.google.control.call("POST", path, {"name": "Second"})
+    return str(made["resourceName"])
+
+
+async def members_of(world: StoryWorld, group: str) -> list[str]:
+    """The people of a group as it truly is."""
+    return [
+        one["resourceName"]
+        for one in await world.vendors.google.people()
+        if group in {m["contactGroupMembership"]["contactGroupResourceName"] for m in one["memberships"]}
+    ]

@@ -16,10 +16,12 @@ from contactsync.domain.reasons import Reason
 from contactsync.ports.state import RunMode, RunState
 from tests.stories.common import (
     DAYS_AGO,
+    add_group,
     book_sizes,
     crm,
     google,
     job,
+    members_of,
     outcomes,
     person,
     reasons,
@@ -33,13 +35,6 @@ from tests.support.story import OpenWorld, StoryWorld
 from tests.support.vendors import Json, google_book
 
 
-async def add_group(world: StoryWorld) -> str:
-    """A new group of the Google account."""
-    path = f"/accounts/{world.vendors.google.sub}/groups"
-    made = await world.vendors.google.control.call("POST", path, {"name": "Second"})
-    return str(made["resourceName"])
-
-
 async def second_configuration(world: StoryWorld, **settings: Any) -> tuple[StoryWorld, str]:  # noqa: ANN401  fields of Policy
     """A younger configuration of the same user: the same view, another group, whose name is returned too."""
     group = await add_group(world)
@@ -47,15 +42,6 @@ async def second_configuration(world: StoryWorld, **settings: Any) -> tuple[Stor
     if settings:
         await second.configure(**settings)
     return second, group
-
-
-async def members_of(world: StoryWorld, group: str) -> list[str]:
-    """The people of a group as it truly is."""
-    return [
-        one["resourceName"]
-        for one in await world.vendors.google.people()
-        if group in {m["contactGroupMembership"]["contactGroupResourceName"] for m in one["memberships"]}
-    ]
 
 
 async def rest(*worlds: StoryWorld) -> None:

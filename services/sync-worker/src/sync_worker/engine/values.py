@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 
-from contactsync.domain.absorb import absorb
+from contactsync.domain.absorb import absorb, absorb_deletion
 from contactsync.domain.contact import Observation, Side
 from contactsync.domain.ids import LinkId, PersonId, RecordId
-from contactsync.domain.link import Link, Presence
+from contactsync.domain.link import Link, PairState, Presence
 from contactsync.domain.mapping import Mapping
 from contactsync.domain.planning import RETRY_AFTER, hold, is_known_by_digests
 from contactsync.domain.reasons import Reason
@@ -24,7 +24,20 @@ def wants_values(link: Link, side: Side, mapping: Mapping) -> bool:
     here = link.side(side)
     if here.presence is not Presence.PRESENT or here.remote_id is None or here.values is not None:
         return False
-    return link.restoring is not None or not is_known_by_digests(here, mapping)
+    return link.restoring is not None or _is_unmet(link, side) or not is_known_by_digests(here, mapping)
+
+
+def _is_unmet(link: Link, side: Side) -> bool:
+    """Whether an earlier configuration left the pair, and this one's listings have never shown this side of it."""
+    here = link.side(side)
+    inherited = link.state is PairState.LINKED and link.taken_by is None and bool(here.base)
+    return inherited and not here.in_scope and not here.seen_in_scope
+
+
+def _gone_before(session: Session, link: Link, side: Side) -> Link:
+    """The pair without a contact that was deleted before this configuration had it: nothing is deleted for that."""
+    context = context_for(session, side, began=session.now())
+    return absorb_deletion(replace(link, state=PairState.DORMANT), side, session.now(), context)
 
 
 def is_unread(link: Link, mapping: Mapping) -> bool:
@@ -59,6 +72,8 @@ async def with_values(
             observation = fresh[side].get(str(link.side(side).remote_id))
             if observation is not None:
                 current[link.link_id] = seen_again(session, current[link.link_id], side, observation)
+            elif _is_unmet(link, side):
+                current[link.link_id] = _gone_before(session, current[link.link_id], side)
             elif side is Side.CRM and session.has_read(side):
                 current[link.link_id] = not_shown(session, current[link.link_id])
     changed = [
