@@ -19,6 +19,7 @@ from contactsync.domain.contact import Side
 from contactsync.domain.effect import EffectKind
 from contactsync.domain.ids import EffectId, LinkId
 from contactsync.domain.outcome import Outcome
+from contactsync.domain.reasons import Reason
 from contactsync.ports.state import Effect, EffectState, Listing, Phase, Run, RunContact, RunState
 from tests.integration.config_api.conftest import Desk
 from tests.integration.config_api.working import AtWork, pair, working
@@ -180,6 +181,28 @@ async def test_what_waits_has_no_time_while_nothing_runs_by_itself(desk: Desk) -
     await desk.api.post(f"/v1/sync-configs/{begun.config}/deactivate")
     told = (await desk.get(f"/v1/sync-configs/{begun.config}"))["backlog"]
     assert told == {"contacts": 1240, "runs": 3, "seconds": None, "finishes_at": None}
+
+
+async def test_what_waits_takes_as_long_as_later_runs_do_and_as_the_open_one_waits(desk: Desk) -> None:
+    """Its later run took ten minutes; the next waits for two hours: 2 h + 2 x 1 min + 3 x 10 min."""
+    async with started(desk) as begun:
+        await end(begun.work, counts={"waiting": 1240})
+    account = desk.accounts.known[LOCAL_USER.user_id].account
+    path = f"/v1/sync-configs/{begun.config}"
+
+    async def asked() -> str:
+        desk.clock.advance(timedelta(seconds=1))
+        return str((await desk.api.post(f"{path}/runs", json={})).json()["run"]["id"])
+
+    async with working(desk.resources, begun.config, await asked(), account) as work:
+        desk.clock.advance(timedelta(minutes=10))
+        await end(work, counts={"waiting": 1240}, taken=500)
+    async with working(desk.resources, begun.config, await asked(), account) as work:
+        until = desk.clock.now() + timedelta(hours=2)
+        await progress(work, state=RunState.WAITING, wait_until=until, reason=Reason.CRM_CREDITS, slice=1)
+
+    left = timedelta(hours=2, minutes=2 + 30)
+    assert (await desk.get(path))["backlog"]["seconds"] == left.total_seconds()
 
 
 # --- the report -------------------------------------------------------------------------------------------------------
