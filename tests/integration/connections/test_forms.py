@@ -45,6 +45,19 @@ async def test_views_say_whether_time_alone_changes_them(web: Site) -> None:
     assert found["Lately"]["changes_by_the_hour"]
 
 
+async def test_one_view_says_it_however_many_there_are(web: Site) -> None:
+    crm = web.both.crm
+    for number in range(51):
+        await crm.control.call("POST", f"/organisations/{crm.zgid}/views", {"name": f"One of many {number:02}"})
+    items = (await read(web, "/v1/crm/views"))["items"]
+    unasked = [item for item in items if item["changes_by_the_hour"] is None]
+    assert unasked
+    alone = await read(web, f"/v1/crm/views/{unasked[0]['id']}")
+    assert alone["name"] == unasked[0]["name"]
+    assert alone["changes_by_the_hour"] is False
+    assert (await web.client.get("/v1/crm/views/1")).status_code == 404
+
+
 async def test_fields_of_both_sides_come_with_type_length_and_writability(web: Site) -> None:
     crm = {item["api_name"]: item for item in (await read(web, "/v1/crm/fields"))["items"]}
     assert (crm["Email"]["type"], crm["Email"]["max_length"], crm["Email"]["writable"]) == ("email", 100, True)

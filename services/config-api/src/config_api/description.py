@@ -24,6 +24,7 @@ OPERATIONS: Final[Mapping[str, str]] = {
     "POST /oauth/{provider}/start/{secret}": "agree_to_consent",
     "GET /oauth/{provider}/callback": "finish_consent",
     "GET /v1/crm/views": "list_crm_views",
+    "GET /v1/crm/views/{view_id}": "get_crm_view",
     "GET /v1/crm/fields": "list_crm_fields",
     "GET /v1/google/groups": "list_google_groups",
     "POST /v1/google/groups": "create_google_group",

@@ -43,6 +43,7 @@ from config_api.forms.schemas import (
     GroupList,
     NewGroup,
     View,
+    ViewAnswer,
     ViewList,
 )
 from config_api.me.schemas import AllowedDirection, Me, Permission
@@ -216,6 +217,9 @@ _CREATED_ENDPOINT: Final = CreatedWebhookEndpoint(
     **_INCOMING.model_dump(),
     secret="whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD",  # noqa: S106  an example
 )
+_VIEW_ITEM: Final = View(
+    id=_VIEW, name="My Customers", category="created_by_me", default=False, changes_by_the_hour=False
+)
 _GROUP_ITEM: Final = GroupItem(id=_GROUP, name="Customers", system=False, contacts=0)
 
 _ANSWERS: Final[Mapping[str, BaseModel]] = {
@@ -240,10 +244,8 @@ _ANSWERS: Final[Mapping[str, BaseModel]] = {
         authorization_url="https://sync.example.com/oauth/google/start/f3kWq0Zt9mY2aXhPjQ7sR1uV"
     ),
     "end_connection": Disconnected(revoked=True),
-    "list_crm_views": ViewList(
-        items=[View(id=_VIEW, name="My Customers", category="created_by_me", default=False, changes_by_the_hour=False)],
-        read_at=_NINE,
-    ),
+    "list_crm_views": ViewList(items=[_VIEW_ITEM], read_at=_NINE),
+    "get_crm_view": ViewAnswer(**_VIEW_ITEM.model_dump(), read_at=_NINE),
     "list_crm_fields": CrmFieldList(
         items=[
             CrmFieldItem(

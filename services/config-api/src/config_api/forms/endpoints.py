@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Final
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Path, Query
 
 from config_api.forms.schemas import (
     CrmFieldList,
@@ -13,6 +13,7 @@ from config_api.forms.schemas import (
     GroupItem,
     GroupList,
     NewGroup,
+    ViewAnswer,
     ViewList,
 )
 from config_api.resources import Given
@@ -36,6 +37,14 @@ Fresh = Annotated[bool, Query(description="Ask the provider even if the last ans
 async def list_views(caller: AnyCaller, given: Given, *, fresh: Fresh = False) -> ViewList:
     """The list views of the CRM's contacts that the caller may use."""
     return await given.forms.views(caller, fresh=fresh)
+
+
+@router.get("/crm/views/{view_id}", summary="One list view of the CRM", responses=responses(*_ASKING, "not_found"))
+async def show_view(
+    view_id: Annotated[str, Path(pattern="^[0-9]{1,40}$")], caller: AnyCaller, given: Given, *, fresh: Fresh = False
+) -> ViewAnswer:
+    """Whether time alone changes its contacts is always known here; the list says it of the first 50 views alone."""
+    return await given.forms.view(caller, view_id, fresh=fresh)
 
 
 @router.get("/crm/fields", summary="Fields of the CRM's contacts", responses=responses(*_ASKING))

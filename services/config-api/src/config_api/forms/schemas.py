@@ -25,7 +25,8 @@ class View(BaseModel):
     category: str = Field("", examples=["created_by_me"])
     default: bool
     changes_by_the_hour: bool | None = Field(
-        description="Whether its contacts change with time alone, so that each sync reads it anew; null: not known"
+        description="Whether its contacts change with time alone, so that each sync reads it anew; null: not asked, "
+        "which the CRM is for 50 views of a list"
     )
 
 
@@ -33,6 +34,10 @@ class ViewList(ReadFromProvider):
     """The list views that the caller may use."""
 
     items: list[View]
+
+
+class ViewAnswer(ReadFromProvider, View):
+    """One list view."""
 
 
 class CrmFieldItem(BaseModel):

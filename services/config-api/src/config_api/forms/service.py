@@ -19,6 +19,7 @@ from config_api.forms.schemas import (
     GroupItem,
     GroupList,
     View,
+    ViewAnswer,
     ViewList,
 )
 from config_api.web.callers import Caller
@@ -29,6 +30,7 @@ from contactsync.adapters.sql.connections import SqlConnections
 from contactsync.adapters.zoho.metadata import CrmView, ZohoMetadata
 from contactsync.assembly.foundation import Foundation
 from contactsync.domain.catalogue import GOOGLE_FIELDS, CrmField
+from contactsync.domain.ids import ViewId
 from contactsync.domain.mapping import MappingRow, default_mapping, mappable
 from contactsync.errors import RecordRejectedError
 from contactsync.ports.connections import ConnectionState, Owner, Provider, StoredConnection
@@ -56,6 +58,16 @@ class FormService:
         crm = await self._connection(caller, Provider.ZOHO)
         found = await self._read(crm, "views", self._asked_views(crm), fresh=fresh)
         return ViewList(items=found.value, read_at=found.read_at)
+
+    async def view(self, caller: Caller, view_id: str, *, fresh: bool) -> ViewAnswer:
+        """One list view, asked for by itself. Raises a 404 problem for one that the caller may not use."""
+        crm = await self._connection(caller, Provider.ZOHO)
+        metadata = self._metadata(crm)
+        found = await self._read(crm, f"view {view_id}", lambda: metadata.view(ViewId(view_id)), fresh=fresh)
+        if found.value is None:
+            raise ProblemError("not_found")
+        shown = _view(found.value, found.value.by_the_hour)
+        return ViewAnswer(**shown.model_dump(), read_at=found.read_at)
 
     async def crm_fields(self, caller: Caller, *, fresh: bool) -> CrmFieldList:
         """The fields of the CRM's contacts."""
