@@ -6,6 +6,7 @@ has no base. The row that identifies contacts (`Email` with `email_addresses[wor
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Callable, Iterable, Iterator
 from collections.abc import Mapping as MappingABC
@@ -14,7 +15,7 @@ from enum import StrEnum
 from functools import lru_cache
 from hashlib import blake2b
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Final
 
 from contactsync.domain.catalogue import (
     STANDARD_CRM_FIELDS,
@@ -86,15 +87,19 @@ class GooglePath:
     field: str
     type: str | None = None
     part: str | None = None
+    text: str = dataclasses.field(init=False, compare=False, repr=False)
 
-    @classmethod
-    def parse(cls, text: str) -> Self:
+    def __post_init__(self) -> None:
+        typed = "" if self.type is None else f"[{self.type}]"
+        object.__setattr__(self, "text", f"{self.field}{typed}" + (f".{self.part}" if self.part else ""))
+
+    @staticmethod
+    def parse(text: str) -> GooglePath:
         """The path written as `text`. Raises ValueError, saying what is wrong with it."""
-        return cls(*_parse_path(text))
+        return _parse_path(text)
 
     def __str__(self) -> str:
-        typed = "" if self.type is None else f"[{self.type}]"
-        return f"{self.field}{typed}" + (f".{self.part}" if self.part else "")
+        return self.text
 
     @property
     def catalogued(self) -> GoogleField:
@@ -106,7 +111,7 @@ class GooglePath:
 
 
 @lru_cache(maxsize=1024)
-def _parse_path(text: str) -> tuple[str, str | None, str | None]:
+def _parse_path(text: str) -> GooglePath:
     match = _PATH.fullmatch(text)
     if match is None:
         raise ValueError(f"{text!r} is no path like names.given_name or phone_numbers[mobile]")
@@ -118,7 +123,7 @@ def _parse_path(text: str) -> tuple[str, str | None, str | None]:
         raise ValueError(f"{name} has no types")
     if known.types is not None and (kind is None or not kind.strip() or len(kind) > _MAX_TYPE_LENGTH):
         raise ValueError(f"{name} needs a type in brackets, of up to {_MAX_TYPE_LENGTH} characters")
-    return name, kind, part
+    return GooglePath(name, kind, part)
 
 
 def google_kind(path: GooglePath) -> ValueKind:
@@ -177,23 +182,10 @@ class MappingRow:
         object.__setattr__(self, "open_to_google", self.direction is not RowDirection.GOOGLE_TO_CRM)
         object.__setattr__(self, "google_max_length", self.google_field.catalogued.max_length)
 
-    @classmethod
-    def of(cls, crm: CrmField, google: GooglePath, direction: RowDirection | None = None) -> Self:
+    @staticmethod
+    def of(crm: CrmField, google: GooglePath, direction: RowDirection | None = None) -> MappingRow:
         """The row for a CRM field as its metadata describes it. Raises ValueError when the two do not go together."""
-        kind = row_kind(crm.kind, google_kind(google))
-        if kind is None:
-            raise ValueError(f"{crm.api_name} ({crm.kind}) cannot be kept in {google} ({google_kind(google)})")
-        return cls(
-            crm_field=crm.api_name,
-            google_field=google,
-            direction=direction,
-            kind=kind,
-            crm_max_length=crm.max_length,
-            crm_writable=crm.writable,
-            picklist=crm.picklist,
-            crm_kind=crm.kind,
-            crm_mandatory=crm.mandatory or crm.api_name == LAST_NAME,
-        )
+        return _row_of(crm, google, direction)
 
     def flows_to(self, side: Side, direction: Direction) -> bool:
         """Whether values of this row may be written to `side` in a configuration of this direction."""
@@ -212,6 +204,25 @@ class MappingRow:
             "crm_kind": self.crm_kind and self.crm_kind.value,
             "crm_mandatory": self.crm_mandatory,
         }
+
+
+@lru_cache(maxsize=4096)
+def _row_of(crm: CrmField, google: GooglePath, direction: RowDirection | None) -> MappingRow:
+    """The row; most organisations have the same fields, and each save goes through all of them."""
+    kind = row_kind(crm.kind, google_kind(google))
+    if kind is None:
+        raise ValueError(f"{crm.api_name} ({crm.kind}) cannot be kept in {google} ({google_kind(google)})")
+    return MappingRow(
+        crm_field=crm.api_name,
+        google_field=google,
+        direction=direction,
+        kind=kind,
+        crm_max_length=crm.max_length,
+        crm_writable=crm.writable,
+        picklist=crm.picklist,
+        crm_kind=crm.kind,
+        crm_mandatory=crm.mandatory or crm.api_name == LAST_NAME,
+    )
 
 
 class Mapping:
