@@ -33,7 +33,7 @@ from config_api.settings import ConfigApiSettings
 from config_api.web.callers import Caller
 from config_api.web.paging import encode_cursor
 from contactsync.adapters.clock import SystemClock
-from contactsync.adapters.sql.database import PoolSettings
+from contactsync.adapters.sql.database import PoolSettings, connection_pool
 from contactsync.assembly.admin import serving
 from contactsync.assembly.foundation import open_foundation
 from contactsync.assembly.garbage import collect_less_often
@@ -280,19 +280,8 @@ async def _application(given: Assignment) -> AsyncIterator[tuple[ASGIApp, list[t
             yield ours.app, ours.places
         return
     scripts = await _recorded(given)
-    pool = asyncpg.create_pool(
-        given.database_url,
-        min_size=settings.min_size,
-        max_size=settings.max_size,
-        statement_cache_size=settings.statement_cache,
-        reset=_no_reset,
-    )
-    async with pool:
+    async with connection_pool(given.database_url, settings) as pool:
         yield bare_app(pool, scripts), scripts.places
-
-
-async def _no_reset(connection: asyncpg.Connection[asyncpg.Record]) -> None:
-    """As config-api's own pool."""
 
 
 async def _serve(given: Assignment, commands: asyncio.StreamReader) -> None:

@@ -290,6 +290,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/crm/views/{view_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * One list view of the CRM
+         * @description Whether time alone changes its contacts is always known here; the list says it of the first 50 views alone.
+         */
+        get: operations["get_crm_view"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/embed-sessions": {
         parameters: {
             query?: never;
@@ -2086,7 +2106,7 @@ export interface components {
             category?: string;
             /**
              * Changes By The Hour
-             * @description Whether its contacts change with time alone, so that each sync reads it anew; null: not known
+             * @description Whether its contacts change with time alone, so that each sync reads it anew; null: not asked, which the CRM is for 50 views of a list
              */
             changes_by_the_hour: boolean | null;
             /** Default */
@@ -2101,6 +2121,41 @@ export interface components {
              * @example All Contacts
              */
             name: string;
+        };
+        /**
+         * ViewAnswer
+         * @description One list view.
+         */
+        ViewAnswer: {
+            /**
+             * Category
+             * @default
+             * @example created_by_me
+             */
+            category?: string;
+            /**
+             * Changes By The Hour
+             * @description Whether its contacts change with time alone, so that each sync reads it anew; null: not asked, which the CRM is for 50 views of a list
+             */
+            changes_by_the_hour: boolean | null;
+            /** Default */
+            default: boolean;
+            /**
+             * Id
+             * @example 5545974000000087501
+             */
+            id: string;
+            /**
+             * Name
+             * @example All Contacts
+             */
+            name: string;
+            /**
+             * Read At
+             * Format: date-time
+             * @description When the provider was asked; `fresh=true` asks it again
+             */
+            read_at: string;
         };
         /**
          * ViewList
@@ -3357,6 +3412,113 @@ export interface operations {
             };
             /** @description `permission_missing` */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `not_connected` `needs_reconnect` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `invalid_request` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `rate_limited` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `internal_error` */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `provider_unavailable` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+        };
+    };
+    get_crm_view: {
+        parameters: {
+            query?: {
+                /** @description Ask the provider even if the last answer is some minutes old */
+                fresh?: boolean;
+            };
+            header?: never;
+            path: {
+                view_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "category": "created_by_me",
+                     *       "changes_by_the_hour": false,
+                     *       "default": false,
+                     *       "id": "5545974000000087501",
+                     *       "name": "My Customers",
+                     *       "read_at": "2026-03-01T09:00:00Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ViewAnswer"];
+                };
+            };
+            /** @description `not_authenticated` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `permission_missing` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `not_found` */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -26,20 +26,20 @@ from config_api.web.problems import ANSWERED, answer, problem_of, responses
 from config_api.webhooks import endpoints as webhooks
 
 ROUTERS: tuple[APIRouter, ...] = (
-    signin.router,
-    me.router,
-    connections.router,
-    oauth.router,
-    forms.router,
     configurations.router,
-    pairs.router,
     runs.router,
     webhooks.incoming,
+    pairs.router,
+    me.router,
+    connections.router,
+    forms.router,
     webhooks.router,
-    embed.router,
     audit.router,
+    embed.router,
+    oauth.router,
+    signin.router,
 )
-"""Every part of the interface, in the order of the description."""
+"""Every part of the interface. An address is looked for in one after the other: what is asked for most comes first."""
 
 
 class _Interface(FastAPI):

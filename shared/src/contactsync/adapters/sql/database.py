@@ -114,8 +114,20 @@ class Database:
 @asynccontextmanager
 async def open_database(url: str, settings: PoolSettings | None = None) -> AsyncIterator[Database]:
     """A pool on this address, closed at the end."""
-    settings = settings or PoolSettings()
-    pool = asyncpg.create_pool(
+    pool = connection_pool(url, settings or PoolSettings())
+    async with pool:
+        metrics.POOL_SIZE.set_function(pool.get_size)
+        metrics.POOL_IN_USE.set_function(lambda: pool.get_size() - pool.get_idle_size())
+        try:
+            yield Database(pool)
+        finally:
+            for gauge in (metrics.POOL_SIZE, metrics.POOL_IN_USE):
+                gauge.set_function(lambda: 0)
+
+
+def connection_pool(url: str, settings: PoolSettings) -> asyncpg.Pool[asyncpg.Record]:
+    """The driver's pool on this address, to be opened by `async with`."""
+    return asyncpg.create_pool(
         driver_url(url),
         min_size=settings.min_size,
         max_size=settings.max_size,
@@ -128,14 +140,6 @@ async def open_database(url: str, settings: PoolSettings | None = None) -> Async
             "idle_in_transaction_session_timeout": f"{settings.idle_in_transaction_s * 1000:.0f}",
         },
     )
-    async with pool:
-        metrics.POOL_SIZE.set_function(pool.get_size)
-        metrics.POOL_IN_USE.set_function(lambda: pool.get_size() - pool.get_idle_size())
-        try:
-            yield Database(pool)
-        finally:
-            for gauge in (metrics.POOL_SIZE, metrics.POOL_IN_USE):
-                gauge.set_function(lambda: 0)
 
 
 def driver_url(url: str) -> str:
