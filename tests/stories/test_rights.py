@@ -79,6 +79,18 @@ async def test_without_an_administrator_nobody_can_tell_and_the_google_grant_sta
         assert found == {"zoho": "needs_reconnect", "google": "active"}
 
 
+async def test_a_lost_google_grant_is_told_as_such_whatever_else_was_withdrawn(open_outside: OpenOutside) -> None:
+    async with open_outside() as world:
+        await settled(world, 1)
+        await world.sync()
+        await change(world, "profiles/Administrator", disable=["Crm_Implied_Edit_Contacts"])
+        google = world.vendors.google
+        await google.control.call("POST", "/grants/revoke", {"account": google.sub})
+        run = await world.sync()
+        assert (run.state, run.reason) == (RunState.FAILED, "needs_reconnect")
+        assert (await world.configuration())["paused_reason"] == "needs_reconnect"
+
+
 async def switched_off(world: OutsideWorld, hours: int, *, administrator: bool) -> OutsideWorld:
     """A user whose configuration ran, so many hours before he was switched off."""
     if administrator:

@@ -35,7 +35,7 @@ from sync_worker.engine.observe import read_crm_too
 from sync_worker.engine.people import context_for
 from sync_worker.engine.planner import Planner, decide_now, finished, held, refused, room
 from sync_worker.engine.search import ask_companies
-from sync_worker.engine.session import Session
+from sync_worker.engine.session import Session, raise_met
 from sync_worker.engine.values import held_fields, seen_again
 from sync_worker.engine.work import Operation, PairWork
 
@@ -52,9 +52,7 @@ async def apply(session: Session) -> bool:
     results = await asyncio.gather(
         Sender(session, planner, Side.GOOGLE).run(), Sender(session, planner, Side.CRM).run(), return_exceptions=True
     )
-    for result in results:
-        if isinstance(result, BaseException):
-            raise result
+    raise_met(results)
     return not session.over
 
 

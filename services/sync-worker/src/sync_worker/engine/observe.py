@@ -27,7 +27,7 @@ from contactsync.ports.state import Listing, Outsider, RunMode, SyncState, Trans
 from sync_worker.engine.answers import take_answers
 from sync_worker.engine.ownership import take_over
 from sync_worker.engine.people import absorb_people, context_for, has_left
-from sync_worker.engine.session import Session, known
+from sync_worker.engine.session import Session, known, raise_met
 from sync_worker.engine.values import held_fields
 
 log = structlog.get_logger(__name__)
@@ -44,9 +44,7 @@ async def observe(session: Session) -> bool:
     """
     await _open_listings(session)
     results = await asyncio.gather(_observe_crm(session), _observe_google(session), return_exceptions=True)
-    for result in results:
-        if isinstance(result, BaseException):
-            raise result
+    raise_met(results)
     # Google's reading may have found that the CRM has to be read as well.
     if not session.observed:
         return False

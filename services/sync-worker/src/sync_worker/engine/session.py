@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -17,7 +17,7 @@ from contactsync.domain.ids import EffectId, LinkId
 from contactsync.domain.link import Link
 from contactsync.domain.mapping import Mapping as FieldMapping
 from contactsync.domain.policy import Policy
-from contactsync.errors import RateLimitedError, StateInvariantError
+from contactsync.errors import AuthorizationLostError, RateLimitedError, StateInvariantError
 from contactsync.ports.clock import Clock
 from contactsync.ports.directory import CrmDirectory, PeopleDirectory
 from contactsync.ports.state import Effect, Lease, Listing, PendingPosition, Run, RunContact, State, Transaction
@@ -41,6 +41,16 @@ def position(link: Link) -> PendingPosition:
 
 class RunCancelledError(Exception):
     """Somebody asked the run to stop: nothing more is begun."""
+
+
+def raise_met(results: Iterable[object]) -> None:
+    """Raise what one of two sides met, if any did. A grant that is lost comes first.
+
+    It pauses the configuration, which the other side may have noticed before the news of it came here.
+    """
+    met = [result for result in results if isinstance(result, BaseException)]
+    for error in sorted(met, key=lambda one: not isinstance(one, AuthorizationLostError)):
+        raise error
 
 
 class HasLease(Protocol):

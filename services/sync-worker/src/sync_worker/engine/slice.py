@@ -80,7 +80,9 @@ async def _named(session: Session, refused: AuthorizationLostError) -> ContactSy
     try:
         await session.ports.rights.require(afresh=True)
     except AuthorizationLostError as error:
-        return error
+        # A grant that is lost may be Google's: of the CRM's answers, only that the user is gone explains it.
+        explains = isinstance(refused, PermissionMissingError) or error.reason == Reason.USER_INACTIVE
+        return error if explains else refused
     except ContactSyncError as error:
         log.info("sync.rights.unknown", reason=error.reason)
     return refused
