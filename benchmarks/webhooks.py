@@ -16,16 +16,17 @@ import time
 from asyncio.subprocess import Process
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from random import Random, SystemRandom
 from typing import Any
-from urllib.parse import urlsplit
 from uuid import UUID
 
 import asyncpg
 import httpx2
 import orjson
+import psutil
 import uvloop
 from fastapi import FastAPI, Request, Response
 
@@ -45,6 +46,21 @@ from contactsync.ports.webhooks import Place
 from standalone.ports import free_ports
 from tests.contract.state.worlds import KEYS, SqlWorld, some_settings
 from tests.support.postgres import Database
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """One of the two servers."""
+
+    name: str
+    port: int
+    process: psutil.Process
+
+    def cpu_s(self) -> float:
+        """Processor time that it has taken."""
+        times = self.process.cpu_times()
+        return float(times.user + times.system)
+
 
 TOKEN = "the secret of every channel"  # noqa: S105  of a database that ends with the script
 
@@ -71,8 +87,8 @@ async def _furnished(address: Database, configurations: int) -> dict[UUID, RunSe
 
 
 @asynccontextmanager
-async def _served(address: Database) -> AsyncIterator[str]:
-    """config-api's HTTP interface as a process; its address."""
+async def _served(address: Database) -> AsyncIterator[Served]:
+    """config-api's HTTP interface as a process."""
     api, admin = free_ports(2, SystemRandom())
     environment = {
         **os.environ,
@@ -85,7 +101,7 @@ async def _served(address: Database) -> AsyncIterator[str]:
     process = await asyncio.create_subprocess_exec(sys.executable, "-m", "config_api", "api", env=environment)
     try:
         await _answers(f"http://127.0.0.1:{admin}/readyz", process)
-        yield f"http://127.0.0.1:{api}"
+        yield Served("config_api", api, psutil.Process(process.pid))
     finally:
         process.terminate()
         await process.wait()
@@ -114,7 +130,7 @@ async def _bare() -> None:
         return Response(status_code=202)
 
     async with serving(app, "127.0.0.1", 0) as port:
-        print(orjson.dumps({"port": port}).decode(), flush=True)
+        print(orjson.dumps({"port": port, "pid": os.getpid()}).decode(), flush=True)
         await asyncio.to_thread(sys.stdin.read)
 
 
@@ -177,14 +193,17 @@ async def measure(server: Database, options: argparse.Namespace) -> bool:
     try:
         await asyncio.to_thread(upgrade, address.admin_url)
         channels = await _furnished(address, options.configurations)
-        async with _served(address) as url, program("-m", "benchmarks.webhooks", "--bare") as bare:
-            ports = {"bare": int((await bare.answer())["port"]), "config_api": int(urlsplit(url).port or 0)}
+        async with _served(address) as ours, program("-m", "benchmarks.webhooks", "--bare") as started:
+            told = await started.answer()
+            bare = Served("bare", told["port"], psutil.Process(told["pid"]))
             for begun in (False, True):
                 calls = _calls(list(channels), options.count // 2)
-                for served, port in ports.items():
-                    done, refused = await _flood(port, calls, options.connections)
-                    counts = [] if served == "bare" else await _runs(address, channels, begin=not begun)
-                    results.append(_result(served, done, refused, counts, runs=2 if begun else 1))
+                for one in (bare, ours):
+                    before = one.cpu_s()
+                    done, refused = await _flood(one.port, calls, options.connections)
+                    counts = [] if one is bare else await _runs(address, channels, begin=not begun)
+                    cpu_s = one.cpu_s() - before
+                    results.append(_result(one.name, done, refused, counts, runs=2 if begun else 1, cpu_s=cpu_s))
     finally:
         await _execute(server, f"DROP DATABASE {name} WITH (FORCE)")
     options.output.parent.mkdir(parents=True, exist_ok=True)
@@ -193,7 +212,9 @@ async def measure(server: Database, options: argparse.Namespace) -> bool:
     return all(result["good"] for result in results)
 
 
-def _result(served: str, done: Round, refused: int, counts: Sequence[int], *, runs: int) -> Mapping[str, Any]:
+def _result(
+    served: str, done: Round, refused: int, counts: Sequence[int], *, runs: int, cpu_s: float
+) -> Mapping[str, Any]:
     """The figures of one flood, printed; `runs` is how many each configuration must have then."""
     result = {
         "served": served,
@@ -201,13 +222,14 @@ def _result(served: str, done: Round, refused: int, counts: Sequence[int], *, ru
         "per_second": round(done.per_second),
         "p50_ms": round(done.percentile_ms(50), 1),
         "p99_ms": round(done.percentile_ms(99), 1),
+        "cpu_ms_per_call": round(1000 * cpu_s / len(done.took_s), 3),
         "not_accepted": refused,
         "good": refused == 0 and set(counts) <= {runs},
     }
     told = f"  runs a configuration {min(counts)} to {max(counts)}" if counts else ""
     print(
         f"{served:<10} {result['calls']:>7} calls  {result['per_second']:>6}/s  p50 {result['p50_ms']:>6.1f} ms  "
-        f"p99 {result['p99_ms']:>6.1f} ms  not accepted {refused}{told}",
+        f"p99 {result['p99_ms']:>6.1f} ms  cpu {result['cpu_ms_per_call']:.2f} ms  not accepted {refused}{told}",
         flush=True,
     )
     return result
