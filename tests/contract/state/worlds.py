@@ -346,7 +346,7 @@ class SqlWorld:
         channels = SqlChannels(self.database, self.clock)
         channel = await channels.find(found)
         assert channel is not None
-        await channels.concerned(channel, [Told((record_id,), second)])
+        await channels.concerned({channel: [Told((record_id,), second)]})
 
     async def _put_config(
         self,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -45,8 +45,8 @@ class Channels(Protocol):
         """The channel of that id, of whatever organisation."""
         ...
 
-    async def concerned(self, channel: Channel, told: Sequence[Told]) -> Sequence[ConfigId]:
-        """Active configurations of the channel's connection that need a run to learn what these notifications tell.
+    async def concerned(self, told: Mapping[Channel, Sequence[Told]]) -> Mapping[Channel, Sequence[ConfigId]]:
+        """Active configurations that need a run to learn what these notifications tell; channels without any left out.
 
         None is needed where a run is to come that will read the CRM anyway, and for what is no news: our own write,
         whose second is that of the last confirmed write to the record, or which is under way. The next runs are told

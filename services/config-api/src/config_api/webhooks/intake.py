@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 from collections import OrderedDict
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from typing import Any, Final
@@ -46,6 +47,15 @@ class RunAsker:
         return asked
 
 
+@dataclass(slots=True)
+class _Call:
+    """A notification that carried its channel's secret."""
+
+    channel: Channel
+    told: Told
+    concerned: Sequence[ConfigId] = ()
+
+
 class ChannelIntake:
     """Notifications of the CRM. They are not signed: the secret that they carry is all that is believed.
 
@@ -58,25 +68,44 @@ class ChannelIntake:
         self._token_key = token_key
         self._clock = clock
         self._kept: OrderedDict[UUID, tuple[Channel | None, datetime]] = OrderedDict()
-        self._gathering: Gathering[UUID, Told] = Gathering(self._ask)
+        # All calls that come while others are looked at are looked at together, whatever their channel. Asking for a
+        # run, which seldom remains to be done, is a matter of one configuration: nobody waits for another's.
+        self._looking: Gathering[None, _Call] = Gathering(self._look)
+        self._asking: Gathering[tuple[OrganisationId, ConfigId], None] = Gathering(self._ask)
 
     async def take(self, channel_id: UUID, body: bytes) -> bool:
         """Return when the runs are asked for; False for an unknown channel or a wrong secret, alike."""
         message = _message(body)
-        given = token_hash(self._token_key, str(message.get("token", "")))
+        channel = await self._believed(channel_id, token_hash(self._token_key, str(message.get("token", ""))))
+        if channel is None:
+            return False
+        call = _Call(channel, _told(message))
+        await self._looking.add(None, call)
+        for config_id in call.concerned:
+            await self._asking.add((channel.organisation_id, config_id), None)
+        return True
+
+    async def _believed(self, channel_id: UUID, given: bytes) -> Channel | None:
+        """The channel, if this is its secret; the comparison takes as long for one that does not exist."""
         channel = await self._known(channel_id)
         if not hmac.compare_digest(given, b"\0" * len(given) if channel is None else channel.token_hash):
             self._kept.pop(channel_id, None)  # it may have been opened anew with another secret
             channel = await self._known(channel_id)
             if channel is None or not hmac.compare_digest(given, channel.token_hash):
-                return False
-        await self._gathering.add(channel_id, _told(message))
-        return True
+                return None
+        return channel
 
-    async def _ask(self, channel_id: UUID, told: Sequence[Told]) -> None:
-        channel = await self._known(channel_id)
-        if channel is not None:
-            await self._asker.ask(channel.organisation_id, await self._channels.concerned(channel, told))
+    async def _look(self, _: None, calls: Sequence[_Call]) -> None:
+        told: dict[Channel, list[Told]] = {}
+        for call in calls:
+            told.setdefault(call.channel, []).append(call.told)
+        concerned = await self._channels.concerned(told)
+        for call in calls:
+            call.concerned = concerned.get(call.channel, ())
+
+    async def _ask(self, place: tuple[OrganisationId, ConfigId], _: Sequence[None]) -> None:
+        organisation_id, config_id = place
+        await self._asker.ask(organisation_id, [config_id])
 
     async def _known(self, channel_id: UUID) -> Channel | None:
         now = self._clock.now()

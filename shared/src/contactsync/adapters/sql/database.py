@@ -84,6 +84,11 @@ class Database:
         async with self._connection() as connection, connection.transaction():
             yield connection
 
+    async def fetch_as_tenants(self, statement: str, *values: object) -> list[asyncpg.Record]:
+        """The rows of one statement that enters the tenants that it names by itself, in a transaction of its own."""
+        async with self._pool.acquire() as connection:
+            return await connection.fetch(statement, *values)
+
     async def ping(self) -> None:
         """Return when the database answers."""
         async with self._pool.acquire() as connection:

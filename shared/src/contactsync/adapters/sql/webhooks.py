@@ -28,42 +28,7 @@ _OWNER: Final = "SELECT organisation_id FROM webhook_channels WHERE channel_id =
 _FIND: Final = f"SELECT {_COLUMNS} FROM webhook_channels WHERE channel_id = $1"  # noqa: S608  our own columns
 _MOST_TOLD: Final = 300
 """Records that a configuration's next run is told of; of more, the CRM's list of changes tells soon enough."""
-# One statement for a call: a flood finds nearly always a run that will read anyway, and asks for no other. A run that
-# has not begun will, and so will the one that was asked to follow it; not one for which the clock alone asked.
-_CONCERNED: Final = f"""
-WITH configs AS (
-    SELECT c.config_id, c.account_key, coalesce((
-        SELECT CASE WHEN r.started_at IS NULL AND r.mode <> 'approved_deletes' THEN r.trigger <> 'schedule'
-            ELSE jsonb_path_exists(r.wishes, '$[*] ? (@.mode != "approved_deletes" && @.trigger != "schedule")') END
-        FROM runs r WHERE r.organisation_id = $1 AND r.config_id = c.config_id
-            AND r.state IN ('queued', 'running', 'waiting')
-    ), false) AS will_read
-    FROM sync_configs c
-    WHERE c.organisation_id = $1 AND c.crm_connection_id = $2 AND c.status = 'active' AND c.frequency <> 'manual'
-), news AS (
-    SELECT c.config_id, told.crm_id, max(told.second) AS second
-    FROM configs c CROSS JOIN unnest($3::text[], $4::text[], $5::timestamptz[]) AS told (crm_id, revision, second)
-    WHERE NOT EXISTS (
-        SELECT FROM links l WHERE l.organisation_id = $1 AND l.account_key = c.account_key AND l.crm_id = told.crm_id
-          AND l.state <> 'gone' AND l.crm_written_revision = told.revision
-    ) AND NOT EXISTS (
-        SELECT FROM effects e WHERE e.organisation_id = $1 AND e.config_id = c.config_id AND e.state = 'sending'
-          AND e.side = 'crm' AND e.remote_id = told.crm_id
-    ) GROUP BY c.config_id, told.crm_id
-), numbered AS (
-    SELECT news.*, row_number() OVER (PARTITION BY config_id ORDER BY crm_id) + (
-        SELECT count(*) FROM crm_told k WHERE k.organisation_id = $1 AND k.config_id = news.config_id
-    ) AS place FROM news
-), kept AS (
-    INSERT INTO crm_told AS t (organisation_id, config_id, crm_id, second, told_at)
-    SELECT $1, config_id, crm_id, second, $6 FROM numbered WHERE place <= {_MOST_TOLD} ORDER BY config_id, crm_id
-    ON CONFLICT (organisation_id, config_id, crm_id) DO UPDATE SET second = greatest(t.second, excluded.second),
-        told_at = excluded.told_at
-)
-SELECT config_id FROM configs c
-WHERE NOT will_read AND ($7 OR EXISTS (SELECT FROM news WHERE news.config_id = c.config_id))
-ORDER BY config_id
-"""  # noqa: S608  our own number
+_CONCERNED: Final = f"SELECT channel, config FROM concerned_by_calls($1, $2, $3, $4, $5, $6, $7, $8, {_MOST_TOLD})"  # noqa: S608  our own number
 _DUE: Final = f"""
 SELECT DISTINCT c.organisation_id, c.crm_connection_id FROM sync_configs c
 LEFT JOIN webhook_channels w ON w.organisation_id = c.organisation_id AND w.connection_id = c.crm_connection_id
@@ -111,22 +76,29 @@ class SqlChannels:
             row = await connection.fetchrow(_FIND, channel_id)
         return None if row is None else _channel(row)
 
-    async def concerned(self, channel: Channel, told: Sequence[Told]) -> Sequence[ConfigId]:
-        """Active configurations of the channel's connection that need a run to learn what these notifications tell."""
-        untold = any(one.second is None or not one.record_ids for one in told)
-        pairs = [(record_id, one.second) for one in told for record_id in one.record_ids if one.second is not None]
-        async with self._database.tenant(channel.organisation_id) as connection:
-            rows = await connection.fetch(
-                _CONCERNED,
-                channel.organisation_id,
-                channel.connection_id,
-                [record_id for record_id, _ in pairs],
-                [_revision(second) for _, second in pairs],
-                [second for _, second in pairs],
-                self._clock.now(),
-                untold,
-            )
-        return [ConfigId(row["config_id"]) for row in rows]
+    async def concerned(self, told: Mapping[Channel, Sequence[Told]]) -> Mapping[Channel, Sequence[ConfigId]]:
+        """Configurations that need a run to learn what these notifications tell, by channel; one round trip for all."""
+        # Always in the same order, so that two processes that keep the same records do not wait in a circle.
+        channels = sorted(told, key=lambda channel: channel.channel_id)
+        pairs = [
+            (place, record_id, _revision(one.second), one.second)
+            for place, channel in enumerate(channels, start=1)
+            for one in told[channel]
+            if one.second is not None
+            for record_id in one.record_ids
+        ]
+        rows = await self._database.fetch_as_tenants(
+            _CONCERNED,
+            [channel.organisation_id for channel in channels],
+            [channel.connection_id for channel in channels],
+            [any(one.second is None or not one.record_ids for one in told[channel]) for channel in channels],
+            *(zip(*pairs, strict=True) if pairs else ((), (), (), ())),
+            self._clock.now(),
+        )
+        found: dict[Channel, list[ConfigId]] = {}
+        for row in rows:
+            found.setdefault(channels[row["channel"] - 1], []).append(ConfigId(row["config"]))
+        return found
 
     async def due(self, now: datetime, renew_before: datetime, limit: int) -> Sequence[Place]:
         """Connections with an active configuration whose channel is missing or ends before that instant."""

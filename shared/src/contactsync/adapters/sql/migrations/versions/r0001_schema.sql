@@ -548,6 +548,65 @@ BEGIN
 END
 $walls$;
 
+-- --- a flood of calls -----------------------------------------------------------------------------------------------
+
+CREATE FUNCTION concerned_by_calls(
+    organisations uuid[], connections uuid[], untold boolean[],
+    told_channel integer[], told_id text[], told_revision text[], told_second timestamptz[],
+    told_at timestamptz, most_told integer
+) RETURNS TABLE (channel integer, config uuid) LANGUAGE plpgsql AS $concerned$
+DECLARE
+    organisation uuid;
+BEGIN
+    FOR i IN 1 .. cardinality(organisations) LOOP
+        organisation := organisations[i];
+        -- Each channel is looked at as its own tenant, behind the same walls as everything else.
+        PERFORM set_config('contactsync.organisation', organisation::text, true);
+        RETURN QUERY
+        WITH configs AS (
+            -- A run that has not begun will read, and so will the one that was asked to follow; not one for which the
+            -- clock alone asked.
+            SELECT c.config_id, c.account_key, coalesce((
+                SELECT CASE WHEN r.started_at IS NULL AND r.mode <> 'approved_deletes' THEN r.trigger <> 'schedule'
+                    ELSE jsonb_path_exists(
+                        r.wishes, '$[*] ? (@.mode != "approved_deletes" && @.trigger != "schedule")') END
+                FROM runs r WHERE r.organisation_id = organisation AND r.config_id = c.config_id
+                    AND r.state IN ('queued', 'running', 'waiting')
+            ), false) AS will_read
+            FROM sync_configs c
+            WHERE c.organisation_id = organisation AND c.crm_connection_id = connections[i] AND c.status = 'active'
+                AND c.frequency <> 'manual'
+        ), news AS (
+            SELECT c.config_id, told.crm_id, max(told.second) AS second
+            FROM configs c
+            CROSS JOIN unnest(told_channel, told_id, told_revision, told_second) AS told (place, crm_id, revision, second)
+            WHERE told.place = i AND NOT EXISTS (
+                SELECT FROM links l WHERE l.organisation_id = organisation AND l.account_key = c.account_key
+                    AND l.crm_id = told.crm_id AND l.state <> 'gone' AND l.crm_written_revision = told.revision
+            ) AND NOT EXISTS (
+                SELECT FROM effects e WHERE e.organisation_id = organisation AND e.config_id = c.config_id
+                    AND e.state = 'sending' AND e.side = 'crm' AND e.remote_id = told.crm_id
+            ) GROUP BY c.config_id, told.crm_id
+        ), numbered AS (
+            SELECT news.*, row_number() OVER (PARTITION BY news.config_id ORDER BY news.crm_id) + (
+                SELECT count(*) FROM crm_told k
+                WHERE k.organisation_id = organisation AND k.config_id = news.config_id
+            ) AS place FROM news
+        ), kept AS (
+            INSERT INTO crm_told AS t (organisation_id, config_id, crm_id, second, told_at)
+            SELECT organisation, n.config_id, n.crm_id, n.second, concerned_by_calls.told_at FROM numbered n
+            WHERE n.place <= most_told ORDER BY n.config_id, n.crm_id
+            ON CONFLICT ON CONSTRAINT crm_told_pkey DO UPDATE SET second = greatest(t.second, excluded.second),
+                told_at = excluded.told_at
+        )
+        SELECT i, c.config_id FROM configs c
+        WHERE NOT c.will_read AND (untold[i] OR EXISTS (SELECT FROM news WHERE news.config_id = c.config_id));
+    END LOOP;
+END
+$concerned$;
+COMMENT ON FUNCTION concerned_by_calls IS
+    'What the CRM tells by several channels at once is kept; configurations that need a run to learn it, by channel';
+
 -- --- what each role may do ---------------------------------------------------------------------------------------
 
 GRANT USAGE ON SCHEMA public TO contactsync_app, contactsync_scheduler;
