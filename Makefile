@@ -47,9 +47,11 @@ test-fast: set-up ## Run the tests that need no server
 mutants: set-up ## Break the product in many small ways, one at a time; a test must notice each (long)
 	@$(python) -m tests.support.run tests/mutants/each.py $(ARGS)
 
-bench: set-up ## Play the scenarios at full size, then config-api beside bare FastAPI (ARGS=--help, API_ARGS=--help)
+bench: set-up ## What a sync costs, config-api beside bare FastAPI, a flood of calls, from edit to write (long; ARGS, API_ARGS)
 	@$(python) -m benchmarks $(ARGS)
 	@$(python) -m benchmarks.config_api $(API_ARGS)
+	@$(python) -m benchmarks.webhooks $(WEBHOOK_ARGS)
+	@$(python) -m benchmarks.latency $(LATENCY_ARGS)
 
 fuzz: set-up ## Ask config-api 20,000 random requests and compare each answer with the description (CASES=n)
 	@CASES=$${CASES:-20000} $(python) -m tests.support.run -n 0 tests/integration/config_api/test_interface.py $(ARGS)

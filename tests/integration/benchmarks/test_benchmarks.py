@@ -38,6 +38,16 @@ def test_config_api_answers_what_its_bare_counterpart_answers(postgres_server: D
         assert one["config_api"]["cpu_ms_per_request"] > 0
 
 
+@pytest.mark.postgres
+@pytest.mark.process
+@pytest.mark.timeout(180)
+def test_a_flood_of_calls_loses_nothing(postgres_server: Database, tmp_path: Path) -> None:
+    """It fails by itself when a configuration has another number of runs than it must."""
+    results = _played(postgres_server, tmp_path, "benchmarks.webhooks", "--count", "200", "--configurations", "5")
+    assert [one["served"] for one in results] == ["bare", "config_api"] * 2
+    assert all(one["not_accepted"] == 0 and one["cpu_ms_per_call"] > 0 for one in results)
+
+
 def _played(server: Database, folder: Path, module: str, *options: str) -> list[dict[str, Any]]:
     """The results of a benchmark that ended well."""
     output = folder / "results.json"
