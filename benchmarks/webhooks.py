@@ -47,6 +47,9 @@ from standalone.ports import free_ports
 from tests.contract.state.worlds import KEYS, SqlWorld, some_settings
 from tests.support.postgres import Database
 
+_START_WITHIN_S = 120
+"""A busy machine takes its time."""
+
 
 @dataclass(frozen=True, slots=True)
 class Served:
@@ -108,7 +111,7 @@ async def _served(address: Database) -> AsyncIterator[Served]:
 
 
 async def _answers(url: str, process: Process) -> None:
-    async with httpx2.AsyncClient(trust_env=False) as client, asyncio.timeout(30):
+    async with httpx2.AsyncClient(trust_env=False) as client, asyncio.timeout(_START_WITHIN_S):
         while process.returncode is None:
             try:
                 if (await client.get(url)).is_success:
