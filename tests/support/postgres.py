@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from urllib.parse import urlsplit, urlunsplit
 
@@ -60,6 +60,31 @@ async def database(postgres_server: Database, migrated_template: str) -> AsyncIt
     """A database of this test alone, with the newest schema and no rows."""
     async with _temporary(postgres_server, template=migrated_template) as database:
         yield database
+
+
+@dataclass(frozen=True, slots=True)
+class Databases:
+    """Makes databases, which are dropped at the end of the test."""
+
+    server: Database
+    template: str
+    made: AsyncExitStack
+
+    async def fresh(self) -> Database:
+        """One with the newest schema and no rows."""
+        return await self.made.enter_async_context(_temporary(self.server, self.template))
+
+    async def copy_of(self, database: Database) -> Database:
+        """One with all that is in this one, to which nobody may be connected."""
+        name = urlsplit(database.url).path.removeprefix("/")
+        return await self.made.enter_async_context(_temporary(self.server, name))
+
+
+@pytest.fixture
+async def databases(postgres_server: Database, migrated_template: str) -> AsyncIterator[Databases]:
+    """As many databases of this test alone as it asks for."""
+    async with AsyncExitStack() as made:
+        yield Databases(postgres_server, migrated_template, made)
 
 
 @pytest.fixture

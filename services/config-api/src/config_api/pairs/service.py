@@ -10,9 +10,9 @@ from config_api.web.callers import Caller, owner_of
 from config_api.web.problems import ProblemError
 from contactsync.domain.actions import Action, Answer, possible
 from contactsync.domain.ids import ConfigId, LinkId, RunId
-from contactsync.errors import UnknownRowError
+from contactsync.errors import NotActiveError, UnknownRowError
 from contactsync.ports.clock import Clock
-from contactsync.ports.configurations import Configurations, Draft, StoredConfiguration
+from contactsync.ports.configurations import ConfigStatus, Configurations, Draft, StoredConfiguration
 from contactsync.ports.pairs import OutsideContact, Pair, PairQuery, Pairs
 from contactsync.ports.requests import PairAnswers, RunRequests
 from contactsync.ports.state import RunMode
@@ -60,10 +60,13 @@ class PairService:
         before = await self._one(caller, config, link_id)
         if action not in before.actions:
             raise ProblemError("action_not_possible", extra={"possible": sorted(before.actions)})
+        if config.status is not ConfigStatus.ACTIVE:
+            raise NotActiveError(details={"configuration": str(config_id)})
         place = (caller.organisation_id, config.config_id)
         now = self.clock.now()
-        asked = await self.requests.request(*place, RunMode.SYNC, "user", now)
+        # In this order: a worker may begin the run at once, and takes the answers before all else.
         await self.answers.ask(*place, [Answer(before.pair.link.link_id, action)], now)
+        asked = await self.requests.request(*place, RunMode.SYNC, "user", now)
         return await self._one(caller, config, link_id), asked.run_id
 
     async def _one(self, caller: Caller, config: StoredConfiguration, link_id: UUID) -> Explained:

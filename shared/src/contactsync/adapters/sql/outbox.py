@@ -132,9 +132,9 @@ async def outbox_wake_up(direct_url: str) -> AsyncIterator[asyncio.Event]:
     """
     wake = asyncio.Event()
     connection = await asyncpg.connect(driver_url(direct_url), server_settings={"application_name": "contactsync-wake"})
-    connection.add_termination_listener(lambda *_: wake.set())
-    await connection.add_listener(CHANNEL, lambda *_: wake.set())
-    try:
+    try:  # whoever is cancelled from here on leaves no session behind
+        connection.add_termination_listener(lambda *_: wake.set())
+        await connection.add_listener(CHANNEL, lambda *_: wake.set())
         yield wake
     finally:
         await connection.close(timeout=5)
