@@ -200,9 +200,23 @@ class AccountFullError(ContactSyncError):
 
 
 class ProviderContractError(ContactSyncError):
-    """The provider's answer could not be understood (not JSON, wrong shape, an unknown permanent error)."""
+    """The provider's answer could not be understood (not JSON, wrong shape, an unknown permanent error).
+
+    `provider_message` is what the provider says itself. It may quote contact data: for the owner's eyes, never logged.
+    """
 
     reason = "provider_contract"
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        reason: str | None = None,
+        details: Mapping[str, object] | None = None,
+        provider_message: str = "",
+    ) -> None:
+        super().__init__(message, reason=reason, details=details)
+        self.provider_message = provider_message
 
 
 class LeaseLostError(ContactSyncError):

@@ -438,6 +438,23 @@ class RunContract:
             facts = await world.config(worker.settings)
         assert (facts.first_done, facts.first_taken) == (True, 0)
 
+    async def test_failures_for_one_reason_are_counted_until_a_run_ends_otherwise(self, world: World) -> None:
+        ends = [
+            (RunState.FAILED, "provider_contract", 1),
+            (RunState.FAILED, "provider_contract", 2),
+            (RunState.FAILED, "seal_broken", 0),
+            (RunState.FAILED, "provider_contract", 1),
+            (RunState.SUCCEEDED, "", 0),
+            (RunState.FAILED, "provider_contract", 1),
+        ]
+        async with working(world) as worker:
+            for state, reason, counted in ends:
+                await end(worker, state, reason=reason)
+                await world.pass_time(timedelta(seconds=1))
+                await worker.start()
+                async with worker.begin() as tx:
+                    assert await tx.runs.failed_alike(worker.run, "provider_contract") == counted
+
     # --- the report ---
 
     async def test_the_report_has_one_row_a_pair_and_is_counted_by_outcome(self, world: World) -> None:

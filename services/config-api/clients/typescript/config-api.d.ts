@@ -1930,6 +1930,12 @@ export interface components {
             mode: string;
             progress: components["schemas"]["Progress"];
             /**
+             * Provider Message
+             * @description The provider's own words about why the run failed; for 30 days
+             * @default
+             */
+            provider_message?: string;
+            /**
              * Reason
              * @default
              */
@@ -4320,6 +4326,7 @@ export interface operations {
                      *         "phase": "finish",
                      *         "to_write": 0
                      *       },
+                     *       "provider_message": "",
                      *       "reason": "",
                      *       "reason_text": "",
                      *       "selected": 9,
@@ -4440,6 +4447,7 @@ export interface operations {
                      *         "phase": "observe",
                      *         "to_write": 0
                      *       },
+                     *       "provider_message": "",
                      *       "reason": "",
                      *       "reason_text": "",
                      *       "selected": 0,
@@ -4566,6 +4574,7 @@ export interface operations {
                      *         "phase": "observe",
                      *         "to_write": 0
                      *       },
+                     *       "provider_message": "",
                      *       "reason": "cancelled",
                      *       "reason_text": "",
                      *       "selected": 0,
@@ -4969,6 +4978,7 @@ export interface operations {
                      *         "phase": "observe",
                      *         "to_write": 0
                      *       },
+                     *       "provider_message": "",
                      *       "reason": "",
                      *       "reason_text": "",
                      *       "selected": 0,
@@ -6435,6 +6445,7 @@ export interface operations {
                      *             "phase": "finish",
                      *             "to_write": 0
                      *           },
+                     *           "provider_message": "",
                      *           "reason": "",
                      *           "reason_text": "",
                      *           "selected": 9,
@@ -6569,6 +6580,7 @@ export interface operations {
                      *           "phase": "observe",
                      *           "to_write": 0
                      *         },
+                     *         "provider_message": "",
                      *         "reason": "",
                      *         "reason_text": "",
                      *         "selected": 0,
@@ -6628,6 +6640,7 @@ export interface operations {
                      *           "phase": "observe",
                      *           "to_write": 0
                      *         },
+                     *         "provider_message": "",
                      *         "reason": "",
                      *         "reason_text": "",
                      *         "selected": 0,

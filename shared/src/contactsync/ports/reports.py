@@ -39,6 +39,8 @@ class RunReport:
     awaiting: int
     """Deletes that await an answer."""
     reason: str
+    provider_message: str
+    """The provider's own words about why the run failed; for 30 days."""
     wait_until: datetime | None
     created_at: datetime
     started_at: datetime | None

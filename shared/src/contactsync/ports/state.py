@@ -257,6 +257,8 @@ class Run:
     credits_reserved: int = 0
     """CRM credits that the slice has reserved and, as far as stored, not used: a killed worker leaves them behind."""
     reason: str = ""
+    provider_message: str = ""
+    """The provider's own words about why the run failed; stored at its end, encrypted, for its owner."""
     cancel_requested: bool = False
 
 
@@ -333,8 +335,19 @@ class RunStore(Protocol):
         """Count so many people more that were made in the Google account; how many all syncs ever made in it."""
         ...
 
+    async def paused(self) -> str:
+        """Why the run's configuration is paused; empty while it is not."""
+        ...
+
     async def pause(self, reason: str) -> None:
         """Pause the run's configuration with this reason; its open request mark is dropped."""
+        ...
+
+    async def failed_alike(self, run: Run, reason: str) -> int:
+        """How many runs of the configuration failed for this reason since the last one that ended otherwise.
+
+        The given run itself does not count.
+        """
         ...
 
     async def finish(self, run: Run, *, next_due: datetime | None) -> None:

@@ -37,6 +37,7 @@ def shown(report: RunReport, language: Language) -> Run:
         first=report.first,
         reason=report.reason,
         reason_text=sentence(report.reason, language),
+        provider_message=report.provider_message,
         wait_until=report.wait_until,
         created_at=report.created_at,
         started_at=report.started_at,

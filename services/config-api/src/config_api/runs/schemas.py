@@ -50,6 +50,7 @@ class Run(BaseModel):
     first: bool
     reason: str = ""
     reason_text: str = ""
+    provider_message: str = Field("", description="The provider's own words about why the run failed; for 30 days")
     wait_until: datetime | None = None
     created_at: datetime
     started_at: datetime | None = None

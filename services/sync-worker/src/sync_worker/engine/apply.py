@@ -18,7 +18,7 @@ from contactsync.domain.effect import EffectKind
 from contactsync.domain.ids import EffectId, PersonId, RecordId, RowKey
 from contactsync.domain.link import KeyKind, Link
 from contactsync.domain.outcome import Outcome
-from contactsync.domain.planning import confirm
+from contactsync.domain.planning import RETRY_AFTER, confirm
 from contactsync.domain.reasons import Reason
 from contactsync.errors import AccountFullError, ContactSyncError, LeaseLostError, MappingError, OutcomeUnknownError
 from contactsync.ports.directory import (
@@ -40,6 +40,8 @@ from sync_worker.engine.values import held_fields, seen_again
 from sync_worker.engine.work import Operation, PairWork
 
 _CLAIM_FOR = timedelta(hours=1)
+_NEXT_RUN = timedelta()
+"""Nothing was refused: what this run could not do in a few tries, the next one tries."""
 
 
 async def apply(session: Session) -> bool:
@@ -409,8 +411,10 @@ class Sender:
             tx, [work.row(outcome=Outcome.FAILED, reason=one.reason, message=one.message) for work, one in refusals]
         )
 
-    async def _hold(self, tx: Transaction, works: Sequence[PairWork], reason: str) -> None:
-        await tx.links.save([held(self._session, work, reason) for work in works])
+    async def _hold(
+        self, tx: Transaction, works: Sequence[PairWork], reason: str, *, retry_after: timedelta = RETRY_AFTER
+    ) -> None:
+        await tx.links.save([held(self._session, work, reason, retry_after=retry_after) for work in works])
         await self._session.report(tx, [work.row(outcome=Outcome.HELD, reason=reason) for work in works])
 
     async def _again(self, works: Sequence[PairWork], reason: str) -> None:
@@ -424,7 +428,7 @@ class Sender:
                 await self._planner.advance(work)
         if tired:
             async with self._session.transaction() as tx:
-                await self._hold(tx, tired, reason)
+                await self._hold(tx, tired, reason, retry_after=_NEXT_RUN)
 
     async def _count(self, tx: Transaction, operation: Operation, amount: int) -> None:
         session, (side, kind) = self._session, operation

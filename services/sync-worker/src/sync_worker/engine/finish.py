@@ -88,6 +88,29 @@ def _sooner(session: Session, *, backlog: bool, untold: bool) -> datetime | None
     return session.now() + session.settings.visibility_wait if doubted else None
 
 
+async def end_unwanted(session: Session) -> None:
+    """End a run that was asked to stop, or whose configuration was paused under it.
+
+    A grant that ends pauses the configuration before the call that noticed it has failed: it is the run's reason too.
+    """
+    async with session.transaction(stoppable=False) as tx:
+        paused = await tx.runs.paused()
+    by_a_person = paused in {"", Reason.DISCONNECTED}
+    state = RunState.CANCELLED if by_a_person else RunState.FAILED
+    await stop(session, state, paused or Reason.CANCELLED)
+
+
+async def give_up(session: Session, reason: str, provider_message: str) -> None:
+    """End a run that failed for a reason that nobody knows a cure for.
+
+    A few such ends in a row pause the configuration: to ask the same in vain for weeks helps nobody, and tells nobody.
+    """
+    async with session.transaction(stoppable=False) as tx:
+        before = await tx.runs.failed_alike(session.run, reason)
+        session.update(provider_message=provider_message)
+    await stop(session, RunState.FAILED, reason, pause=before + 1 >= session.settings.failures_in_a_row)
+
+
 async def stop(session: Session, state: RunState, reason: str, *, pause: bool = False) -> None:
     """End a run that could not go on, or was asked not to; what it did stays, what is left stays pending."""
     async with session.last_transaction() as tx:

@@ -10,6 +10,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from datetime import timedelta
 from itertools import chain
 
 from contactsync.domain.contact import Side
@@ -380,9 +381,9 @@ def refused(session: Session, work: PairWork, refusal: Refusal) -> Link:
     return _aside(session, work, refuse(work.link, refusal.intent, refusal.reason, refusal.message, policy, now))
 
 
-def held(session: Session, work: PairWork, reason: str) -> Link:
-    """The pair set aside until its reason changes, asked about again after a day; nothing more is written now."""
-    return _aside(session, work, hold(work.link, reason, session.policy, session.now(), retry_after=RETRY_AFTER))
+def held(session: Session, work: PairWork, reason: str, *, retry_after: timedelta = RETRY_AFTER) -> Link:
+    """The pair set aside until its reason changes, asked about again after a time; nothing more is written now."""
+    return _aside(session, work, hold(work.link, reason, session.policy, session.now(), retry_after=retry_after))
 
 
 def _aside(session: Session, work: PairWork, link: Link) -> Link:

@@ -35,6 +35,8 @@ class EngineSettings:
     """For how long that is tried; what it shows later is read by the next run in any case."""
     crm_fresh_for: timedelta = timedelta(seconds=60)
     """A CRM record observed longer ago is read again before it is written."""
+    failures_in_a_row: int = 5
+    """So many runs that fail for the same reason, for which there is no other rule, pause the configuration."""
     stale_tries: int = 3
     """How often a contact that keeps changing under our hands is decided again within a run."""
     chunk: int = 1000

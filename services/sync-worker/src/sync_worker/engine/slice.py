@@ -13,6 +13,7 @@ from contactsync.errors import (
     ContactSyncError,
     Disposition,
     PermissionMissingError,
+    ProviderContractError,
     QuotaKeptError,
     RateLimitedError,
     SyncTokenExpiredError,
@@ -21,7 +22,7 @@ from contactsync.errors import (
 from contactsync.ports.state import Phase, RunMode, RunState
 from sync_worker.engine.apply import apply
 from sync_worker.engine.deletes import delete, delete_approved
-from sync_worker.engine.finish import finish, hand_on, stop, wait
+from sync_worker.engine.finish import end_unwanted, finish, give_up, hand_on, stop, wait
 from sync_worker.engine.observe import observe, read_google_in_full
 from sync_worker.engine.reconcile import look_up, recover
 from sync_worker.engine.search import search
@@ -44,7 +45,7 @@ async def run_slice(session: Session, rng: Random) -> None:
     try:
         await _work(session)
     except RunCancelledError:
-        await stop(session, RunState.CANCELLED, "cancelled")
+        await end_unwanted(session)
     except SyncTokenExpiredError:
         await read_google_in_full(session)
         await _enter(session, Phase.OBSERVE)
@@ -121,7 +122,8 @@ async def _handle(session: Session, error: ContactSyncError, rng: Random) -> Non
         case Disposition.DROP_WORK | Disposition.STOP_PROCESS | Disposition.DEAD_LETTER:
             raise error
         case _:
-            await stop(session, RunState.FAILED, error.reason)
+            message = error.provider_message if isinstance(error, ProviderContractError) else ""
+            await give_up(session, error.reason, message)
 
 
 def _retry_after(error: ContactSyncError, retries: int) -> float | None:

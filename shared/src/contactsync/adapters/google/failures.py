@@ -232,8 +232,9 @@ def _rate_limited(failure: Failure, answer: Answer) -> RateLimitedError:
 
 
 def _unexpected(failure: Failure, answer: Answer) -> ProviderContractError:
-    # The message may quote what was sent, so it stays out.
+    # The message may quote what was sent: it is for the owner, not for the log.
     return ProviderContractError(
         f"unexpected {answer.status} {failure.status} from Google",
         details={"operation": answer.operation, "status": failure.status, "reasons": sorted(failure.reasons)},
+        provider_message=failure.message,
     )

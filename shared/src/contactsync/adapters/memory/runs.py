@@ -6,6 +6,8 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from itertools import takewhile
+from operator import itemgetter
 from uuid import UUID
 
 from contactsync.adapters.memory.links import MemoryLinks
@@ -184,6 +186,11 @@ class MemoryRuns:
         self._journal.put(self._tables.accounts, account, row)
         return row.made
 
+    async def paused(self) -> str:
+        """Why the run's configuration is paused; empty while it is not."""
+        config = self._tables.configs[self._config_id]
+        return "" if config.active else config.paused_reason
+
     async def pause(self, reason: str) -> None:
         """Pause the run's configuration with this reason; its open request mark is dropped."""
         config = self._tables.configs[self._config_id]
@@ -191,6 +198,14 @@ class MemoryRuns:
         for run_id, row in list(self._tables.runs.items()):
             if row.run.settings.config_id == self._config_id and row.waiting:
                 self._journal.put(self._tables.runs, run_id, replace(row, waiting=()))
+
+    async def failed_alike(self, run: Run, reason: str) -> int:
+        """How many runs of the configuration failed for this reason since the last one that ended otherwise."""
+        mine = (row for row in self._tables.runs.values() if row.run.settings.config_id == run.settings.config_id)
+        ended = [(row.finished_at, row.run) for row in mine if row.finished_at is not None]
+        latest = sorted(ended, key=itemgetter(0), reverse=True)
+        alike = takewhile(lambda one: one[1].state is RunState.FAILED and one[1].reason == reason, latest)
+        return len(list(alike))
 
     async def finish(self, run: Run, *, next_due: datetime | None) -> None:
         """Store the end of the run and the configuration's state; queue one further run when it was asked for."""

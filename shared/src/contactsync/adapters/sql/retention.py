@@ -24,6 +24,9 @@ UPDATE run_contacts SET sealed = NULL WHERE (organisation_id, run_id, link_id) I
     WHERE organisation_id = $1 AND recorded_at < $2 AND sealed IS NOT NULL LIMIT $3
 )
 """
+_MESSAGES: Final = """
+UPDATE runs SET sealed = NULL WHERE organisation_id = $1 AND finished_at < $2 AND sealed IS NOT NULL
+"""
 _JOURNAL_VALUES: Final = """
 UPDATE effects SET sealed = NULL WHERE (organisation_id, effect_id) IN (
     SELECT organisation_id, effect_id FROM effects
@@ -103,6 +106,7 @@ class SqlRetention:
         async with self._database.tenant(organisation_id) as connection:
             answers = _count(await connection.execute(_ANSWERS, organisation_id, now - self._periods.answers))
             await connection.execute(_CLAIMS, organisation_id, values)
+            await connection.execute(_MESSAGES, organisation_id, values)
             news = _count(await connection.execute(_NEWS, organisation_id, values))
         return {
             "answers": answers,

@@ -15,7 +15,7 @@ from contactsync.adapters.sql.audit import record_act_in
 from contactsync.adapters.sql.codec import listings_from
 from contactsync.adapters.sql.database import Connection, Database
 from contactsync.adapters.sql.requests import SqlRunRequests
-from contactsync.adapters.sql.runs import report_context
+from contactsync.adapters.sql.runs import message_context, report_context
 from contactsync.adapters.sql.vault import SqlVault
 from contactsync.domain.actions import Action, Answer
 from contactsync.domain.contact import Side
@@ -33,7 +33,7 @@ _PAGE_SIZE: Final = 1000
 
 _SELECT: Final = """
 SELECT r.run_id, r.config_id, r.mode, r.trigger, r.state, r.first, r.phase, r.percent, r.to_write, r.listings,
-    r.counts, r.reason, r.wait_until, r.created_at, r.started_at, r.finished_at, r.updated_at,
+    r.counts, r.reason, r.sealed, r.wait_until, r.created_at, r.started_at, r.finished_at, r.updated_at,
     CASE WHEN r.state = 'needs_approval' OR r.mode = 'approved_deletes' THEN (
         SELECT count(*) FROM effects e
         WHERE e.organisation_id = $1 AND e.run_id = r.run_id AND e.state = 'planned'
@@ -104,9 +104,9 @@ class SqlRunReports:
         """The run. Raises UnknownRowError when it is not there for this owner."""
         async with self._database.tenant(organisation_id) as connection:
             row = await connection.fetchrow(_ONE, organisation_id, run_id, owner)
-        if row is None:
-            raise UnknownRowError(details={"run": str(run_id)})
-        return _report(row)
+            if row is None:
+                raise UnknownRowError(details={"run": str(run_id)})
+            return await self._report(connection, organisation_id, row)
 
     async def page(
         self, organisation_id: OrganisationId, config_id: ConfigId, after: RunPlace | None, limit: int
@@ -115,7 +115,14 @@ class SqlRunReports:
         place = (after.created_at, after.run_id) if after else (None, None)
         async with self._database.tenant(organisation_id) as connection:
             rows = await connection.fetch(_PAGE, organisation_id, config_id, *place, limit)
-        return [_report(row) for row in rows]
+            return [await self._report(connection, organisation_id, row) for row in rows]
+
+    async def _report(self, connection: Connection, organisation_id: OrganisationId, row: asyncpg.Record) -> RunReport:
+        message = ""
+        if row["sealed"] is not None:
+            sealer = (await self._vault.organisation_in(connection, organisation_id)).sealer
+            message = sealer.open(row["sealed"], message_context(organisation_id, row["run_id"])).decode()
+        return _report(row, message)
 
     async def contacts(
         self, organisation_id: OrganisationId, run: RunReport, outcome: Outcome | None, after: LinkId | None, limit: int
@@ -167,7 +174,7 @@ class SqlRunReports:
         await connection.execute(_REJECT, organisation_id, run.run_id, Reason.DELETES_REFUSED.value)
 
 
-def _report(row: asyncpg.Record) -> RunReport:
+def _report(row: asyncpg.Record, provider_message: str) -> RunReport:
     counts: dict[str, int] = orjson.loads(row["counts"])
     tally: dict[str, int] = counts if row["tally"] is None else orjson.loads(row["tally"])
     return RunReport(
@@ -185,6 +192,7 @@ def _report(row: asyncpg.Record) -> RunReport:
         outcomes={outcome: tally.get(outcome, 0) for outcome in Outcome},
         awaiting=row["awaiting"],
         reason=row["reason"],
+        provider_message=provider_message,
         wait_until=row["wait_until"],
         created_at=row["created_at"],
         started_at=row["started_at"],

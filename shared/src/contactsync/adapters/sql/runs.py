@@ -89,6 +89,17 @@ WHERE t.organisation_id = $1 AND t.config_id = $2 AND t.crm_id = heard.crm_id AN
 """
 _MADE: Final = "SELECT made FROM google_accounts WHERE account_key = $1"
 _COUNT_MADE: Final = "UPDATE google_accounts SET made = made + $2 WHERE account_key = $1 RETURNING made"
+_FAILED_ALIKE: Final = """
+SELECT count(*) FROM runs r WHERE organisation_id = $1 AND config_id = $2 AND state = 'failed' AND reason = $3
+AND NOT EXISTS (
+    SELECT FROM runs o WHERE o.organisation_id = $1 AND o.config_id = $2 AND o.finished_at > r.finished_at
+    AND NOT (o.state = 'failed' AND o.reason = $3)
+)
+"""
+_PROVIDER_MESSAGE: Final = "UPDATE runs SET sealed = $3 WHERE organisation_id = $1 AND run_id = $2"
+_PAUSED: Final = """
+SELECT paused_reason FROM sync_configs WHERE organisation_id = $1 AND config_id = $2 AND status = 'paused'
+"""
 _PAUSE: Final = """
 UPDATE sync_configs SET status = 'paused', paused_reason = $3, updated_at = $4
 WHERE organisation_id = $1 AND config_id = $2 AND status = 'active'
@@ -230,10 +241,20 @@ class SqlRuns:
             made = await self._connection.fetchval(_MADE, self._account)
         return made
 
+    async def paused(self) -> str:
+        """Why the run's configuration is paused; empty while it is not."""
+        reason: str | None = await self._connection.fetchval(_PAUSED, self._organisation, self._config)
+        return reason or ""
+
     async def pause(self, reason: str) -> None:
         """Pause the run's configuration with this reason; its open request mark is dropped."""
         await self._connection.execute(_DROP_WISHES, self._organisation, self._config)
         await self._connection.execute(_PAUSE, self._organisation, self._config, reason, self._clock.now())
+
+    async def failed_alike(self, run: Run, reason: str) -> int:
+        """How many runs of the configuration failed for this reason since the last one that ended otherwise."""
+        count: int = await self._connection.fetchval(_FAILED_ALIKE, self._organisation, run.settings.config_id, reason)
+        return count
 
     async def finish(self, run: Run, *, next_due: datetime | None) -> None:
         """Store the end of the run and the configuration's state; queue one further run when it was asked for."""
@@ -241,6 +262,10 @@ class SqlRuns:
             raise StateInvariantError("the run has not ended", details={"run": str(run.run_id)})
         now = self._clock.now()
         row = await self._store(run, now, now)
+        if run.provider_message:
+            context = message_context(self._organisation, run.run_id)
+            sealed = self._sealer.seal(run.provider_message.encode(), context)
+            await self._connection.execute(_PROVIDER_MESSAGE, self._organisation, run.run_id, sealed)
         config = await self._connection.fetchrow(_OF_CONFIG, self._organisation, row["config_id"])
         if config is not None and _same_scope(config, run.settings):
             await self._connection.execute(
@@ -298,6 +323,11 @@ async def start_anew(connection: Connection, organisation_id: OrganisationId, co
 def report_context(organisation_id: OrganisationId, run_id: RunId, link_id: LinkId) -> SealContext:
     """What the sealed part of a report's row is bound to."""
     return SealContext(organisation_id, f"{run_id}/{link_id}", "run_contacts.sealed")
+
+
+def message_context(organisation_id: OrganisationId, run_id: RunId) -> SealContext:
+    """What the provider's message of a run is bound to."""
+    return SealContext(organisation_id, str(run_id), "runs.sealed")
 
 
 def _array(items: Sequence[str]) -> str:

@@ -91,7 +91,11 @@ def call_error(answer: Answer) -> ContactSyncError:
         return PermissionMissingError(code, details={**_facts(answer, body), "permissions": rights})
     if code == "INVALID_HOST":
         return AuthorizationLostError(code, reason=Reason.WRONG_DATA_CENTRE, details=_facts(answer, body))
-    return ProviderContractError(f"refused with {code or answer.status}", details=_facts(answer, body))
+    return ProviderContractError(
+        f"refused with {code or answer.status}",
+        details=_facts(answer, body),
+        provider_message=str(body.get("message", "")),
+    )
 
 
 def listing_error(answer: Answer) -> ContactSyncError:

@@ -185,6 +185,7 @@ CREATE TABLE runs (
     sync             jsonb NOT NULL DEFAULT '{}',
     wait_until       timestamptz,
     reason           text NOT NULL DEFAULT '',
+    sealed           bytea,
     retries          integer NOT NULL DEFAULT 0,
     credits_reserved integer NOT NULL DEFAULT 0,
     cancel_requested boolean NOT NULL DEFAULT false,
@@ -207,6 +208,7 @@ CREATE INDEX runs_asking ON runs (organisation_id, config_id)
 CREATE INDEX runs_of_config ON runs (organisation_id, config_id, created_at DESC, run_id);
 COMMENT ON COLUMN runs.settings IS 'Fixed when the run begins; NULL before';
 COMMENT ON COLUMN runs.credits_reserved IS 'CRM credits reserved and, as far as stored, not used: a killed worker leaves some';
+COMMENT ON COLUMN runs.sealed IS 'The provider''s own words about why it failed';
 COMMENT ON COLUMN runs.percent IS 'How far it is; never goes back';
 COMMENT ON COLUMN runs.to_write IS 'Pairs that it has still to take, as far as known';
 COMMENT ON COLUMN runs.wishes IS 'Requests that came too late to join: answered by further runs, the first one next';
