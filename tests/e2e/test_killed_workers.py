@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from contextlib import AsyncExitStack
+from functools import partial
 from random import Random
 
 import pytest
@@ -18,6 +19,7 @@ pytestmark = [pytest.mark.postgres, pytest.mark.rabbitmq, pytest.mark.process, p
 
 _KILLS = 10
 _CONTACTS = 2_400
+_LATER_S = 1_200
 _SETTINGS = {"slice_budget": "300ms", "visibility_wait": "3s"}
 
 
@@ -72,3 +74,32 @@ async def test_ten_killed_workers_and_a_lost_answer_leave_every_contact_exactly_
     assert len(await both.google.people()) == len(people) == _CONTACTS
     found = sorted(person["emailAddresses"][0]["value"].casefold() for person in people)
     assert found == sorted(record["Email"].casefold() for record in await both.crm.records())
+
+
+async def test_c45_a_worker_killed_in_the_middle_of_its_listings_is_followed_by_one_that_deletes_nobody(
+    product: Installation, both: Vendors
+) -> None:
+    """The second worker lists the remaining pages alone: who was on the first ones is not taken for gone."""
+    await both.crm.populate(_CONTACTS)
+    async with product.worker(**_SETTINGS) as doomed:
+        saved = await product.configure(deletions="propagate")
+        await product.ended(saved["run_id"])
+        await both.advance(_LATER_S)
+        slow = {"latency_scale": 1.0, "latency_s": {"people.connections.list": 0.8, "contacts.list*": 0.2, "*": 0.0}}
+        await both.google.control.settings(**slow)
+        await both.crm.control.settings(**slow)
+        address = product.environment["CONTACTSYNC_PUBLIC_URL"]
+        asked = await product.browser.post(f"{address}/v1/sync-configs/{saved['id']}/runs", json={"mode": "full"})
+        run_id = asked.json()["run"]["id"]
+        await wait_until(partial(_is_half_read, product, run_id), within_s=60)
+        assert await doomed.end(signal.SIGKILL) == -signal.SIGKILL
+    assert (await product.customer.run(run_id))["state"] in OPEN
+    async with product.worker(**_SETTINGS):
+        run = await product.ended(run_id)
+    assert (run["state"], run["writes"], run["selected"]) == ("succeeded", {}, _CONTACTS)
+    assert len(await both.google.people(in_group=True)) == len(await both.crm.records()) == _CONTACTS
+
+
+async def _is_half_read(product: Installation, run_id: str) -> bool:
+    progress = (await product.customer.run(run_id))["progress"]
+    return all(progress[side]["read"] > 0 for side in ("crm", "google")) and not progress["google"]["complete"]

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 
+from contactsync.domain.mapping import Mapping, mappable
 from tests.support.story import RunView, StoryWorld
 from tests.support.vendors import Json
 
 DAYS_AGO = "2026-01-05T10:00:00+00:00"
+CRITERIA = {"comparator": "equal", "field": {"api_name": "Lead_Source"}, "value": "Partner"}
+"""Of a view that shows partners alone."""
 
 
 def record(number: int, **values: object) -> Json:
@@ -32,6 +35,11 @@ def address(number: int) -> str:
 def job(title: str) -> list[Json]:
     """A Google person's job."""
     return [{"title": title, "type": "work"}]
+
+
+def with_more(world: StoryWorld, *crm_fields: str) -> Mapping:
+    """The configuration's mapping and these of the further fields."""
+    return Mapping([*world.mapping.rows, *(row for row in mappable() if row.crm_field in crm_fields)])
 
 
 def writes(run: RunView) -> dict[str, int]:

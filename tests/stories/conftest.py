@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import pytest
 
 from contactsync.ports.requests import RunLimits
 from tests.support.inside import inside_world
 from tests.support.outside import OutsideWorld, outside_world
-from tests.support.postgres import Database
+from tests.support.postgres import Databases
 from tests.support.story import OpenWorld
 from tests.support.vendors import Json
 
-OUTSIDE = (pytest.mark.postgres, pytest.mark.rabbitmq)
+Test = TypeVar("Test", bound=Callable[..., object])
+
+
+OUTSIDE = (pytest.mark.postgres, pytest.mark.rabbitmq, pytest.mark.timeout(180))
+"""Of what goes through servers; a machine that does much beside may be slow."""
+
+
+def outside(test: Test) -> Test:
+    """Marks a test that asks for `open_outside`."""
+    for mark in OUTSIDE:
+        test = mark(test)
+    return test
 
 
 class OpenOutside(Protocol):
@@ -34,9 +46,9 @@ class OpenOutside(Protocol):
 
 
 @pytest.fixture
-def open_outside(database: Database, amqp_url: str) -> OpenOutside:
-    """For what the outside alone can tell. The test carries the marks `postgres` and `rabbitmq`."""
-    return partial(outside_world, database, amqp_url)
+def open_outside(databases: Databases, amqp_url: str) -> OpenOutside:
+    """For what the outside alone can tell; the test is marked by `outside`."""
+    return partial(outside_world, databases, amqp_url)
 
 
 @pytest.fixture(params=["inside", pytest.param("outside", marks=OUTSIDE)])

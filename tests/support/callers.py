@@ -42,7 +42,7 @@ class CrmIssuer:
         self._clock = clock
         self._key = ECKey.generate_key("P-256", {"kid": _KEY_ID})
 
-    def token(self, organisation: str, user: str) -> str:
+    def token(self, organisation: str, user: str, role: str) -> str:
         """A token that says who calls."""
         now = int(self._clock.now().timestamp())
         claims = {
@@ -50,6 +50,7 @@ class CrmIssuer:
             "aud": AUDIENCE,
             "sub": user,
             "organisation": organisation,
+            "role": role,
             "email": f"{user}@example.com",
             "email_verified": True,
             "iat": now,
@@ -69,9 +70,9 @@ class CrmIssuer:
 
 
 class _Signed(httpx2.Auth):
-    def __init__(self, issuer: CrmIssuer, organisation: str, user: str) -> None:
+    def __init__(self, issuer: CrmIssuer, organisation: str, user: str, role: str) -> None:
         self._issuer = issuer
-        self._who = (organisation, user)
+        self._who = (organisation, user, role)
 
     def auth_flow(self, request: httpx2.Request) -> Generator[httpx2.Request, httpx2.Response, None]:
         """A fresh token on each call."""
@@ -83,11 +84,11 @@ class Caller:
     """One user of a CRM frontend that calls config-api."""
 
     def __init__(
-        self, client: httpx2.AsyncClient, address: str, issuer: CrmIssuer, *, organisation: str, user: str
+        self, client: httpx2.AsyncClient, address: str, issuer: CrmIssuer, *, organisation: str, user: str, role: str
     ) -> None:
         self._client = client
         self._address = address
-        self._signed = _Signed(issuer, organisation, user)
+        self._signed = _Signed(issuer, organisation, user, role)
 
     async def get(self, path: str, **query: str) -> Json:
         """The JSON answer. Raises RefusedError, as every method."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import datetime
 from typing import Any
 from uuid import uuid4
@@ -21,6 +21,7 @@ from contactsync.ports.requests import APPROVAL, RunLimits
 from contactsync.ports.state import Run, RunContact, RunMode, RunSettings
 from tests.support.clock import ManualClock
 from tests.support.story import PairView, RowView, RunView
+from tests.support.sync_states import MemoryBooks
 from tests.support.sync_world import SyncWorld, sync_world
 from tests.support.vendors import GoogleBook, Json, Vendors
 
@@ -139,6 +140,27 @@ class InsideWorld:
         await self._shared.books.put(settings)
         return InsideWorld(self._shared, settings)
 
+    async def lose_database(self) -> None:
+        """Nothing of what was stored is known any more."""
+        world = self._world
+        await world.forget_everything()
+        self._settings = world.settings
+
+    async def back_up(self) -> Callable[[], Awaitable[None]]:
+        """Copy the tables; what is returned puts them back."""
+        books = self._shared.books
+        assert isinstance(books, MemoryBooks)
+        tables = books.state.tables
+        backup = {one.name: _copy_of(getattr(tables, one.name)) for one in fields(tables)}
+
+        async def restore() -> None:
+            for name, table in backup.items():
+                now = getattr(tables, name)
+                now.clear()
+                now.update(table)
+
+        return restore
+
     def _pair(self, link: Link) -> PairView:
         return PairView(
             link_id=str(link.link_id),
@@ -168,13 +190,18 @@ async def inside_world(
         yield InsideWorld(world, world.settings)
 
 
+def _copy_of(table: dict[Any, Any]) -> dict[Any, Any]:
+    """The same rows, which nobody changes in place, in tables of their own."""
+    return {key: _copy_of(row) if isinstance(row, dict) else row for key, row in table.items()}
+
+
 def _run(run: Run) -> RunView:
     return RunView(
         run_id=str(run.run_id),
         state=run.state,
         reason=run.reason,
         trigger=run.trigger,
-        counts={name: run.counts[name] for name in ("selected", *(outcome.value for outcome in Outcome))},
+        counts={name: run.counts.get(name, 0) for name in ("selected", *(outcome.value for outcome in Outcome))},
         writes=_under(run.counts, "writes."),
         calls={name: n for name, n in _under(run.counts, "calls.").items() if not name.startswith("control.")},
     )

@@ -6,8 +6,9 @@ moves together with the vendors'. The user has a token of his CRM and consents a
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from random import SystemRandom
@@ -15,6 +16,7 @@ from typing import Any, Final
 
 import httpx2
 
+from contactsync.assembly.foundation import job_queue, open_foundation
 from contactsync.domain.actions import Action
 from contactsync.domain.link import PairState
 from contactsync.domain.mapping import Mapping as FieldMapping
@@ -29,11 +31,12 @@ from simulators.google.settings import DEMO_CLIENT_ID, DEMO_CLIENT_SECRET
 from standalone.consent import agree
 from standalone.ports import LOOPBACK, free_ports
 from standalone.stack import ServiceSettings, services
+from sync_worker.main import work
 from tests.contract.state.worlds import KEYS
 from tests.support.callers import AUDIENCE, ISSUER, Caller, CrmIssuer
 from tests.support.clock import MovingClock
 from tests.support.connected import vendor_settings
-from tests.support.postgres import Database
+from tests.support.postgres import Database, Databases
 from tests.support.story import PairView, RowView, RunChecks, RunView
 from tests.support.vendors import CrmBook, GoogleBook, Json, Vendors, vendors
 from tests.support.waiting import wait_until
@@ -53,21 +56,59 @@ _QUICK: Final = {
 class Installation:
     """Both services at work, and who may move their time."""
 
-    address: str
+    known: Mapping[str, Any]
+    databases: Databases
     clock: MovingClock
     issuer: CrmIssuer
     client: httpx2.AsyncClient
     both: Vendors
-    checks: RunChecks
-    organisation: str
+    running: AsyncExitStack
+    checks: RunChecks = field(init=False)
+    database: Database = field(init=False)
     worlds: list[OutsideWorld] = field(default_factory=list)
     poll_s: float = 0.02
     """How often it is asked whether a run has ended; for large ones less often, since each answer counts them."""
     within_s: float = 40.0
 
-    def caller(self, user: str) -> Caller:
+    def __post_init__(self) -> None:
+        self.checks = RunChecks(self.both)
+
+    @property
+    def address(self) -> str:
+        """Where config-api is."""
+        return str(self.known["public_url"])
+
+    @property
+    def settings(self) -> ServiceSettings:
+        """The settings of both services."""
+        return ServiceSettings.read(**self.known, database_url=self.database.url)
+
+    async def start(self, database: Database) -> None:
+        """Both services at work on this database."""
+        self.database = database
+        await self.running.enter_async_context(services(self.settings, self.clock))
+
+    async def stop(self) -> None:
+        """Both services ended in good order; nobody is connected to the database any more."""
+        await self.running.aclose()
+
+    def caller(self, user: str, *, role: str = "user") -> Caller:
         """A user of the CRM's organisation."""
-        return Caller(self.client, self.address, self.issuer, organisation=self.organisation, user=user)
+        organisation = self.both.crm.zgid
+        return Caller(self.client, self.address, self.issuer, organisation=organisation, user=user, role=role)
+
+    @asynccontextmanager
+    async def another_worker(self) -> AsyncIterator[None]:
+        """A second worker until the end of the block."""
+        stop = asyncio.Event()
+        async with (
+            open_foundation(self.settings.worker, self.clock) as foundation,
+            asyncio.TaskGroup() as tasks,
+        ):
+            queue = job_queue(self.settings.worker, self.clock, "second")
+            tasks.create_task(work(foundation, queue, self.settings.worker, stop), name="second worker")
+            yield
+            stop.set()
 
     async def connect(self, caller: Caller, crm: CrmBook, google: GoogleBook) -> None:
         """Consent at both vendors, with these accounts, in a browser of the caller's."""
@@ -197,10 +238,10 @@ class OutsideWorld:
         asked = await self.api.post(f"{self.path}/runs", {"mode": mode})
         return str(asked["run"]["id"])
 
-    async def ended(self, run_id: str) -> RunView:
-        """The run, once it has ended and nobody works any more."""
+    async def ended(self, run_id: str, *, told: Callable[[Json], object] = id) -> RunView:
+        """The run, once it has ended and nobody works any more; `told` sees each answer on the way."""
         try:
-            await self._seen(lambda: self._has_ended(run_id))
+            await self._seen(lambda: self._has_ended(run_id, told))
         except TimeoutError as error:
             raise AssertionError(f"not ended: {await self.api.get(f'/v1/runs/{run_id}')}") from error
         run = _run(await self.api.get(f"/v1/runs/{run_id}"))
@@ -210,8 +251,9 @@ class OutsideWorld:
     async def _seen(self, condition: Callable[[], Awaitable[bool]]) -> None:
         await wait_until(condition, within_s=self.product.within_s, every_s=self.product.poll_s)
 
-    async def _has_ended(self, run_id: str) -> bool:
+    async def _has_ended(self, run_id: str, told: Callable[[Json], object]) -> bool:
         run = await self.api.get(f"/v1/runs/{run_id}")
+        told(run)
         if not self.product.idle:
             return False
         if run["state"] == RunState.WAITING and run["wait_until"] is not None:
@@ -221,6 +263,12 @@ class OutsideWorld:
     async def runs(self) -> list[RunView]:
         """All runs of the configuration, oldest first."""
         return [_run(run) for run in reversed(await self.api.all(f"{self.path}/runs"))]
+
+    async def rest(self) -> None:
+        """Return when no run is under way."""
+        for run in await self.runs():
+            if run.state.open:
+                await self.ended(run.run_id)
 
     async def report(self, run: RunView) -> list[RowView]:
         """The rows of the run's report."""
@@ -233,6 +281,14 @@ class OutsideWorld:
     async def refuse(self, run: RunView) -> RunView:
         """Refuse the deletes that the run listed; the run that answered."""
         return await self.ended((await self.api.post(f"/v1/runs/{run.run_id}/refuse"))["id"])
+
+    async def notifications(self, *, told: int) -> None:
+        """Return when so many notifications of the CRM were delivered and answered."""
+
+        async def delivered() -> bool:
+            return len((await self.vendors.crm.control.call("GET", "/notifications"))["deliveries"]) >= told
+
+        await self._seen(delivered)
 
     # --- pairs --------------------------------------------------------------------------------------------------------
 
@@ -254,6 +310,28 @@ class OutsideWorld:
         asked = await self.api.post(f"{self.path}/contacts/{link_id}/actions", {"action": action})
         return await self.ended(asked["run_id"])
 
+    # --- the database -------------------------------------------------------------------------------------------------
+
+    async def lose_database(self) -> None:
+        """Nothing of what was stored is left: the user connects both accounts again and saves the same settings."""
+        await self.product.stop()
+        await self.product.start(await self.product.databases.fresh())
+        await self.product.connect(self.api, self.vendors.crm, self.vendors.google)
+        self.config_id = ""
+
+    async def back_up(self) -> Callable[[], Awaitable[None]]:
+        """Make a copy of all that is stored; what it returns puts the copy in place of what is stored by then."""
+        product, database = self.product, self.product.database
+        await product.stop()
+        copy = await product.databases.copy_of(database)
+        await product.start(database)
+
+        async def restore() -> None:
+            await product.stop()
+            await product.start(copy)
+
+        return restore
+
     # --- time ---------------------------------------------------------------------------------------------------------
 
     async def pass_time(self, **by: float) -> None:
@@ -271,9 +349,7 @@ class OutsideWorld:
             due, world = first
             await self.product.move_to(due)
             await self._seen(lambda: world.next_sync_is_not(due))  # noqa: B023  awaited in the loop
-            for run in await world.runs():
-                if run.state.open:
-                    await world.ended(run.run_id)
+            await world.rest()
         await self.product.move_to(instant)
 
     async def _first_due(self) -> tuple[datetime, OutsideWorld] | None:
@@ -295,7 +371,7 @@ class OutsideWorld:
 
 @asynccontextmanager
 async def outside_world(
-    database: Database,
+    databases: Databases,
     amqp_url: str,
     *,
     limits: RunLimits | None = None,
@@ -312,11 +388,10 @@ async def outside_world(
         httpx2.AsyncClient(trust_env=False) as client,
     ):
         known = await _settings(both, keys_url, limits or RunLimits())
-        known |= {"database_url": database.url, "amqp_url": amqp_url, **product}
-        async with services(ServiceSettings.read(**known), clock):
-            installed = Installation(
-                known["public_url"], clock, issuer, client, both, RunChecks(both), organisation=both.crm.zgid
-            )
+        known |= {"amqp_url": amqp_url, **product}
+        async with AsyncExitStack() as running:
+            installed = Installation(known, databases, clock, issuer, client, both, running)
+            await installed.start(await databases.fresh())
             ada = installed.caller("ada")
             await installed.connect(ada, both.crm, both.google)
             yield OutsideWorld(installed, ada, both, settings)

@@ -22,6 +22,7 @@ What only the outside can tell (connections, notices, webhooks) asks for `open_o
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from collections.abc import Mapping as MappingABC
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
@@ -154,6 +155,14 @@ class StoryWorld(Protocol):
 
     async def configure(self, **settings: Any) -> None:  # noqa: ANN401  a value for any setting
         """Change settings. Where that asks for a run (another mapping or direction), it has ended afterwards."""
+        ...
+
+    async def lose_database(self) -> None:
+        """Everything stored is gone; the same configuration is made again."""
+        ...
+
+    async def back_up(self) -> Callable[[], Awaitable[None]]:
+        """Copy everything stored; what is returned puts the copy back."""
         ...
 
     async def pass_time(self, **by: float) -> None:

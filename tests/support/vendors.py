@@ -265,7 +265,7 @@ async def google_book(control: Control, email: str = "ada@example.com") -> Googl
 
 
 async def _crm_book(control: Control, criteria: Json | None) -> CrmBook:
-    org = await control.call("POST", "/organisations", {"name": "Analytical Ltd"})
+    org = await control.call("POST", "/organisations", {"name": "Analytical Ltd", "country": "GB"})
     user = org["users"][0]["id"]
     view = await control.call(
         "POST", f"/organisations/{org['zgid']}/views", {"name": "Customers", "criteria": criteria, "owner": user}

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from email import message_from_bytes, policy
-from email.message import EmailMessage
 from random import Random
 from typing import Any
 
@@ -16,8 +13,6 @@ import httpx2
 import orjson
 import pytest
 import standardwebhooks
-from aiosmtpd.controller import Controller
-from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from config_api.notices.egress import Egress
 from config_api.notices.mail import Mailer, mail_server
@@ -30,7 +25,9 @@ from contactsync.ports.callers import Identity, Profile, Role
 from contactsync.ports.state import RunMode, RunSettings
 from tests.contract.state.worlds import KEYS, SqlWorld, some_settings
 from tests.integration.config_api.conftest import served
+from tests.support import postbox
 from tests.support.clock import ManualClock
+from tests.support.postbox import Postbox
 from tests.support.postgres import Database
 
 pytestmark = pytest.mark.postgres
@@ -258,34 +255,10 @@ async def test_an_address_inside_is_never_called(desk: Desk) -> None:
 # --- letters ----------------------------------------------------------------------------------------------------------
 
 
-class Postbox:
-    """Keeps letters that a mail server which is not ours has taken."""
-
-    def __init__(self) -> None:
-        self.letters: list[EmailMessage] = []
-        self.answer = "250 OK"
-
-    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802  aiosmtpd's
-        if self.answer.startswith("250"):
-            content = envelope.content
-            assert isinstance(content, bytes)
-            letter = message_from_bytes(content, policy=policy.default)
-            assert isinstance(letter, EmailMessage)
-            self.letters.append(letter)
-        return self.answer
-
-
 @pytest.fixture
 def post() -> Iterator[tuple[Postbox, str]]:
-    box = Postbox()
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    controller = Controller(box, hostname="127.0.0.1", port=port)
-    controller.start()
-    try:
-        yield box, f"smtp://127.0.0.1:{port}"
-    finally:
-        controller.stop()
+    with postbox.mail_server() as served_box:
+        yield served_box
 
 
 async def _owner(desk: Desk, url: str, language: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from html.parser import HTMLParser
 from typing import Final
@@ -9,6 +10,7 @@ from typing import Final
 import httpx2
 
 _FOUND: Final = 302
+_MARKUP: Final = re.compile(r"<style.*?</style>|<script.*?</script>|<[^>]*>", re.DOTALL)
 
 
 class ConsentError(RuntimeError):
@@ -32,7 +34,8 @@ async def agree(authorization_url: str, client: httpx2.AsyncClient, *, choice: M
         raise ConsentError(f"{page.url.host} did not send the browser back: {answered.status_code}")
     back = await client.get(answered.headers["location"], follow_redirects=True)
     if not back.is_success:
-        raise ConsentError(f"{back.url.host} refused the consent: {back.status_code} {back.text[:200]}")
+        said = " ".join(_MARKUP.sub(" ", back.text).split())
+        raise ConsentError(f"{back.url.host} refused the consent: {back.status_code} {said[:400]}")
 
 
 class _Form(HTMLParser):

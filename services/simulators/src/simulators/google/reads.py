@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from simulators.google import errors
 from simulators.google.addressbook import AddressBook
-from simulators.google.render import CONTACT_SOURCE, PersonView, profile
+from simulators.google.render import CONTACT_SOURCE, profile
 from simulators.google.request import ApiRequest
 from simulators.google.schema import Json, read_mask
 from simulators.google.tokens import Listing, SyncToken
@@ -60,7 +60,7 @@ def list_connections(sim: GoogleSimulator, book: AddressBook, request: ApiReques
     fingerprint = "|".join((",".join(mask), ",".join(sources), str(size), order))
     book.view.catch_up(sim.bench.clock.now())
     number, listing, offset = _listing(sim, book, request, fingerprint)
-    shown = PersonView(mask, sources, shuffle=sim.item_shuffle)
+    shown = sim.view(mask, sources)
     delta = request.text("syncToken") is not None
     page = listing.items[offset : offset + size]
     answer: Json = {}
@@ -142,7 +142,7 @@ def get_person(sim: GoogleSimulator, book: AddressBook, request: ApiRequest) -> 
     version = _current(sim, book, f"people/{request.path['id']}")
     if version is None:
         raise errors.not_found()
-    return PersonView(mask, sources, shuffle=sim.item_shuffle).person(version)
+    return sim.view(mask, sources).person(version)
 
 
 def batch_get(sim: GoogleSimulator, book: AddressBook, request: ApiRequest) -> Json:
@@ -151,7 +151,7 @@ def batch_get(sim: GoogleSimulator, book: AddressBook, request: ApiRequest) -> J
     names = request.texts("resourceNames")
     if not 0 < len(names) <= MAX_BATCH_GET:
         raise errors.invalid(f"Between 1 and {MAX_BATCH_GET} resource names are needed.")
-    shown = PersonView(mask, sources, shuffle=sim.item_shuffle)
+    shown = sim.view(mask, sources)
     responses = []
     for name in names:
         version = _current(sim, book, name)
@@ -188,7 +188,7 @@ def search_contacts(sim: GoogleSimulator, book: AddressBook, request: ApiRequest
         return {}
     words = query.casefold().split()
     found = [version for version in book.search_snapshot if _matches(version, words)][:size]
-    shown = PersonView(mask, sources, shuffle=sim.item_shuffle)
+    shown = sim.view(mask, sources)
     return {"results": [{"person": shown.person(version)} for version in found]} if found else {}
 
 

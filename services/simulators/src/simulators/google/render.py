@@ -21,11 +21,19 @@ _NEVER = "1970-01-01T00:00:00Z"
 class PersonView:
     """Shows contacts through one field mask."""
 
-    def __init__(self, mask: tuple[str, ...], sources: tuple[str, ...], *, shuffle: Random | None = None) -> None:
+    def __init__(
+        self,
+        mask: tuple[str, ...],
+        sources: tuple[str, ...],
+        *,
+        shuffle: Random | None = None,
+        profile_name: str | None = None,
+    ) -> None:
         self._mask = mask
         self._sources = sources
         self._stored = [name for name in mask if name in STORED]
         self._shuffle = shuffle
+        self._profile_name = profile_name if PROFILE_SOURCE in sources else None
 
     def person(self, version: Version, *, listed: bool = False, delta: bool = False) -> Json:
         """One contact; in a listing with at most 100 e-mails and phones, in a delta with its former names."""
@@ -38,10 +46,9 @@ class PersonView:
         if CONTACT_SOURCE not in self._sources:
             return shown
         fields = version.fields
-        for name in self._stored:
-            entries = fields.get(name)
-            if entries is not None:
-                shown[name] = entries
+        shown |= {name: fields[name] for name in self._stored if fields.get(name) is not None}
+        if self._profile_name is not None and "names" in self._mask:
+            shown["names"] = _named_by_profile(self._profile_name, shown.get("names", []))
         for name, limit in (("emailAddresses", _MAX_LISTED), ("phoneNumbers", _MAX_LISTED)):
             if listed and len(shown.get(name, ())) > limit:
                 shown[name] = shown[name][:limit]
@@ -66,6 +73,13 @@ class PersonView:
             if isinstance(entries, list) and self._shuffle is not None:
                 shown[name] = self._shuffle.sample(entries, len(entries))
         return shown
+
+
+def _named_by_profile(family_name: str, own: Sequence[Json]) -> list[Json]:
+    """Names with that of the public profile before them, which is then the primary one."""
+    metadata = {"primary": True, "source": {"type": "PROFILE", "id": "1"}}
+    others = [{**one, "metadata": {**one.get("metadata", {}), "primary": False}} for one in own]
+    return [{"familyName": family_name, "displayName": family_name, "metadata": metadata}, *others]
 
 
 def memberships(version: Version) -> list[Json]:

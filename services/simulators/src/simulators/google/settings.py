@@ -67,6 +67,8 @@ class GoogleSettings(SimulatorSettings):
 
     # Shapes on which reports differ.
     page_size_over_limit: Literal["refuse", "clamp"] = "refuse"
+    profile_name: str | None = None
+    """Every contact has a public profile of this family name, which reads that ask for profiles show first."""
     error_block: bool = False
     """Add the older `errors[]` block to error bodies."""
     shuffle_items: bool = False

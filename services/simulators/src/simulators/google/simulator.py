@@ -67,6 +67,10 @@ class GoogleSimulator:
         """The random that orders entries inside fields, where the setting asks for it."""
         return self.bench.rng if self.settings.shuffle_items else None
 
+    def view(self, mask: tuple[str, ...], sources: tuple[str, ...]) -> PersonView:
+        """How contacts are shown through that mask, from those sources."""
+        return PersonView(mask, sources, shuffle=self.item_shuffle, profile_name=self.settings.profile_name)
+
     def shuffled(self, items: Sequence[Item]) -> list[Item]:
         """The items of a batch answer, in another order where the setting asks for it."""
         if self.settings.shuffle_results:

@@ -84,7 +84,7 @@ def batch_create(sim: GoogleSimulator, book: AddressBook, request: ApiRequest) -
     results = _carry_out(sim, book, request, checks, "BatchCreateContactsErrorDetails")
     if mask is None:
         return {}
-    shown = PersonView(mask, request.read_sources(), shuffle=sim.item_shuffle)
+    shown = sim.view(mask, request.read_sources())
     return {"createdPeople": sim.shuffled([_item(shown, result) for result in results.values()])}
 
 
@@ -98,7 +98,7 @@ def batch_update(sim: GoogleSimulator, book: AddressBook, request: ApiRequest) -
     results = _carry_out(sim, book, request, checks, "BatchUpdateContactsErrorDetails")
     if shown_mask is None:
         return {}
-    shown = PersonView(shown_mask, request.read_sources(), shuffle=sim.item_shuffle)
+    shown = sim.view(shown_mask, request.read_sources())
     return {"updateResult": {name: _item(shown, result, name) for name, result in results.items()}}
 
 
@@ -128,7 +128,7 @@ def _batch_read_mask(request: ApiRequest) -> tuple[str, ...] | None:
 
 def _view(sim: GoogleSimulator, request: ApiRequest, text: str | None) -> PersonView:
     mask = read_mask("personFields", text) if text else _EVERYTHING
-    return PersonView(mask, request.read_sources(), shuffle=sim.item_shuffle)
+    return sim.view(mask, request.read_sources())
 
 
 def _carry_out(

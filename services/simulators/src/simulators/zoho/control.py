@@ -98,6 +98,7 @@ class NewOrganisation(Command):
     user_licenses: int = Rule(default=5, ge=1)
     sharing: Literal["public", "private"] = "public"
     time_zone: str = "UTC"
+    country: str = "US"
     kind: Literal["production", "sandbox", "developer"] = "production"
     users: list[NewUser] = Rule(default_factory=lambda: [NewUser(email="owner@example.com")])
 
@@ -268,6 +269,7 @@ class SetUp:
         held = License(command.edition, command.trial, None, command.user_licenses)
         org = self._world.found(command.name, command.data_centre, held)
         org.sharing, org.time_zone, org.kind = command.sharing, command.time_zone, command.kind
+        org.country = command.country
         for one in command.users:
             self._hire(org, one)
         return json_response(_described(org))

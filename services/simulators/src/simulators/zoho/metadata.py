@@ -380,7 +380,7 @@ def get_org(call: ApiCall) -> Answer:
         "gapps_enabled": False,
         "hipaa_compliance_enabled": False,
         "mc_status": False,
-        "country_code": "US",
+        "country_code": org.country,
         "license_details": {
             "paid": held.paid_type is not None,
             "paid_type": held.paid_type,

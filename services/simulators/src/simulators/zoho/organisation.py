@@ -129,6 +129,7 @@ class Organisation:
     license: License = field(default_factory=License)
     sharing: Sharing = "public"
     time_zone: str = "UTC"
+    country: str = "US"
     kind: Literal["production", "sandbox", "developer"] = "production"
     users: dict[str, User] = field(default_factory=dict)
     profiles: dict[str, Profile] = field(default_factory=dict)

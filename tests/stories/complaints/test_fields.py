@@ -1,0 +1,326 @@
+"""Fields: complaints C25, C26, C29 to C31, C35 to C38, C40, C47, C49, X1, X4, X6."""
+
+from __future__ import annotations
+
+import pytest
+
+from contactsync.domain.catalogue import CrmField, ValueKind
+from contactsync.domain.mapping import GooglePath, Mapping, MappingRow
+from contactsync.domain.reasons import Reason
+from contactsync.ports.state import RunMode
+from tests.stories.common import (
+    DAYS_AGO,
+    address,
+    crm,
+    google,
+    job,
+    person,
+    quiet,
+    reasons,
+    record,
+    settled,
+    titles,
+    with_more,
+    writes,
+)
+from tests.support.story import OpenWorld
+from tests.support.vendors import Json
+
+
+async def test_c25_a_birthday_without_a_year_survives_edits_on_either_side_and_nothing_is_invented(
+    open_world: OpenWorld,
+) -> None:
+    async with open_world() as world:
+        await world.configure(mapping=with_more(world, "Date_of_Birth"))
+        [name] = await world.vendors.google.add([person(0, birthdays=[{"date": {"month": 6, "day": 20}}])])
+        await world.sync()
+        record_id = (await world.pair(name)).crm_id
+        assert record_id is not None
+        await world.pass_time(seconds=2)
+        await world.vendors.crm.edit(record_id, Title="Countess")
+        await world.sync()
+        await world.vendors.google.edit(name, phoneNumbers=[{"value": "+44 113 496 0000", "type": "mobile"}])
+        await world.sync()
+        assert (await google(world, name))["birthdays"][0]["date"] == {"month": 6, "day": 20}
+        assert (await crm(world, record_id)).get("Date_of_Birth") is None
+        await quiet(world)
+
+
+async def test_c26_the_29th_of_february_crosses_unaltered(open_world: OpenWorld) -> None:
+    async with open_world() as world:
+        await world.configure(mapping=with_more(world, "Date_of_Birth"))
+        [record_id] = await world.vendors.crm.add([record(0, Date_of_Birth="1996-02-29")], at=DAYS_AGO)
+        await world.sync()
+        name = (await world.pair(record_id)).google_id
+        assert (await google(world, str(name)))["birthdays"][0]["date"] == {"year": 1996, "month": 2, "day": 29}
+
+
+async def test_c26_dates_that_the_crm_cannot_hold_are_left_out_with_a_reason_and_stay(open_world: OpenWorld) -> None:
+    async with open_world() as world:
+        await world.configure(mapping=with_more(world, "Date_of_Birth"))
+        births: list[list[Json]] = [[{"date": {"month": 5, "day": 17}}], [{"text": "in spring"}]]
+        people = await world.vendors.google.add([person(n, birthdays=one) for n, one in enumerate(births)])
+        run = await world.sync()
+        assert [one.get("Date_of_Birth") for one in await world.vendors.crm.records()] == [None, None]
+        left_out = [row.left_out for row in await world.report(run)]
+        assert left_out[0].keys() == {"Date_of_Birth"}
+        for name, one in zip(people, births, strict=True):
+            (shown,) = (await google(world, name))["birthdays"]
+            assert {key: shown.get(key) for key in one[0]} == one[0]
+        await quiet(world)
+
+
+@pytest.mark.parametrize("number", ["+43 1 234", "0043 1 234567", "+44 113 496 0000 ext. 12", "(0113) 496-0000"])
+async def test_c29_numbers_stay_as_they_were_typed(open_world: OpenWorld, number: str) -> None:
+    async with open_world() as world:
+        [record_id] = await world.vendors.crm.add([record(0, Phone=number)], at=DAYS_AGO)
+        await quiet(world)
+        name = (await world.pair(record_id)).google_id
+        assert (await google(world, str(name)))["phoneNumbers"][0]["value"] == number
+        assert (await crm(world, record_id))["Phone"] == number
+
+
+async def test_c30_one_number_in_two_formats_is_one_number(open_world: OpenWorld) -> None:
+    async with open_world() as world:
+        records = await world.vendors.crm.add([record(0, Phone="+44 113 496 0000")], at=DAYS_AGO)
+        numbers = [{"value": "(0113) 496-0000", "type": "work"}]
+        people = await world.vendors.google.add([person(0, phoneNumbers=numbers)])
+        assert not writes(await world.sync())
+        await world.pass_time(minutes=20)
+        await world.vendors.crm.edit(records[0], Mobile="0113 4960000")
+        await world.sync()
+        await quiet(world)
+        shown = [one["value"] for one in (await google(world, people[0]))["phoneNumbers"]]
+        assert shown == ["(0113) 496-0000"]
+
+
+async def test_c31_a_note_of_many_lines_survives_and_one_too_long_is_left_out_with_its_reason(
+    open_world: OpenWorld,
+) -> None:
+    async with open_world() as world:
+        await world.configure(mapping=with_more(world, "Description"))
+        text = "\n".join(f"line {n} é 漢" for n in range(2000))
+        people = await world.vendors.google.add(
+            [person(0, biographies=[{"value": text}]), person(1, biographies=[{"value": "x" * 40_000}])]
+        )
+        run = await world.sync()
+        made = {one["Email"]: one.get("Description") for one in await world.vendors.crm.records()}
+        assert made == {address(0): text, address(1): None}
+        assert (await google(world, people[1]))["biographies"][0]["value"] == "x" * 40_000
+        left_out = [row.left_out for row in await world.report(run) if row.left_out]
+        assert [list(one.values()) for one in left_out] == [[Reason.VALUE_DOES_NOT_FIT]]
+        await quiet(world)
+
+
+FILLED: dict[str, list[Json]] = {
+    "nicknames": [{"value": "Countess"}],
+    "urls": [{"value": "https://example.org", "type": "blog"}],
+    "relations": [{"person": "Lord Byron", "type": "father"}],
+    "events": [{"date": {"year": 1835, "month": 7, "day": 8}, "type": "anniversary"}],
+    "imClients": [{"username": "ada", "protocol": "jabber"}],
+    "occupations": [{"value": "mathematician"}],
+    "interests": [{"value": "machines"}],
+    "sipAddresses": [{"value": "sip:ada@example.org", "type": "work"}],
+    "userDefined": [{"key": "Hat", "value": "blue"}],
+    "externalIds": [{"value": "42", "type": "account"}],
+    "emailAddresses": [{"value": address(0), "type": "work"}, {"value": "private@example.org", "type": "home"}],
+}
+STAMPS = {"Modified_Time", "Modified_By", "Last_Activity_Time"}
+
+
+async def test_c35_what_is_not_mapped_is_the_same_before_and_after_on_both_sides(open_world: OpenWorld) -> None:
+    async with open_world() as world:
+        records, people = await settled(world, 1, Title="Analyst")
+        await world.vendors.google.edit(people[0], **FILLED)
+        more = {"Lead_Source": "Partner", "Skype_ID": "ada", "Twitter": "ada", "Home_Phone": "+44 113 496 0003"}
+        await world.vendors.crm.edit(records[0], **more, Other_City="Leeds", Description="a long history")
+        await quiet(world)
+        there, here = await google(world, people[0]), await crm(world, records[0])
+
+        await world.vendors.crm.edit(records[0], Title="Countess")
+        assert writes(await world.sync()) == {"google.update": 1}
+        await world.pass_time(seconds=2)
+        numbers = (await google(world, people[0]))["phoneNumbers"]
+        mobile = {"value": "+44 113 496 0001", "type": "mobile"}
+        await world.vendors.google.edit(people[0], phoneNumbers=[*numbers, mobile])
+        assert writes(await world.sync()) == {"crm.update": 1}
+
+        after, now = await google(world, people[0]), await crm(world, records[0])
+        unmapped = (there.keys() | after.keys()) - {"etag", "metadata", "organizations", "phoneNumbers"}
+        assert FILLED.keys() <= unmapped
+        assert {name: after.get(name) for name in unmapped} == {name: there.get(name) for name in unmapped}
+        changed = {name for name in here.keys() | now.keys() if here.get(name) != now.get(name)}
+        assert changed == {"Title", "Mobile"} | (changed & STAMPS)
+
+
+async def test_x1_an_update_changes_no_field_but_the_one_that_changed(open_world: OpenWorld) -> None:
+    """A person's job has title, department and company in one entry; the company is not in the CRM."""
+    async with open_world() as world:
+        whole = [{"title": "Analyst", "department": "Engines", "name": "Looms & Co", "type": "work"}]
+        records = await world.vendors.crm.add([record(0, Title="Analyst", Department="Engines")], at=DAYS_AGO)
+        people = await world.vendors.google.add([person(0, organizations=whole)])
+        await quiet(world)
+        before = await google(world, people[0])
+
+        await world.vendors.crm.edit(records[0], Title="Countess")
+        assert writes(await world.sync()) == {"google.update": 1}
+
+        after = await google(world, people[0])
+        differs = {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
+        assert differs == {"etag", "metadata", "organizations"}
+        (job_now,) = after["organizations"]
+        assert (job_now["title"], job_now["department"], job_now["name"]) == ("Countess", "Engines", "Looms & Co")
+
+
+async def test_c36_a_blank_at_the_first_match_erases_nothing_and_an_emptied_field_empties(
+    open_world: OpenWorld,
+) -> None:
+    async with open_world() as world:
+        records, people = await settled(world, 1, Title="Analyst")
+        assert await titles(world, records[0], people[0]) == ("Analyst", "Analyst")
+        await world.vendors.google.edit(people[0], organizations=None)
+        await world.sync()
+        assert await titles(world, records[0], people[0]) == (None, None)
+
+
+async def test_c37_the_name_of_a_public_profile_never_takes_the_place_of_the_persons_own(open_world: OpenWorld) -> None:
+    async with open_world() as world:
+        records, people = await settled(world, 2)
+        await world.vendors.google.control.settings(profile_name="Public Name")
+        await world.vendors.google.edit(people[0], organizations=job("Countess"))
+        await world.vendors.google.add([person(7)])
+        await world.sync()
+        await world.pass_time(hours=25)
+        await world.vendors.crm.edit(records[1], Title="Analyst")
+        await world.sync(mode=RunMode.FULL)
+        assert {one["Last_Name"] for one in await world.vendors.crm.records()} == {"Byron0", "Byron1", "Byron7"}
+        assert {one["names"][0]["familyName"] for one in await world.vendors.google.people()} == {
+            "Byron0",
+            "Byron1",
+            "Byron7",
+        }
+
+
+async def test_c38_contacts_with_hardly_anything_are_made_by_a_fallback_or_skipped_with_a_reason(
+    open_world: OpenWorld,
+) -> None:
+    async with open_world() as world:
+        await world.vendors.google.add(
+            [
+                {"organizations": [{"name": "Analytical Ltd", "type": "work"}]},
+                {"emailAddresses": [{"value": "just.mail@example.org", "type": "work"}]},
+                {"phoneNumbers": [{"value": "+44 113 496 0000", "type": "mobile"}]},
+                {"biographies": [{"value": "nothing else"}]},
+            ]
+        )
+        run = await world.sync()
+        assert {one["Last_Name"] for one in await world.vendors.crm.records()} == {
+            "Analytical Ltd",
+            "just.mail",
+            "+44 113 496 0000",
+        }
+        assert await reasons(world, run) == {Reason.NOTHING_IDENTIFIES: 1}
+        await quiet(world)
+
+
+async def test_a_stand_in_never_travels_back_and_gives_way_to_a_real_name(open_world: OpenWorld) -> None:
+    async with open_world() as world:
+        [name] = await world.vendors.google.add(
+            [{"emailAddresses": [{"value": "countess@example.org", "type": "work"}]}]
+        )
+        await quiet(world)
+        record_id = str((await world.pair(name)).crm_id)
+        assert (await crm(world, record_id))["Last_Name"] == "countess"
+        assert "names" not in await google(world, name)
+        await world.vendors.google.edit(name, names=[{"givenName": "Ada", "familyName": "Byron"}])
+        await world.sync()
+        here = await crm(world, record_id)
+        assert (here.get("First_Name"), here["Last_Name"]) == ("Ada", "Byron")
+
+
+async def test_c40_a_photo_survives_updates_that_do_not_concern_it(open_world: OpenWorld) -> None:
+    async with open_world() as world:
+        records, people = await settled(world, 1)
+        before = (await google(world, people[0])).get("photos")
+        for number in range(2):
+            await world.pass_time(seconds=2)
+            await world.vendors.crm.edit(records[0], Title=f"Analyst {number}")
+            await world.sync()
+        assert (await google(world, people[0])).get("photos") == before
+
+
+@pytest.mark.parametrize("text", ["Jürgen", "山田", "Łódź", "👩🏽‍🚀", "שלום", "&<>\"'", "Ju\u0308rgen", "AT&amp;T"])
+async def test_c47_texts_of_all_scripts_cross_unchanged(open_world: OpenWorld, text: str) -> None:
+    async with open_world() as world:
+        [record_id] = await world.vendors.crm.add([record(0, Last_Name=text)], at=DAYS_AGO)
+        await quiet(world)
+        name = str((await world.pair(record_id)).google_id)
+        assert (await google(world, name))["names"][0]["familyName"] == text
+        assert (await crm(world, record_id))["Last_Name"] == text
+
+
+async def test_c47_composed_and_decomposed_letters_are_equal(open_world: OpenWorld) -> None:
+    async with open_world() as world:
+        records = await world.vendors.crm.add([record(0, Last_Name="Ju\u0308rgen", Title="Analyst")], at=DAYS_AGO)
+        names = [{"givenName": "Ada0", "familyName": "J\u00fcrgen"}]
+        people = await world.vendors.google.add([person(0, names=names, organizations=job("Analyst"))])
+        assert not writes(await world.sync())
+        assert (await crm(world, records[0]))["Last_Name"] == "Ju\u0308rgen"
+        assert (await google(world, people[0]))["names"][0]["familyName"] == "J\u00fcrgen"
+
+
+@pytest.mark.parametrize("text", ["AT&amp;T", "&lt;b&gt;", "&<>\"'", "100 %25", "a\\nb"])
+async def test_x6_texts_are_neither_escaped_nor_decoded(open_world: OpenWorld, text: str) -> None:
+    async with open_world() as world:
+        [record_id] = await world.vendors.crm.add([record(0, Last_Name=text, Title=text)], at=DAYS_AGO)
+        [other] = await world.vendors.google.add([person(1, organizations=job(text))])
+        await quiet(world)
+        made = await google(world, (await world.pair(record_id)).google_id)
+        assert (made["names"][0]["familyName"], made["organizations"][0]["title"]) == (text, text)
+        assert (await crm(world, (await world.pair(other)).crm_id))["Title"] == text
+
+
+async def test_c49_a_value_that_the_other_side_cannot_hold_stays_where_it_is_and_is_told(open_world: OpenWorld) -> None:
+    """A company that the CRM does not know, and a choice that its list lacks; through edits and full readings."""
+    async with open_world() as world:
+        name = await world.vendors.crm.add_field("Level", data_type="picklist", choices=["Gold"], strict=True)
+        level = MappingRow.of(
+            CrmField(api_name=name, label="Level", kind=ValueKind.PICKLIST, picklist=("Gold",), custom=True),
+            GooglePath.parse("user_defined[Level]"),
+        )
+        await world.configure(mapping=Mapping([*world.mapping.rows, level]))
+        held = {
+            "organizations": [{"name": "Looms & Co", "type": "work"}],
+            "userDefined": [{"key": "Level", "value": "Tin"}],
+        }
+        [one] = await world.vendors.google.add([person(0, **held)])
+
+        run = await world.sync()
+
+        (row,) = await world.report(run)
+        assert row.left_out == {"Account_Name": Reason.COMPANY_NOT_IN_CRM, name: Reason.VALUE_DOES_NOT_FIT}
+        for _ in range(3):
+            await world.pass_time(hours=25)
+            await world.vendors.crm.edit(row.crm_id, Title=f"day {_}")
+            await world.sync()
+        there = await google(world, one)
+        assert there["organizations"][0]["name"] == "Looms & Co"
+        assert there["userDefined"][0]["value"] == "Tin"
+
+
+async def test_x4_a_mandatory_field_takes_the_configured_value_or_the_contact_is_left_out(
+    open_world: OpenWorld,
+) -> None:
+    async with open_world() as world:
+        name = await world.vendors.crm.add_field("Region", mandatory=True)
+        await world.vendors.google.add([person(0)])
+
+        run = await world.sync()
+
+        assert await world.vendors.crm.records() == []
+        assert await reasons(world, run) == {Reason.CRM_FIELD_REQUIRED: 1}
+        await world.configure(crm_values={name: "North"})
+        await world.pass_time(days=1, minutes=1)
+        await world.sync()
+        (made,) = await world.vendors.crm.records()
+        assert (made[name], made.get("Title"), made.get("Department")) == ("North", None, None)

@@ -1,0 +1,247 @@
+"""Deletions and mass loss: complaints C4 to C9, C44, X7."""
+
+from __future__ import annotations
+
+import pytest
+
+from contactsync.domain.actions import Action
+from contactsync.domain.contact import Side
+from contactsync.domain.link import PairState
+from contactsync.domain.policy import DeletePolicy, Direction
+from contactsync.domain.reasons import Reason
+from contactsync.ports.state import RunMode, RunState
+from tests.stories.common import (
+    CRITERIA,
+    address,
+    book_sizes,
+    crm,
+    google,
+    job,
+    outcomes,
+    person,
+    quiet,
+    reasons,
+    record,
+    settled,
+    titles,
+    writes,
+)
+from tests.support.story import OpenWorld
+from tests.support.vendors import Json
+
+
+@pytest.mark.parametrize(
+    ("operation", "action"), [("people.connections.list", "html200"), ("people.connections.list", "cut_before")]
+)
+async def test_c4_a_listing_that_ends_early_never_deletes(open_world: OpenWorld, operation: str, action: str) -> None:
+    async with open_world(deletions=DeletePolicy.PROPAGATE) as world:
+        await settled(world, 20)
+        await world.pass_time(hours=25)
+        await world.vendors.google.control.fault(operation, action, times=1)
+
+        run = await world.sync()
+
+        assert not writes(run)
+        await world.vendors.google.control.clear_faults()
+        await world.pass_time(hours=25)
+        assert not writes(await world.sync())
+        assert await book_sizes(world) == (20, 20)
+
+
+@pytest.mark.parametrize("keep", [0.0, 0.5])
+async def test_c4_a_listing_that_lacks_its_end_never_deletes(open_world: OpenWorld, keep: float) -> None:
+    """Well formed, with status 200, and empty or half as long as the book."""
+    async with open_world(deletions=DeletePolicy.PROPAGATE) as world:
+        await settled(world, 20)
+        for control, operation in (
+            (world.vendors.google.control, "people.connections.list"),
+            (world.vendors.crm.control, "contacts.list.view"),
+        ):
+            await world.pass_time(hours=25)
+            await control.fault(operation, "short_listing", keep=keep, times=1)
+            assert not writes(await world.sync(mode=RunMode.FULL))
+            await control.clear_faults()
+            await world.pass_time(minutes=20)
+            assert not writes(await world.sync(mode=RunMode.FULL))
+        assert await book_sizes(world) == (20, 20)
+
+
+async def test_c5_an_emptied_book_deletes_nobody_before_somebody_has_approved(open_world: OpenWorld) -> None:
+    async with open_world(deletions=DeletePolicy.PROPAGATE) as world:
+        _, people = await settled(world, 20)
+        await world.vendors.google.delete(*people)
+
+        run = await world.sync()
+
+        assert run.state is RunState.NEEDS_APPROVAL
+        assert not writes(run)
+        assert await book_sizes(world) == (20, 0)
+
+
+@pytest.mark.parametrize("side", Side)
+async def test_c6_what_was_deleted_is_restored_for_thirty_days_with_its_fields_and_its_group(
+    open_world: OpenWorld, side: Side
+) -> None:
+    """The side named is where the product deleted, because somebody had deleted on the other."""
+    async with open_world(deletions=DeletePolicy.PROPAGATE) as world:
+        full = {"Title": "Analyst", "Department": "Engines", "Phone": "+44 113 496 0000", "Mobile": "+44 113 496 0001"}
+        place = {"Mailing_Street": "12 St James's Square", "Mailing_City": "London", "Mailing_Zip": "SW1Y 4JH"}
+        records, people = await settled(world, 12, **full, **place)
+        before = await (crm(world, records[4]) if side is Side.CRM else google(world, people[4]))
+        if side is Side.CRM:
+            await world.vendors.google.delete(people[4])
+        else:
+            await world.vendors.crm.delete(records[4])
+        assert writes(await world.sync()) == {f"{side}.delete": 1}
+        await world.pass_time(days=29)
+
+        run = await world.answer(records[4], Action.RESTORE)
+
+        assert writes(run) == {f"{side}.create": 1}
+        if side is Side.CRM:
+            [back] = [one for one in await world.vendors.crm.records() if one.get("Email") == address(4)]
+            mapped = {row.crm_field for row in world.mapping} - {"Account_Name"}
+            assert {name: back.get(name) for name in mapped} == {name: before.get(name) for name in mapped}
+        else:
+            members = await world.vendors.google.people(in_group=True)
+            [back] = [one for one in members if one["emailAddresses"][0]["value"] == address(4)]
+            for field in ("names", "emailAddresses", "phoneNumbers", "organizations", "addresses"):
+                assert plain(back[field]) == plain(before[field])
+        await quiet(world)
+
+
+def plain(entries: list[Json]) -> list[Json]:
+    """Entries of a field without what Google derives from them."""
+    derived = {"metadata", "formattedType", "canonicalForm", "formattedValue"}
+    return [{name: value for name, value in one.items() if name not in derived} for one in entries]
+
+
+async def test_c7_a_contact_made_by_the_sync_survives_the_next_ones(open_world: OpenWorld) -> None:
+    async with open_world(deletions=DeletePolicy.PROPAGATE) as world:
+        await settled(world, 3)
+        [record_id] = await world.vendors.crm.add([record(50)])
+        await world.sync()
+        name = (await world.pair(record_id)).google_id
+        assert name is not None
+        await world.sync()
+        await world.vendors.google.edit(name, organizations=job("Countess"))
+        for _ in range(3):
+            await world.sync()
+            await world.pass_time(minutes=10)
+        assert await titles(world, record_id, name) == ("Countess", "Countess")
+
+
+@pytest.mark.parametrize("side", Side)
+async def test_c8_leaving_the_view_or_the_group_deletes_nobody_and_coming_back_merges(
+    open_world: OpenWorld, side: Side
+) -> None:
+    async with open_world(deletions=DeletePolicy.PROPAGATE, view_criteria=CRITERIA) as world:
+        records, people = await settled(world, 20, Lead_Source="Partner", Title="Analyst")
+        if side is Side.CRM:
+            await world.vendors.crm.edit_many({one: {"Lead_Source": "Cold Call"} for one in records})
+        else:
+            for name in people:
+                await world.vendors.google.move(name, remove=[world.vendors.google.group])
+
+        run = await world.sync()
+
+        assert not writes(run)
+        assert outcomes(run) == {"skipped": 20}
+        left = Reason.LEFT_VIEW if side is Side.CRM else Reason.LEFT_GROUP
+        assert await reasons(world, run) == {left: 20}
+        assert run.state is RunState.SUCCEEDED
+        # Both are edited while they are apart, in different fields.
+        await world.pass_time(days=2)
+        await world.vendors.crm.edit(records[0], Title="Countess")
+        await world.vendors.google.edit(people[0], phoneNumbers=[{"value": "+44 113 496 0000", "type": "mobile"}])
+        assert not writes(await world.sync())
+        await world.pass_time(minutes=20)
+        if side is Side.CRM:
+            await world.vendors.crm.edit_many({one: {"Lead_Source": "Partner"} for one in records})
+        else:
+            for name in people:
+                await world.vendors.google.move(name, add=[world.vendors.google.group])
+        await world.sync()
+        assert await titles(world, records[0], people[0]) == ("Countess", "Countess")
+        assert (await crm(world, records[0]))["Mobile"] == "+44 113 496 0000"
+        assert await book_sizes(world) == (20, 20)
+
+
+async def test_c8_narrowing_the_view_itself_deletes_nobody(open_world: OpenWorld) -> None:
+    async with open_world(deletions=DeletePolicy.PROPAGATE) as world:
+        records, _ = await settled(world, 20)
+        await world.vendors.crm.change_view(criteria=CRITERIA)
+        for _ in range(3):
+            await world.pass_time(hours=25)
+            assert not writes(await world.sync())
+        assert await book_sizes(world) == (20, 20)
+        assert (await world.pair(records[0])).state is PairState.DORMANT
+
+
+async def test_c9_a_run_that_left_somebody_out_does_not_report_a_bare_success(open_world: OpenWorld) -> None:
+    async with open_world() as world:
+        await world.vendors.google.add([{"biographies": [{"value": "nobody"}]}])
+        run = await world.sync()
+        assert run.state is RunState.PARTIAL
+        assert await reasons(world, run) == {Reason.NOTHING_IDENTIFIES: 1}
+
+
+async def test_c9_a_contact_that_was_never_on_the_other_side_is_never_deleted(open_world: OpenWorld) -> None:
+    async with open_world(direction=Direction.CRM_TO_GOOGLE, deletions=DeletePolicy.PROPAGATE) as world:
+        await settled(world, 12)
+        [stranger] = await world.vendors.google.add([person(99)])
+        for _ in range(3):
+            await world.sync()
+            await world.pass_time(hours=25)
+        assert stranger in {one["resourceName"] for one in await world.vendors.google.people()}
+
+
+async def test_c44_a_deleted_pair_does_not_come_back_in_the_next_five_runs(open_world: OpenWorld) -> None:
+    async with open_world(deletions=DeletePolicy.PROPAGATE) as world:
+        records, people = await settled(world, 20)
+        await world.vendors.crm.delete(records[0])
+        await world.vendors.google.delete(people[1])
+        assert writes(await world.sync()) == {"crm.delete": 1, "google.delete": 1}
+        for _ in range(5):
+            await world.pass_time(hours=13)
+            assert not writes(await world.sync())
+        left = {one["emailAddresses"][0]["value"] for one in await world.vendors.google.people()}
+        assert left == {one["Email"] for one in await world.vendors.crm.records()}
+        assert left == {address(n) for n in range(2, 20)}
+
+
+FAILURES = [
+    ("people.connections.list", "status", {"status": 500}),
+    ("people.connections.list", "html200", {}),
+    ("people.connections.list", "truncate", {}),
+    ("contacts.list*", "status", {"status": 500}),
+    ("contacts.list*", "html200", {}),
+    ("contacts.deleted", "status", {"status": 403, "body": {"code": "NO_PERMISSION", "status": "error"}}),
+    ("contacts.deleted", "truncate", {}),
+]
+
+
+@pytest.mark.parametrize(("operation", "action", "more"), FAILURES)
+async def test_x7_a_failed_request_is_never_an_empty_list(
+    open_world: OpenWorld, operation: str, action: str, more: Json
+) -> None:
+    """The run waits or ends with a reason; nobody is deleted or made again, and the next run catches up."""
+    async with open_world(deletions=DeletePolicy.PROPAGATE) as world:
+        records, _ = await settled(world, 12, Title="Analyst")
+        await world.vendors.crm.edit(records[0], Title="Countess")
+        vendor = world.vendors.google if operation.startswith("people") else world.vendors.crm
+        await vendor.control.fault(operation, action, times=1, **more)
+
+        run = await world.sync(mode=RunMode.FULL)
+
+        assert run.state is not RunState.FAILED or run.reason
+        await vendor.control.clear_faults()
+        await world.configure()
+        await world.sync()
+        assert await book_sizes(world) == (12, 12)
+        shown = {one["Email"]: one.get("Title") for one in await world.vendors.crm.records()}
+        assert shown[address(0)] == "Countess"
+        titles_there = [
+            (one.get("organizations") or [{}])[0].get("title") for one in await world.vendors.google.people()
+        ]
+        assert sorted(map(str, titles_there)) == ["Analyst"] * 11 + ["Countess"]

@@ -1,0 +1,120 @@
+"""Loops and useless writes: complaints C10, C11, C48, X9, X10."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from tests.stories.common import DAYS_AGO, crm, google, job, person, quiet, record, settled, titles, writes
+from tests.stories.conftest import OpenOutside, outside
+from tests.support.story import OpenWorld
+from tests.support.vendors import Json
+
+
+async def test_c10_a_moved_etag_or_time_without_a_change_writes_nothing(open_world: OpenWorld) -> None:
+    async with open_world() as world:
+        records, people = await settled(world, 5)
+        for name in people:
+            await world.vendors.google.touch(name)
+        await world.vendors.crm.edit_many({one: {"Lead_Source": "Partner"} for one in records})
+        assert not writes(await world.sync())
+
+
+async def test_c11_order_case_white_space_and_formats_are_no_change(open_world: OpenWorld) -> None:
+    async with open_world() as world:
+        records = await world.vendors.crm.add([record(0, Phone="+44 113 496 0000", Title="Analyst")], at=DAYS_AGO)
+        people = await world.vendors.google.add([person(0, organizations=job("Analyst"))])
+        await quiet(world)
+        fields: dict[str, list[Json]] = {
+            "emailAddresses": [{"type": "work", "value": " ADA0@Example.org "}],
+            "phoneNumbers": [{"type": "work", "value": "(0113) 496-0000"}],
+            "organizations": [{"type": "work", "title": " Analyst "}],
+        }
+        await world.vendors.google.edit(people[0], **fields)
+        await world.vendors.crm.edit(records[0], Email="Ada0@EXAMPLE.org", Phone="0113 4960000")
+
+        for _ in range(3):
+            assert not writes(await world.sync())
+            await world.pass_time(minutes=20)
+
+        assert (await crm(world, records[0]))["Phone"] == "0113 4960000"
+        assert (await google(world, people[0]))["phoneNumbers"][0]["value"] == "(0113) 496-0000"
+
+
+@outside
+async def test_c48_an_edit_in_the_crm_starts_a_run_and_our_own_writes_start_none(open_outside: OpenOutside) -> None:
+    async with open_outside(frequency="1h") as world:
+        records, people = await settled(world, 3)
+        await world.pass_time(minutes=2)  # the notification channel is opened
+        before = len(await world.runs())
+        await world.vendors.google.edit(people[0], organizations=job("Countess"))
+        assert writes(await world.sync()) == {"crm.update": 1}
+        await world.notifications(told=1)
+        assert len(await world.runs()) == before + 1
+
+        await world.pass_time(seconds=2)
+        await world.vendors.crm.edit(records[1], Title="Analyst")
+        await world.notifications(told=2)
+
+        run = (await world.runs())[-1]
+        assert run.trigger == "webhook"
+        assert writes(await world.ended(run.run_id)) == {"google.update": 1}
+        assert await titles(world, records[1], people[1]) == ("Analyst", "Analyst")
+        assert len(await world.runs()) == before + 2
+
+
+async def test_x9_edits_a_second_after_a_run_are_carried_by_the_next(open_world: OpenWorld) -> None:
+    async with open_world() as world:
+        records, people = await settled(world, 2)
+        await world.sync()
+        await world.pass_time(seconds=1)
+        await world.vendors.crm.edit(records[0], Title="here")
+        await world.vendors.google.edit(people[1], organizations=job("there"))
+        await world.sync()
+        assert await titles(world, records[0], people[0]) == ("here", "here")
+        assert await titles(world, records[1], people[1]) == ("there", "there")
+
+
+async def test_an_edit_in_the_second_of_our_own_write_is_carried_where_the_write_did_not_touch_the_field(
+    open_world: OpenWorld,
+) -> None:
+    """`Modified_Time` has whole seconds: the listing shows our write and the colleague's edit as one state."""
+    async with open_world() as world:
+        records, people = await settled(world, 2, Title="Analyst")
+        await world.pass_time(seconds=2)
+        await world.vendors.crm.control.call("POST", "/clock", {"frozen": True})
+        for name in people:
+            await world.vendors.google.edit(name, organizations=job("Countess"))
+        assert writes(await world.sync()) == {"crm.update": 2}
+        written = (await crm(world, records[0]))["Modified_Time"]
+        await world.vendors.crm.edit(records[0], Phone="+44 113 496 0000")
+        assert (await crm(world, records[0]))["Modified_Time"] == written
+        await world.vendors.crm.control.call("POST", "/clock", {"frozen": False})
+        await world.pass_time(seconds=5)
+
+        run = await world.sync()
+
+        assert writes(run) == {"google.update": 1}
+        assert [one["value"] for one in (await google(world, people[0]))["phoneNumbers"]] == ["+44 113 496 0000"]
+        assert await titles(world, records[0], people[0]) == ("Countess", "Countess")
+        await world.pass_time(minutes=20)
+        assert not writes(await world.sync())
+
+
+@pytest.mark.parametrize("ahead", [timedelta(hours=1), timedelta(hours=-1)])
+async def test_x10_clocks_an_hour_apart_lose_nothing(open_world: OpenWorld, ahead: timedelta) -> None:
+    async with open_world() as world:
+        if ahead > timedelta():
+            await world.vendors.crm.control.advance(ahead.total_seconds())
+        else:
+            await world.vendors.google.control.advance(-ahead.total_seconds())
+            world.clock.advance(-ahead)
+        records, people = await settled(world, 3)
+        for number in range(3):
+            await world.vendors.crm.edit(records[0], Title=f"here {number}")
+            await world.vendors.google.edit(people[1], organizations=job(f"there {number}"))
+            await world.sync()
+            assert await titles(world, records[0], people[0]) == (f"here {number}",) * 2
+            assert await titles(world, records[1], people[1]) == (f"there {number}",) * 2
+            await world.pass_time(minutes=5)
