@@ -81,7 +81,7 @@ async def test_two_hundred_configurations_stay_under_one_share_and_none_starves(
         assert {run.reason for run in waiting} == {Reason.CRM_CREDITS}
         dates = Counter(run.wait_until for run in waiting)
         assert None not in dates
-        assert max(dates.values()) <= 2 * _AT_ONCE, "they come one after another, and not all at once"
+        assert max(dates.values()) <= len(waiting) / 5, "they come one after another, and not all at once"
 
         await world.carry_on_together(until=began + 4 * _DAY, step=timedelta(minutes=30), at_once=_AT_ONCE)
 
@@ -89,5 +89,5 @@ async def test_two_hundred_configurations_stay_under_one_share_and_none_starves(
         assert sum(runs) > 2 * _COLLEAGUES
         turns = Counter(runs)
         assert turns.keys() <= {1, 2, 3}, "each has his turn"
-        assert turns[1] <= _AT_ONCE, "but for those whose second was under way when the day's credits ended"
+        assert turns[1] <= _COLLEAGUES / 20, "but for those whose second was under way when the day's credits ended"
         assert _SHARE * 0.9 <= await _most_in_a_day(world) <= _SHARE
