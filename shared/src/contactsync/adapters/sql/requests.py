@@ -126,12 +126,9 @@ class SqlRunRequests:
                 if row["for_credits"] and is_by_hand(wish.trigger) and not is_by_hand(row["trigger"]):
                     await self._hasten(connection, organisation_id, config_id, row)
                 return await self._coalesce(connection, organisation_id, row, wish)
-            try:
-                async with connection.transaction():  # a savepoint: somebody else may insert first
-                    run_id = await factory.create(config_id, config, [wish], now)
-            except asyncpg.UniqueViolationError:
-                continue
-            return Requested(run_id, created=True)
+            run_id = await factory.create(config_id, config, [wish], now)
+            if run_id is not None:
+                return Requested(run_id, created=True)
 
     async def _hasten(
         self, connection: Connection, organisation_id: OrganisationId, config_id: ConfigId, row: asyncpg.Record

@@ -25,6 +25,8 @@ _INSERT: Final = """
 INSERT INTO runs (organisation_id, run_id, config_id, account_key, mode, trigger, state, first, contact_limit, sync,
                   wishes, created_at, updated_at)
 VALUES ($1, $2, $3, $4, $5, $6, 'queued', $7, $8, $9::jsonb, $10::jsonb, $11, $11)
+ON CONFLICT (organisation_id, config_id) WHERE state IN ('queued', 'running', 'waiting') DO NOTHING
+RETURNING true
 """
 
 
@@ -47,15 +49,22 @@ class RunFactory:
     async def follow(self, config_id: ConfigId, wishes: Sequence[Wish], now: datetime) -> None:
         """A run for the first of the wishes that waited, when the configuration is active still."""
         config = await self.configuration(config_id) if wishes else None
-        if config is not None and config["status"] == "active":
-            await self.create(config_id, config, wishes, now)
+        if config is None or config["status"] != "active":
+            return
+        if await self.create(config_id, config, wishes, now) is None:
+            raise RuntimeError("a run that ends leaves no other one open")
 
-    async def create(self, config_id: ConfigId, config: asyncpg.Record, wishes: Sequence[Wish], now: datetime) -> RunId:
-        """A queued run for the first wish, with its hint; the other wishes wait for its end."""
+    async def create(
+        self, config_id: ConfigId, config: asyncpg.Record, wishes: Sequence[Wish], now: datetime
+    ) -> RunId | None:
+        """A queued run for the first wish, with its hint; the other wishes wait for its end.
+
+        None where a run is open: somebody else inserted it first, and it is there to be read now.
+        """
         wish, *waiting = wishes
         run_id = RunId(self._new_id())
         first = not config["first_done"]
-        await self._connection.execute(
+        inserted = await self._connection.fetchval(
             _INSERT,
             self._organisation,
             run_id,
@@ -69,6 +78,8 @@ class RunFactory:
             dump(waiting),
             now,
         )
+        if not inserted:
+            return None
         await self.hint(config_id, run_id, slice_number=0, lane=lane_of(first=first, attempt=0))
         return run_id
 
