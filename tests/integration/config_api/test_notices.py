@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from random import Random
 from typing import Any
+from uuid import UUID
 
 import httpx2
 import orjson
@@ -94,6 +95,20 @@ class Desk:
             asked.run_id,
         )
         return str(asked.run_id)
+
+    async def asks_about_a_delete(self) -> str:
+        """A run that ended with one delete to be approved."""
+        run_id = await self.run_ends("needs_approval", "awaiting_approval")
+        await self._execute(
+            "INSERT INTO effects (organisation_id, effect_id, config_id, run_id, link_id, side, kind, state, batch, "
+            "fence, recorded_at) VALUES ($1, gen_random_uuid(), $2, $3, gen_random_uuid(), 'google', 'delete', "
+            "'planned', gen_random_uuid(), 1, $4)",
+            self.config.organisation_id,
+            self.config.config_id,
+            UUID(run_id),
+            self.clock.now(),
+        )
+        return run_id
 
     async def pause(self, reason: str = "google_account_lost") -> None:
         await self._execute("UPDATE sync_configs SET status = 'paused', paused_reason = $1", reason)
@@ -184,6 +199,18 @@ async def test_of_a_pause_that_ends_and_begins_between_two_looks_another_reason_
         await desk.pause(again)
         await desk.sender().look()
     assert [told["data"]["reason"] for told in desk.hook.told] == ["needs_reconnect", "view_gone"]
+
+
+async def test_a_list_that_is_asked_about_again_is_no_second_piece_of_news(desk: Desk) -> None:
+    await desk.endpoint(events=["run.approval_needed"])
+    asking = await desk.asks_about_a_delete()
+    for _ in range(2):
+        await desk.sender().look()
+        answering = (await desk.api.post(f"/v1/runs/{asking}/approve")).json()
+        await desk.api.post(f"/v1/runs/{answering['id']}/cancel")
+        assert (await desk.api.get(f"/v1/runs/{asking}")).json()["state"] == "needs_approval"
+    await desk.sender().look()
+    assert [told["data"]["run_id"] for told in desk.hook.told] == [asking]
 
 
 async def test_a_silent_address_is_tried_for_three_days_and_then_given_up(desk: Desk) -> None:
