@@ -26,6 +26,8 @@ from tests.stories.conftest import OpenOutside
 from tests.support.callers import RefusedError
 from tests.support.story import OpenWorld, StoryWorld
 
+pytestmark = pytest.mark.timeout(300)  # from outside, on a machine that is busy
+
 EVE = {"First_Name": "Eve", "Last_Name": "Miller", "Email": "office@example.org"}
 BOB = {
     "names": [{"givenName": "Bob", "familyName": "Carter"}],

@@ -31,6 +31,8 @@ from tests.support.outside import OutsideWorld
 from tests.support.story import OpenWorld, RunView, StoryWorld
 from tests.support.waiting import wait_until
 
+pytestmark = pytest.mark.timeout(300)  # from outside, on a machine that is busy
+
 PAIRS = 12
 """So many that five deletes are no reason to ask."""
 

@@ -10,6 +10,8 @@ from contactsync.domain.reasons import Reason
 from tests.stories.common import book_sizes, job, quiet, reasons, settled, titles, writes
 from tests.support.story import OpenWorld, StoryWorld
 
+pytestmark = pytest.mark.timeout(300)  # from outside, on a machine that is busy
+
 PAIRS = 12
 
 

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from contactsync.domain.link import PairState
 from contactsync.domain.policy import DeletePolicy, NoEmailRule
 from tests.stories.common import quiet, titles
 from tests.stories.lives import EDITED, LIVES, PARTNERS, Somebody, markdown
 from tests.support.story import OpenWorld, StoryWorld
+
+pytestmark = pytest.mark.timeout(300)  # from outside, on a machine that is busy
 
 
 async def learn_ids(world: StoryWorld, people: list[Somebody]) -> None:

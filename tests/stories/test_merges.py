@@ -26,6 +26,8 @@ from tests.stories.common import (
 )
 from tests.support.story import OpenWorld
 
+pytestmark = pytest.mark.timeout(300)  # from outside, on a machine that is busy
+
 PAIRS = 12
 
 

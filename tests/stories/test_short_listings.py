@@ -14,6 +14,8 @@ from contactsync.ports.state import RunMode
 from tests.stories.common import book_sizes, job, quiet, settled, titles, writes
 from tests.support.story import OpenWorld
 
+pytestmark = pytest.mark.timeout(300)  # from outside, on a machine that is busy
+
 PAIRS: Final = 16
 LISTS: Final = {Side.CRM: "contacts.list.view", Side.GOOGLE: "people.connections.list"}
 
