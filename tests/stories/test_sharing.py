@@ -135,7 +135,9 @@ async def test_when_the_keeper_is_switched_off_the_next_oldest_carries_what_it_h
     async with open_world() as first:
         record_id, name, second, _ = await shared_pair(first)
         await first.vendors.crm.edit(record_id, Title="Countess")
-        assert not writes(await second.sync())
+        for _ in range(2):  # after the second one no list shows the edit again
+            assert not writes(await second.sync())
+            await first.pass_time(minutes=20)
         await first.switch_off()
 
         assert writes(await second.sync()) == {"google.update": 1}

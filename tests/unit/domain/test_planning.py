@@ -10,12 +10,12 @@ import pytest
 
 from contactsync.domain.absorb import absorb
 from contactsync.domain.contact import Side
-from contactsync.domain.digests import EMPTY_DIGESTS
+from contactsync.domain.digests import EMPTY_DIGESTS, Digester
 from contactsync.domain.effect import EffectKind
-from contactsync.domain.link import Hold, Link, PairState, Presence
-from contactsync.domain.mapping import Mapping, RowDirection
+from contactsync.domain.link import Hold, Link, LinkSide, PairState, Presence
+from contactsync.domain.mapping import Mapping, RowDirection, default_mapping
 from contactsync.domain.outcome import Outcome
-from contactsync.domain.planning import MAX_TRIES, Intent, confirm, hold, is_due, refuse
+from contactsync.domain.planning import MAX_TRIES, Intent, confirm, hold, is_due, is_known_by_digests, refuse
 from contactsync.domain.policy import DeletePolicy, Direction, NoEmailRule, Policy
 from tests.unit.domain.pairs import (
     DIGESTER,
@@ -579,3 +579,13 @@ def test_a_policy_without_a_mapped_last_name_still_makes_records_with_one() -> N
 def test_a_new_contact_has_no_base_before_it_is_confirmed() -> None:
     decision = decided(pair(shown(ADA)))
     assert decision.link.crm.base == EMPTY_DIGESTS
+
+
+def test_a_side_that_was_read_for_other_fields_is_not_known_by_its_digests() -> None:
+    """A field of which nothing was read is not an empty one: it would be emptied on the other side."""
+    whole = default_mapping()
+    narrow = Mapping([row for row in whole if row.crm_field != "Title"])
+    seen = Digester(b"k" * 32).digest_set(narrow, {})
+    side = LinkSide(remote_id="1", presence=Presence.PRESENT, in_scope=True, base=seen, seen=seen)
+    assert is_known_by_digests(side, narrow)
+    assert not is_known_by_digests(side, whole)

@@ -61,8 +61,9 @@ class StandIn:
 
 def stand_in(person: LinkSide, mapping: Mapping) -> StandIn | None:
     """The stand-in for a person whose family name is missing or does not fit; None when nothing identifies them."""
-    row = mapping.by_crm(LAST_NAME) or _UNMAPPED
-    key = row.key if row is not _UNMAPPED else crm_only_key(LAST_NAME)
+    mapped = mapping.by_crm(LAST_NAME)
+    row = mapped or _UNMAPPED
+    key = crm_only_key(LAST_NAME) if mapped is None else mapped.key
     text = next((text for text in candidates(person, mapping) if fit(row, text, Side.CRM).text), None)
     if text is None:
         return None
