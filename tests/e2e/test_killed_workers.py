@@ -20,7 +20,8 @@ pytestmark = [pytest.mark.postgres, pytest.mark.rabbitmq, pytest.mark.process, p
 _KILLS = 10
 _CONTACTS = 2_400
 _LATER_S = 1_200
-_SETTINGS = {"slice_budget": "300ms", "visibility_wait": "3s"}
+_WAIT = "3s"
+_SETTINGS = {"slice_budget": "300ms", "visibility_wait": _WAIT}
 
 
 class _Fleet:
@@ -81,9 +82,9 @@ async def test_c45_a_worker_killed_in_the_middle_of_its_listings_is_followed_by_
 ) -> None:
     """The second worker lists the remaining pages alone: who was on the first ones is not taken for gone."""
     await both.crm.populate(_CONTACTS)
-    async with product.worker(**_SETTINGS) as doomed:
+    async with product.worker(visibility_wait=_WAIT) as doomed:
         saved = await product.configure(deletions="propagate")
-        await product.ended(saved["run_id"])
+        await product.ended(saved["run_id"], within_s=120)
         await both.advance(_LATER_S)
         slow = {"latency_scale": 1.0, "latency_s": {"people.connections.list": 0.8, "contacts.list*": 0.2, "*": 0.0}}
         await both.google.control.settings(**slow)
@@ -94,8 +95,8 @@ async def test_c45_a_worker_killed_in_the_middle_of_its_listings_is_followed_by_
         await wait_until(partial(_is_half_read, product, run_id), within_s=60)
         assert await doomed.end(signal.SIGKILL) == -signal.SIGKILL
     assert (await product.customer.run(run_id))["state"] in OPEN
-    async with product.worker(**_SETTINGS):
-        run = await product.ended(run_id)
+    async with product.worker(visibility_wait=_WAIT):
+        run = await product.ended(run_id, within_s=120)
     assert (run["state"], run["writes"], run["selected"]) == ("succeeded", {}, _CONTACTS)
     assert len(await both.google.people(in_group=True)) == len(await both.crm.records()) == _CONTACTS
 
