@@ -1,6 +1,6 @@
 # Every target that a person types says what it does behind `##`; `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help run demo bench test test-fast fuzz mutants lint types format lock migrate docs client k8s-check image-check up down simulators set-up set-up-run clean
+.PHONY: help run demo bench test test-fast fuzz laws mutants lint types format lock migrate docs client k8s-check image-check up down simulators set-up set-up-run clean
 
 export LC_ALL := C.UTF-8
 export PYTHONUTF8 := 1
@@ -56,6 +56,9 @@ bench: set-up ## What a sync costs, config-api beside bare FastAPI, a flood of c
 fuzz: set-up ## Ask config-api 20,000 random requests and compare each answer with the description (CASES=n)
 	@CASES=$${CASES:-20000} $(python) -m tests.support.run -n 0 tests/integration/config_api/test_interface.py $(ARGS)
 	@CASES=$${CASES:-10000} $(python) -m tests.support.run -n 0 tests/integration/config_api/test_tenant_walls.py $(ARGS)
+
+laws: set-up ## Two people at work on both books at random; every run is held to its laws (CASES=n, STEPS=n)
+	@CASES=$${CASES:-1000} STEPS=$${STEPS:-50} $(python) -m pytest -n 0 tests/integration/rules/machine/each.py $(ARGS)
 
 lint: set-up ## Check style, types, directions of imports, dependencies and hygiene
 	@.venv/bin/ruff check

@@ -24,7 +24,17 @@ from contactsync.assembly.providers import Providers
 from contactsync.domain.actions import Action, Answer
 from contactsync.domain.contact import Side
 from contactsync.domain.digests import Digester
-from contactsync.domain.ids import AccountKey, ConfigId, ConnectionId, GroupId, OrganisationId, RunId, UserId, ViewId
+from contactsync.domain.ids import (
+    AccountKey,
+    ConfigId,
+    ConnectionId,
+    GroupId,
+    LinkId,
+    OrganisationId,
+    RunId,
+    UserId,
+    ViewId,
+)
 from contactsync.domain.link import Link, PairState
 from contactsync.domain.mapping import default_mapping
 from contactsync.domain.outcome import Outcome
@@ -36,7 +46,7 @@ from contactsync.ports.state import Run, RunContact, RunMode, RunSettings, RunSt
 from contactsync.ports.vault import AccessToken
 from sync_worker.engine.session import Ports
 from sync_worker.engine.settings import EngineSettings
-from sync_worker.runner import SliceRunner, WorkerSettings, new_link_id
+from sync_worker.runner import SliceRunner, WorkerSettings
 from tests.support.clock import ManualClock
 from tests.support.postgres import Database as TestDatabase
 from tests.support.sync_states import Books, Crash, MortalGate, MortalState, WorkerDiedError, books
@@ -89,6 +99,7 @@ class SyncWorld:
         self._providers = _providers(both, client, self.clock, self._tokens)
         self._state = MortalState(books.state, self)
         self._checked = dict.fromkeys(Side, 0)
+        self._ids = Random(11)
         self._worker = worker
         self._runner = self._runner_of(uuid4())
 
@@ -163,8 +174,12 @@ class SyncWorld:
             google=self._providers.people(run.settings, mortal, bindings),
             clock=self.clock,
             digester=digester,
-            new_id=new_link_id,
+            new_id=self._new_link_id,
         )
+
+    def _new_link_id(self) -> LinkId:
+        """Ids of pairs decide between equals: the same story has the same ones each time."""
+        return LinkId(UUID(int=self._ids.getrandbits(128), version=4))
 
     async def _links_by_name(self, settings: RunSettings, names: Sequence[str]) -> Mapping[str, Link]:
         links = {str(link.google.remote_id): link for link in await self.books.links(settings)}

@@ -361,7 +361,7 @@ async def recall_journal(session: Session, links: Sequence[Link]) -> None:
 
 def finished(session: Session, link: Link, reason: str = "") -> Link:
     """The pair with nothing left to do in this run; a hold keeps it pending, and so do values that were restored."""
-    restored = link.state is PairState.LINKED and reason == Reason.RESTORED
+    restored = link.state in {PairState.LINKED, PairState.DORMANT} and reason == Reason.RESTORED
     if link.hold is not None or restored:
         return replace(link, taken_by=session.run.run_id)
     settled = replace(link, pending_since=None, pending_order=None, taken_by=session.run.run_id)
