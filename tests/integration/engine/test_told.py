@@ -51,6 +51,27 @@ async def test_a_told_record_that_no_list_shows_yet_is_read_by_id(open_world: Op
         assert await asked_by_itself(world, minutes=6) == {}
 
 
+async def test_a_list_that_shows_an_edit_before_the_one_that_was_read_by_id_reverts_nothing(
+    open_world: OpenWorld,
+) -> None:
+    async with open_world() as world:
+        record_ids, people = await settled(world, 5)
+        await lagging(world, 120)
+        await world.vendors.crm.edit(record_ids[0], Title="Analyst")
+        await told(world, record_ids[0])
+        await world.pass_time(seconds=90)
+        await world.vendors.crm.edit(record_ids[0], Title="Countess")
+        await told(world, record_ids[0])
+        await world.pass_time(seconds=60)
+
+        late = await world.sync()
+
+        assert writes(late) == {}
+        assert await titles(world, record_ids[0], people[0]) == ("Countess", "Countess")
+        await world.pass_time(minutes=5)
+        assert writes(await world.sync()) == {}
+
+
 async def test_a_told_record_that_a_list_shows_costs_no_further_call(open_world: OpenWorld) -> None:
     async with open_world() as world:
         record_ids, people = await settled(world, 5)

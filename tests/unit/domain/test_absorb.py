@@ -196,6 +196,18 @@ def test_after_the_visibility_wait_the_listing_is_believed() -> None:
     assert after.pending_since == NOW
 
 
+def test_a_state_older_than_one_that_was_just_read_is_not_believed() -> None:
+    """A record that was read by id, because its list lags; the list comes to an edit before that one."""
+    link = _at_rest()
+    read = replace(link, crm=replace(link.crm, modified_at=NOW, observed_at=NOW - timedelta(minutes=5)))
+    before = observed(EDITED, revision="r0", modified_at=NOW - timedelta(minutes=6))
+    assert absorb(read, before, Side.CRM, context()) == read
+    long_ago = replace(read, crm=replace(read.crm, observed_at=NOW - timedelta(minutes=16)))
+    assert absorb(long_ago, before, Side.CRM, context()) != long_ago
+    deleted = replace(read, crm=replace(read.crm, presence=Presence.DELETED))
+    assert absorb(deleted, before, Side.CRM, context()) != deleted
+
+
 def _joined(minutes_ago: float) -> Link:
     """A person that was put into the group, of which no listing has told yet."""
     link = _at_rest()

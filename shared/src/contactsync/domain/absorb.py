@@ -1,12 +1,12 @@
 """What one observation does to a pair: nothing is decided here, only noted.
 
 **Echoes and lag.** Each write leaves its revision and time in the pair. A listing that shows that revision shows our
-own write. Listings may lag behind writes by minutes (People API, `people.connections.list`), so for the visibility
-wait an older state than the newest one known is not believed. Which of two states is older is told by the provider's
-own time of modification (Google: `updateTime` of the CONTACT source; Zoho: `Modified_Time`), never by Google's etags,
-which are opaque, and never by our clock. After a person was put into the group no time is known: there, a listing
-that still shows the revision from before, outside the group, is a late one. A state taken for late by mistake is not
-lost: the daily full reading shows it again.
+own write. Listings may lag by minutes behind writes (People API, `people.connections.list`) and behind readings by
+id, so for the visibility wait after either an older state than the newest one known is not believed. Which of two
+states is older is told by the provider's own time of modification (Google: `updateTime` of the CONTACT source; Zoho:
+`Modified_Time`), never by Google's etags, which are opaque, and never by our clock. After a person was put into the
+group no time is known: there, a listing that still shows the revision from before, outside the group, is a late one.
+A state taken for late by mistake is not lost: the daily full reading shows it again.
 
 **Edits.** A field is edited when its digest differs from the side's base; a moved revision or time alone is nothing.
 """
@@ -132,11 +132,14 @@ def _is_unsettled(since: datetime | None, context: AbsorbContext) -> bool:
 
 
 def _is_late(known: LinkSide, observation: Observation, context: AbsorbContext) -> bool:
-    if not _is_unsettled(known.written_at, context) or observation.revision == known.written_revision != "":
+    written = _is_unsettled(known.written_at, context)
+    if written and observation.revision == known.written_revision != "":
         return False
     if known.modified_at is not None and observation.modified_at < known.modified_at:
-        return True
-    joined = known.in_scope and not known.seen_in_scope and observation.in_scope is False
+        # A reading by id may have shown a state that the listings reach later.
+        seen = known.presence is Presence.PRESENT and _is_unsettled(known.observed_at, context)
+        return written or seen
+    joined = written and known.in_scope and not known.seen_in_scope and observation.in_scope is False
     return joined and observation.revision == known.revision
 
 
