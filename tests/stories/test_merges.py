@@ -149,6 +149,44 @@ async def test_a_renamed_person_keeps_its_pair(open_world: OpenWorld) -> None:
         assert await book_sizes(world) == (PAIRS, PAIRS)
 
 
+async def test_a_renamed_person_is_still_known_by_an_address_under_a_label_of_its_own(open_world: OpenWorld) -> None:
+    async with open_world() as world:
+        records, people = await settled(world, PAIRS)
+        await world.vendors.google.edit(people[3], emailAddresses=[{"value": address(3), "type": "club"}])
+        new = await world.vendors.google.rename(people[3])
+
+        run = await world.sync()
+
+        assert not writes(run)
+        assert (await world.pair(records[3])).google_id == new
+        assert (await crm(world, records[3]))["Email"] == address(3)
+        await quiet(world)
+
+
+@pytest.mark.parametrize("side", Side)
+@pytest.mark.parametrize("winner", Side)
+async def test_what_a_contact_made_anew_does_not_hold_is_filled_and_never_erased(
+    open_world: OpenWorld, side: Side, winner: Side
+) -> None:
+    async with open_world(deletions=DeletePolicy.PROPAGATE, conflict_winner=winner) as world:
+        records, people = await settled(world, PAIRS, Title="Analyst", Department="Looms")
+        if side is Side.CRM:
+            await world.vendors.crm.delete(records[3])
+            [records[3]] = await world.vendors.crm.add([record(3, Title="Countess")])
+        else:
+            await world.vendors.google.delete(people[3])
+            [people[3]] = await world.vendors.google.add([person(3, organizations=job("Countess"))])
+
+        await world.sync()
+
+        assert (await world.pair(records[3])).google_id == people[3]
+        assert await titles(world, records[3], people[3]) == ("Countess", "Countess")
+        assert (await crm(world, records[3]))["Department"] == "Looms"
+        assert (await google(world, people[3]))["organizations"][0]["department"] == "Looms"
+        await quiet(world)
+        assert await book_sizes(world) == (PAIRS, PAIRS)
+
+
 @pytest.mark.parametrize("side", Side)
 async def test_a_namesake_of_the_address_does_not_take_the_place_of_a_deleted_contact(
     open_world: OpenWorld, side: Side

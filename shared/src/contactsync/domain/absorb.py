@@ -73,6 +73,9 @@ def absorb(link: Link | None, observation: Observation, side: Side, context: Abs
     if _is_late(known, observation, context):
         return _with_side(link, side, replace(known, listing=_listing(known, observation, context)))
     shown = _shown(known, observation, side, context)
+    if known.base and not known.seen:  # another contact has taken the side's place, and is read for the first time
+        link = taken_over(link, side, shown.seen, context.digester.empty)
+        shown = replace(shown, base=link.side(side).base.restricted(context.mapping))
     return _noted(link, side, shown, observation, context)
 
 
@@ -112,11 +115,24 @@ def absorb_deletion(link: Link, side: Side, at: datetime, context: AbsorbContext
 def relink(link: Link, observation: Observation, side: Side, context: AbsorbContext) -> Link:
     """The pair continued with another contact of that side, into which the deleted one was merged (or made anew).
 
-    The base stays, so what the surviving contact shows differently counts as an edit made there.
+    The base stays, so what the surviving contact shows differently counts as an edit made there; see `taken_over`.
     """
     base = link.side(side).base
     moved = _with_side(link, side, LinkSide(base=base))
     return absorb(moved, observation, side, context) or link
+
+
+def taken_over(link: Link, side: Side, seen: DigestSet, empty: bytes) -> Link:
+    """The pair whose place on one side is taken by another contact, which shows this.
+
+    What this one does not hold nobody has erased: of these fields nothing is agreed on any more, so they are filled.
+    """
+    shown, base = seen.index, link.side(side).base.index
+    blank = {row for row, agreed in base.items() if agreed != empty and shown.get(row) == empty}
+    for one in Side:
+        kept = {row: agreed for row, agreed in link.side(one).base.index.items() if row not in blank}
+        link = _with_side(link, one, replace(link.side(one), base=DigestSet(kept))) if blank else link
+    return link
 
 
 def _for_guest(before: Link, after: Link) -> Link:

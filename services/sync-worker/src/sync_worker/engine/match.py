@@ -13,7 +13,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from contactsync.domain.absorb import absorb, relink
+from contactsync.domain.absorb import absorb, relink, taken_over
 from contactsync.domain.contact import Observation, Side
 from contactsync.domain.ids import LinkId, PersonId, RecordId
 from contactsync.domain.link import Hold, KeyKind, Link, LinkSide, MatchKey, PairState, Presence
@@ -300,6 +300,7 @@ class _Matcher:
     def _continue(self, pair: Link, successor: Link) -> Link:
         """The pair with its successor's contact; the base stays, so what that shows differently is an edit."""
         side = _missing(pair)
+        pair = taken_over(pair, side, successor.side(side).seen, self._session.ports.digester.empty)
         base = pair.side(side).base.restricted(self._session.mapping)
         contact = replace(successor.side(side), base=base, confirmed=True)
         after = replace(

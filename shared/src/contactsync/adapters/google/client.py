@@ -16,7 +16,14 @@ from contactsync.adapters.google.codec import Person, PersonCodec
 from contactsync.adapters.google.endpoints import GoogleEndpoints
 from contactsync.adapters.google.failures import NOT_FOUND, Failure, ItemStatus, error_of, is_expired_sync_token
 from contactsync.adapters.google.protocol import Request
-from contactsync.adapters.google.reading import PersonReader, Reading, people_of, server_time, understood
+from contactsync.adapters.google.reading import (
+    PersonReader,
+    Reading,
+    people_of,
+    previous_names,
+    server_time,
+    understood,
+)
 from contactsync.adapters.google.updates import PatchedPerson, known_values, masked_batches, patched
 from contactsync.adapters.http import Answer, AuthorizedHttp
 from contactsync.domain.contact import Observation
@@ -169,11 +176,18 @@ class GooglePeople:
         return snapshots
 
     async def _known(self, people: Iterable[Person]) -> Mapping[PersonId, Known]:
-        """The bases of people whose entries leave a choice; of none without somebody to ask."""
-        names = [PersonId(person["resourceName"]) for person in people]
+        """The bases of people whose entries leave a choice; of none without somebody to ask.
+
+        A pair has the former name of a person who was renamed until this reading is noted.
+        """
+        names = {PersonId(p["resourceName"]): tuple(map(PersonId, previous_names(p))) for p in people}
         if self._bindings is None or not names:
             return {}
-        return await self._bindings.known(names)
+        known = await self._bindings.known([one for name, former in names.items() for one in (name, *former)])
+        by_either = {
+            name: next((known[n] for n in (name, *former) if n in known), None) for name, former in names.items()
+        }
+        return {name: base for name, base in by_either.items() if base is not None}
 
     async def group_exists(self, group: GroupId) -> bool:
         """See `PeopleDirectory.group_exists`."""

@@ -79,7 +79,7 @@ class PersonReader:
             identity=identity_of(person),
             in_scope=in_scope,
             marker=_marker(person),
-            previous_ids=_previous(person),
+            previous_ids=previous_names(person),
         )
         return Reading(observation, doubtful)
 
@@ -92,11 +92,12 @@ def _tombstone(person: Person, seen_at: datetime) -> Observation:
         modified_at=seen_at,
         identity=EMPTY_IDENTITY,
         deleted=True,
-        previous_ids=_previous(person),
+        previous_ids=previous_names(person),
     )
 
 
-def _previous(person: Person) -> tuple[str, ...]:
+def previous_names(person: Person) -> tuple[str, ...]:
+    """Resource names that a person had before."""
     names = person["metadata"].get("previousResourceNames")
     return tuple(names) if names else ()
 
