@@ -68,6 +68,30 @@ async def test_a_record_merged_into_one_outside_the_view_deletes_nobody(open_wor
         assert not writes(await world.sync())
 
 
+@pytest.mark.parametrize("namesake", [True, False])
+async def test_an_edited_person_whose_record_was_deleted_is_not_made_again_beside_one_outside_the_view(
+    open_world: OpenWorld,
+    namesake: bool,  # noqa: FBT001
+) -> None:
+    criteria = {"comparator": "equal", "field": {"api_name": "Lead_Source"}, "value": "Partner"}
+    async with open_world(deletions=DeletePolicy.PROPAGATE, view_criteria=criteria) as world:
+        records, people = await settled(world, PAIRS, Lead_Source="Partner")
+        names = {} if namesake else {"First_Name": "Bob", "Last_Name": "Carter"}
+        [other] = await world.vendors.crm.add([record(3, Lead_Source="Cold Call", **names)], at=DAYS_AGO)
+        await world.vendors.crm.delete(records[3])
+        await world.vendors.google.edit(people[3], organizations=job("Countess"))
+        await world.pass_time(days=2)  # the view is read in full: it does not tell of the other one
+
+        run = await world.sync()
+
+        assert not writes(run)
+        pair = await world.pair(people[3])
+        assert pair.state is (PairState.DORMANT if namesake else PairState.RELEASED)
+        assert not namesake or pair.crm_id == other
+        await quiet(world)
+        assert await book_sizes(world) == (PAIRS, PAIRS)
+
+
 @pytest.mark.parametrize("deletions", DeletePolicy)
 async def test_two_linked_records_merged_leave_both_people_and_a_row_in_the_report(
     open_world: OpenWorld, deletions: DeletePolicy

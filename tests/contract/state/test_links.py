@@ -460,16 +460,18 @@ class LinkContract:
             record("g"),
             person("h", hold=Hold(reason="r", since=EPOCH)),
         ]
+        gone = a_side("crm-7", presence=Presence.DELETED)
+        bereaved = a_link(crm=gone, google=a_side("people/c7"), state=PairState.LINKED, pending_since=at)
         settled = replace(person("i"), pending_since=None)
         async with working(world) as worker:
-            await save(worker, stranger, met, apart, shunned, linked, sharer, weakly, settled, *others)
+            await save(worker, stranger, met, apart, shunned, linked, sharer, weakly, settled, bereaved, *others)
             run = worker.run.run_id
             async with worker.begin() as tx:
                 sought, place = await tx.links.to_seek(Side.CRM, run, None, 100)
                 some, middle = await tx.links.to_seek(Side.CRM, run, None, 5)
                 rest, _ = await tx.links.to_seek(Side.CRM, run, middle, 100)
                 nothing = await tx.links.to_seek(Side.CRM, run, place, 100)
-        wanted = {link.link_id for link in (stranger, apart, shunned, linked, sharer)}
+        wanted = {link.link_id for link in (stranger, apart, shunned, linked, sharer, bereaved)}
         assert {link.link_id for link in sought} == wanted
         assert [*some, *rest] == list(sought)
         assert nothing == ([], None)

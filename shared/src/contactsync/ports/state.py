@@ -469,8 +469,8 @@ class LinkStore(Protocol):
         """Of the next `limit` pending pairs those that are to be sought on this side, and the place of the last one.
 
         The other side's contact stands alone, and shares no e-mail with a contact of this side that stands alone too
-        (these two will find each other, unless one of them was told apart from somebody). The place is None when no
-        pair is left.
+        (these two will find each other, unless one of them was told apart from somebody); or that of this side was
+        deleted, and may be made again. The place is None when no pair is left.
         """
         ...
 

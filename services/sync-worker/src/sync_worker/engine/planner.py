@@ -285,7 +285,7 @@ def _decided(session: Session, link: Link) -> Decision:
 def _is_unsought(session: Session, decision: Decision) -> bool:
     """Whether a person was not sought in the CRM: pairs before it took no room, so that the limit reaches further."""
     listing = session.listing(Side.GOOGLE)
-    if listing is None or listing.sought_to is None or decision.link.state is not PairState.SINGLE:
+    if listing is None or listing.sought_to is None or decision.link.restoring is not None:
         return False
     makes_record = any((one.side, one.kind) == (Side.CRM, EffectKind.CREATE) for one in decision.intents)
     return makes_record and position(decision.link) > listing.sought_to

@@ -81,6 +81,7 @@ def _note_place(session: Session, place: str) -> None:
 async def people_to_seek(session: Session) -> AsyncIterator[Link]:
     """Pending people who would become records, in order, as far as the run's limit reaches, with their values.
 
+    Among them are those whose record was deleted: who was edited since is made again, but not beside another record.
     Those who share an address with a record that has no person yet are not among them: the two will be linked.
     """
     after: PendingPosition | None = None

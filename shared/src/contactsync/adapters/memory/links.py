@@ -131,9 +131,12 @@ class MemoryLinks:
         chunk = await self.pending(run_id, after, limit)
         if not chunk:
             return [], None
-        alone = [link for link in chunk if _stands_alone(link, side.other)]
-        sought = [link for link in alone if link.keep_apart or not self._has_free_namesake(link, side)]
+        sought = [link for link in chunk if _is_bereaved(link, side) or self._is_sought(link, side)]
         return sought, PendingPosition(*_position(chunk[-1]))
+
+    def _is_sought(self, link: Link, side: Side) -> bool:
+        alone = _stands_alone(link, side.other)
+        return alone and (bool(link.keep_apart) or not self._has_free_namesake(link, side))
 
     def _has_free_namesake(self, link: Link, side: Side) -> bool:
         digests = (key.digest for key in link.side(side.other).keys if key.kind is not KeyKind.NAME_PHONE)
@@ -402,6 +405,11 @@ def _unmarked(side: LinkSide) -> LinkSide:
 def _stands_alone(link: Link, side: Side) -> bool:
     here, there = link.side(side), link.side(side.other)
     return link.state is PairState.SINGLE and here.presence is Presence.PRESENT and there.presence is Presence.UNKNOWN
+
+
+def _is_bereaved(link: Link, side: Side) -> bool:
+    gone = link.side(side).presence in {Presence.DELETED, Presence.ABSENT}
+    return link.state is PairState.LINKED and gone and link.side(side.other).presence is Presence.PRESENT
 
 
 def _is_held(link: Link, now: datetime) -> bool:

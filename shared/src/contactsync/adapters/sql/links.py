@@ -442,6 +442,12 @@ def _alone(link: str, side: Side) -> str:
     )
 
 
+def _bereaved(table: str, side: Side) -> str:
+    """Whether the contact of that side of a linked pair was deleted, and the other one is there."""
+    gone = f"{table}.{side}_presence IN ('deleted', 'absent') AND {table}.{side.other}_presence = 'present'"
+    return f"({table}.state = 'linked' AND {gone})"
+
+
 _COUNTS: Final = f"""
 SELECT CASE WHEN s.dormant AND l.state = 'linked' THEN 'dormant' ELSE l.state END AS state,
        count(*) AS pairs,
@@ -475,7 +481,7 @@ GROUP BY 1
 _TO_SEEK: Final = {
     side: f"""
 SELECT s.link_id, s.pending_since, s.pending_order,
-    {_alone("l", side.other)} AND (l.keep_apart IS NOT NULL OR NOT EXISTS (
+    {_bereaved("l", side)} OR {_alone("l", side.other)} AND (l.keep_apart IS NOT NULL OR NOT EXISTS (
         SELECT FROM generate_series(0, octet_length(l.{side.other}_keys) / 17 - 1) AS i
         CROSS JOIN LATERAL (
             SELECT link_id FROM link_keys WHERE organisation_id = $1 AND side = '{side}'
