@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from contactsync.domain.contact import Side
+from contactsync.domain.link import PairState
 from contactsync.domain.policy import Direction
-from contactsync.ports.state import RunState
+from contactsync.ports.state import RunMode, RunState
 from tests.integration.engine.test_first_run import DAYS_AGO, addresses, data_calls, person, record, writes
 from tests.support.sync_world import SyncWorld, sync_world
 
@@ -116,6 +117,22 @@ async def test_a_full_listing_right_after_creates_that_does_not_show_them_yet_pr
 
         assert not writes(run)
         assert len(await world.vendors.google.people()) == 10
+
+
+async def test_a_full_listing_that_shows_what_stood_before_our_write_does_not_revert_it() -> None:
+    async with sync_world(conflict_winner=Side.GOOGLE) as world:
+        records, people = await settled(world, 5)
+        await world.vendors.google.control.settings(visibility_delay_s=300)
+        await world.vendors.crm.edit(records["ada1@example.org"], Title="Countess")
+        await world.sync()
+        await world.pass_time(seconds=2)
+
+        run = await world.sync(mode=RunMode.FULL)
+
+        assert not writes(run)
+        crm, google = await titles(world)
+        assert crm["ada1@example.org"] == google["ada1@example.org"] == "Countess"
+        assert (await world.pair(people["ada1@example.org"])).state is PairState.LINKED
 
 
 async def test_an_expired_sync_token_leads_to_a_full_reading_in_the_same_run() -> None:

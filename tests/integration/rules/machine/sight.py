@@ -146,6 +146,11 @@ def primary(contact: Json, side: Side) -> set[str]:
     return work or addresses(contact, side)
 
 
+def has_several_jobs(contact: Json | None) -> bool:
+    """Whether a merge left a person two jobs: one of them is mapped, and which one only the sync's memory tells."""
+    return contact is not None and len(contact.get("organizations", ())) > 1
+
+
 def entries_by_label(person: Json, name: str) -> dict[str, set[str]]:
     """Addresses or numbers of a person, by their labels; an address without one counts as of work."""
     found: dict[str, set[str]] = {}
