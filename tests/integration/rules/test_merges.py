@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from contactsync.domain.policy import DeletePolicy
-from contactsync.ports.state import RunState
-from tests.integration.rules.stories import book_sizes, job, quiet, settled, titles
+from contactsync.ports.state import RunMode, RunState
+from tests.integration.rules.stories import address, book_sizes, job, quiet, settled, titles, writes
 from tests.support.sync_world import sync_world
 
 PAIRS = 12
@@ -33,3 +33,17 @@ async def test_a_renamed_person_read_by_the_former_name_takes_no_other_pairs_pla
         assert await book_sizes(world) == (PAIRS, PAIRS)
         pair = await world.pair(new)
         assert await titles(world, str(pair.crm.remote_id), new) == ("Engineer", "Engineer")
+
+
+async def test_a_renamed_person_read_by_the_former_name_keeps_the_address_under_another_label() -> None:
+    async with sync_world() as world:
+        records, people = await settled(world, PAIRS)
+        await world.vendors.google.edit(people[3], emailAddresses=[{"value": address(3), "type": "other"}])
+        await world.vendors.google.rename(people[3])
+
+        for _ in range(2):
+            assert not {name for name in writes(await world.sync(mode=RunMode.FULL)) if "crm" in name}
+            await world.pass_time(hours=25)
+
+        emails = {one["id"]: one["Email"] for one in await world.vendors.crm.records()}
+        assert emails[records[3]] == address(3)

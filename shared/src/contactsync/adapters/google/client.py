@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
@@ -118,7 +118,9 @@ class GooglePeople:
             body = people_of(answer)
             people = await self._whole(body.get("connections", ()))
             seen = [self._reader.listed(person, seen_at) for person in people]
-        known = await self._known(person for person, reading in zip(people, seen, strict=True) if _has_choice(reading))
+        known = await self._known(
+            {p["resourceName"]: p for p, reading in zip(people, seen, strict=True) if _has_choice(reading)}
+        )
         if known:
             seen = [self._again(person, reading, known, seen_at) for person, reading in zip(people, seen, strict=True)]
         observations = [reading.observation for reading in seen if reading is not None]
@@ -166,28 +168,28 @@ class GooglePeople:
         answer, people = await self._fetch(names)
         with understood(answer):
             seen = {name: self._reader.read(person) for name, person in people.items()}
-        known = await self._known(people[name] for name, reading in seen.items() if _has_choice(reading))
+        known = await self._known({name: people[name] for name, reading in seen.items() if _has_choice(reading)})
         snapshots: list[PersonSnapshot] = []
         for name, person in people.items():
-            base = known.get(person["resourceName"])
+            base = known.get(name)
             reading = seen[name] if base is None else self._reader.read(person, base)
             if reading is not None:
                 snapshots.append(PersonSnapshot(_renamed(reading.observation, name), person))
         return snapshots
 
-    async def _known(self, people: Iterable[Person]) -> Mapping[PersonId, Known]:
-        """The bases of people whose entries leave a choice; of none without somebody to ask.
+    async def _known(self, people: Mapping[PersonId, Person]) -> Mapping[PersonId, Known]:
+        """The bases of people whose entries leave a choice, by the names given; of none without somebody to ask.
 
-        A pair has the former name of a person who was renamed until this reading is noted.
+        A pair has the former name of a person who was renamed until a listing that tells of it is noted.
         """
-        names = {PersonId(p["resourceName"]): tuple(map(PersonId, previous_names(p))) for p in people}
+        names = {
+            asked: tuple(map(PersonId, (asked, p["resourceName"], *previous_names(p)))) for asked, p in people.items()
+        }
         if self._bindings is None or not names:
             return {}
-        known = await self._bindings.known([one for name, former in names.items() for one in (name, *former)])
-        by_either = {
-            name: next((known[n] for n in (name, *former) if n in known), None) for name, former in names.items()
-        }
-        return {name: base for name, base in by_either.items() if base is not None}
+        known = await self._bindings.known(list(dict.fromkeys(one for some in names.values() for one in some)))
+        first = {asked: next((known[one] for one in some if one in known), None) for asked, some in names.items()}
+        return {asked: base for asked, base in first.items() if base is not None}
 
     async def group_exists(self, group: GroupId) -> bool:
         """See `PeopleDirectory.group_exists`."""
