@@ -18,7 +18,6 @@ CONFIGS = "/v1/sync-configs"
 LONG = {"crm_field": "x" * 101, "google_field": "biographies"}
 SETTINGS: list[tuple[dict[str, Any], str, str]] = [
     ({"nickname": "Ada"}, "nickname", "extra_forbidden"),
-    ({"direction": None}, "direction", "missing"),
     ({"direction": "both"}, "direction", "enum"),
     ({"name": ""}, "name", "string_too_short"),
     ({"name": "a" * 101}, "name", "string_too_long"),

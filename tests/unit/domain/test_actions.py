@@ -50,6 +50,7 @@ def an_entry(**changes: object) -> Overwritten:
     [
         (a_pair(), None, {Action.EXCLUDE}),
         (a_pair(excluded=True), an_entry(), {Action.RETRY}),
+        (a_pair(crm=replace(PRESENT, read_only="locked")), None, {Action.EXCLUDE, Action.RETRY}),
         (a_pair(hold=Hold(reason="locked", since=EPOCH, failed=True)), None, {Action.EXCLUDE, Action.RETRY}),
         (
             a_pair(hold=Hold(reason="possible_duplicate", since=EPOCH, rivals=("people/c2",))),

@@ -107,11 +107,15 @@ async def _process(roles: frozenset[Role]) -> None:
     queue = job_queue(settings, clock, "config-api") if Role.RELAY in roles else None
     stop = _stop_signal()
     async with open_resources(settings, clock) as resources:
-        # A broker that is away never makes config-api unready.
-        admin = admin_app(resources.foundation.database.answers)
-        async with serving(admin, settings.admin_host, settings.admin_port):
+        served = asyncio.Event()
+
+        async def is_ready() -> bool:
+            # A broker that is away never makes config-api unready.
+            return (served.is_set() or Role.API not in roles) and await resources.foundation.database.answers()
+
+        async with serving(admin_app(is_ready), settings.admin_host, settings.admin_port):
             collect_less_often()
-            await play(roles, resources, queue, stop)
+            await play(roles, resources, queue, stop, served)
 
 
 def _stop_signal() -> asyncio.Event:

@@ -37,14 +37,22 @@ class Role(StrEnum):
 EVERY_ROLE = frozenset(Role)
 
 
-async def play(roles: frozenset[Role], resources: Resources, queue: JobQueue | None, stop: asyncio.Event) -> None:
+async def play(
+    roles: frozenset[Role],
+    resources: Resources,
+    queue: JobQueue | None,
+    stop: asyncio.Event,
+    served: asyncio.Event | None = None,
+) -> None:
     """Play these roles until `stop`, then end each in its own order. The relay needs a queue.
+
+    `served` is set once the API's port takes requests.
 
     A role that fails ends the others: the process is started anew by whoever runs it.
     """
     async with asyncio.TaskGroup() as tasks:
         if Role.API in roles:
-            tasks.create_task(_serve(resources, stop), name="api")
+            tasks.create_task(_serve(resources, stop, served or asyncio.Event()), name="api")
         if Role.RELAY in roles:
             if queue is None:
                 raise TypeError("the relay publishes to a queue")
@@ -60,10 +68,11 @@ async def play(roles: frozenset[Role], resources: Resources, queue: JobQueue | N
                 tasks.create_task(resources.webhooks.keeper.run(stop), name="webhook channels")
 
 
-async def _serve(resources: Resources, stop: asyncio.Event) -> None:
+async def _serve(resources: Resources, stop: asyncio.Event, served: asyncio.Event) -> None:
     settings = resources.settings
     async with serving(create_app(resources, stop), settings.api_host, settings.api_port) as port:
         log.info("api.serving", host=settings.api_host, port=port)
+        served.set()
         await stop.wait()
 
 

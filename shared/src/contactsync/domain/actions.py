@@ -28,7 +28,7 @@ class Action(StrEnum):
     """What a person may ask for."""
 
     RETRY = "retry"
-    """Try again what is held or failed; take an excluded pair in again."""
+    """Try again what is held, failed or could not be written; take an excluded pair in again."""
     SAME_PERSON = "same_person"
     """The contact and the one that it was doubted to be are one person."""
     KEEP_APART = "keep_apart"
@@ -71,10 +71,10 @@ def possible(link: Link, policy: Policy, last: Overwritten | None, now: datetime
     configuration may write, `restore` an entry not older than thirty days on a side that it may write.
     """
     wanted = {Action.RETRY if link.excluded else Action.EXCLUDE}
-    if link.hold is not None:
+    if link.hold is not None or any(link.side(side).read_only for side in Side):
         wanted.add(Action.RETRY)
-        if link.hold.rivals:
-            wanted |= {Action.SAME_PERSON, Action.KEEP_APART}
+    if link.hold is not None and link.hold.rivals:
+        wanted |= {Action.SAME_PERSON, Action.KEEP_APART}
     missing = _deleted_side(link)
     if missing is not None and policy.direction.writes(missing):
         wanted.add(Action.BRING_BACK)
