@@ -21,7 +21,8 @@ _KILLS = 10
 _CONTACTS = 2_400
 _LATER_S = 1_200
 _WAIT = "3s"
-_SETTINGS = {"slice_budget": "300ms", "visibility_wait": _WAIT}
+# On a busy machine many kills in a row may fall on one slice, which is no poison here.
+_SETTINGS = {"slice_budget": "300ms", "slice_attempts": "20", "visibility_wait": _WAIT}
 
 
 class _Fleet:
@@ -68,7 +69,7 @@ async def test_ten_killed_workers_and_a_lost_answer_leave_every_contact_exactly_
             await fleet.kill_the_one_at_work()
             await replacement
         run = await product.ended(saved["run_id"], within_s=60)
-        assert (run["state"], outcomes(run)) == ("succeeded", {"created": _CONTACTS})
+        assert (run["state"], outcomes(run)) == ("succeeded", {"created": _CONTACTS}), run
         again = await product.ended((await product.customer.ask_for_run(saved["id"]))["id"])
         assert again["writes"] == {}
     people = await both.google.people(in_group=True)

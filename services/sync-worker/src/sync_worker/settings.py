@@ -24,6 +24,7 @@ class SyncWorkerSettings(CommonSettings):
     worker_admin_port: int = Field(8081, ge=0, le=65535, description="Their port")
     drain_grace: Duration = Field(timedelta(seconds=25), description="How long slices may go on after SIGTERM")
     slice_budget: Duration = Field(timedelta(seconds=60), description="A slice begins nothing new after this")
+    slice_attempts: int = Field(5, ge=1, description="A slice that began this often and never ended fails its run")
     lease_ttl: Duration = Field(
         timedelta(seconds=60), description="How long a Google account stays with a silent worker"
     )
@@ -52,6 +53,7 @@ class SyncWorkerSettings(CommonSettings):
             lease_ttl=self.lease_ttl,
             lease_renew_every=self.lease_renew_every,
             call_needs=self.lease_call_needs,
+            max_attempts=self.slice_attempts,
             slices_per_organisation=self.slices_per_organisation,
             credit_shares=Shares(self.zoho_credit_share, self.zoho_credit_share_manual),
             quotas={"google": Quota({name: units for name, units in quota.items() if units})},
