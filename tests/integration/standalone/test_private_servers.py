@@ -15,7 +15,7 @@ from standalone.postgres import PostgresServer, private_postgres
 from standalone.servers import ServerUnavailableError
 from tests.support.waiting import wait_until
 
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.process, pytest.mark.timeout(180)]
 
 _HOLD_POSTGRES = """
 import asyncio, sys
