@@ -12,11 +12,11 @@ import orjson
 
 from config_api.notices.egress import Answered, Egress, ForbiddenAddressError
 from config_api.notices.mail import Mailer, MailRefusedError
+from config_api.periodic import at_intervals
 from config_api.webhooks.signing import signed_headers
 from contactsync.ports.clock import Clock
 from contactsync.ports.notices import Call, Delivery, Letter, Notices
 from contactsync.telemetry.logs import get_logger
-from contactsync.waiting import first_of
 
 log = get_logger(__name__)
 
@@ -43,12 +43,7 @@ class NoticeSender:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Look at intervals until `stop`."""
-        while not stop.is_set():
-            try:
-                await self.look()
-            except Exception:
-                log.exception("notices.look.failed")  # a database that is away is outlived
-            await first_of(stop.wait(), self._clock.sleep(_EVERY.total_seconds()))
+        await at_intervals(self.look, _EVERY, self._clock, stop, failed="notices.look.failed")
 
     async def look(self) -> None:
         """Tell everything that has happened, then send everything that is due."""

@@ -6,13 +6,13 @@ import asyncio
 from dataclasses import dataclass
 from datetime import timedelta
 
+from config_api.periodic import at_intervals
 from contactsync.errors import BrokerUnavailableError
 from contactsync.ports.clock import Clock
 from contactsync.ports.queue import JobQueue, Lane
 from contactsync.ports.requests import OutboxRelayStore
 from contactsync.telemetry import metrics
 from contactsync.telemetry.logs import get_logger
-from contactsync.waiting import first_of
 
 log = get_logger(__name__)
 
@@ -21,7 +21,7 @@ log = get_logger(__name__)
 class WatchSettings:
     """When to look, when to raise an alarm, how long to keep."""
 
-    interval_s: float = 15.0
+    interval: timedelta = timedelta(seconds=15)
     alarm_after: timedelta = timedelta(seconds=60)
     keep_published: timedelta = timedelta(hours=24)
 
@@ -39,13 +39,7 @@ class OutboxWatch:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Look at intervals until `stop`."""
-        while not stop.is_set():
-            try:
-                await self.look()
-            except Exception:
-                # As the relay: a database that is away is told once by each look, and outlived.
-                log.exception("outbox.watch.failed")
-            await first_of(stop.wait(), self._clock.sleep(self._settings.interval_s))
+        await at_intervals(self.look, self._settings.interval, self._clock, stop, failed="outbox.watch.failed")
 
     async def look(self) -> None:
         """Measure the outbox and the queues once, and delete what was published long ago."""

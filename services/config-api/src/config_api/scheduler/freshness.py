@@ -6,12 +6,12 @@ import asyncio
 from datetime import timedelta
 from typing import Final
 
+from config_api.periodic import at_intervals
 from contactsync.domain.ids import ConfigId
 from contactsync.ports.clock import Clock
 from contactsync.ports.freshness import FreshnessStore
 from contactsync.telemetry import metrics
 from contactsync.telemetry.logs import get_logger
-from contactsync.waiting import first_of
 
 log = get_logger(__name__)
 
@@ -30,13 +30,7 @@ class FreshnessWatch:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Look at intervals until `stop`."""
-        while not stop.is_set():
-            try:
-                await self.look()
-            except Exception:
-                # A database that is away is told once by each look, and outlived.
-                log.exception("freshness.look.failed")
-            await first_of(stop.wait(), self._clock.sleep(_EVERY.total_seconds()))
+        await at_intervals(self.look, _EVERY, self._clock, stop, failed="freshness.look.failed")
 
     async def look(self) -> None:
         """Measure once, and tell what is newly overdue."""

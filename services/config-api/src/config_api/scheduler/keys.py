@@ -6,13 +6,10 @@ import asyncio
 from dataclasses import dataclass
 from datetime import timedelta
 
+from config_api.periodic import at_intervals
 from contactsync.adapters.sql.key_versions import SqlKeyRotation
 from contactsync.ports.clock import Clock
 from contactsync.telemetry import metrics
-from contactsync.telemetry.logs import get_logger
-from contactsync.waiting import first_of
-
-log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,10 +22,8 @@ class KeyWatch:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Look at intervals until `stop`."""
-        while not stop.is_set():
-            try:
-                metrics.KEYS_BEHIND.set(await self.rotation.versions_behind())
-            except Exception:
-                # A database that is away is told once by each look, and outlived.
-                log.exception("keys.look.failed")
-            await first_of(stop.wait(), self.clock.sleep(self.every.total_seconds()))
+        await at_intervals(self.look, self.every, self.clock, stop, failed="keys.look.failed")
+
+    async def look(self) -> None:
+        """Measure once."""
+        metrics.KEYS_BEHIND.set(await self.rotation.versions_behind())

@@ -6,11 +6,11 @@ import asyncio
 from datetime import timedelta
 from typing import Final
 
+from config_api.periodic import at_intervals
 from contactsync.adapters.sql.retention import SqlRetention
 from contactsync.domain.ids import OrganisationId
 from contactsync.ports.clock import Clock
 from contactsync.telemetry.logs import get_logger
-from contactsync.waiting import first_of
 
 log = get_logger(__name__)
 
@@ -26,12 +26,7 @@ class Retention:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Look at intervals until `stop`."""
-        while not stop.is_set():
-            try:
-                await self.look(stop)
-            except Exception:
-                log.exception("retention.look.failed")  # a database that is away is outlived
-            await first_of(stop.wait(), self._clock.sleep(_EVERY.total_seconds()))
+        await at_intervals(lambda: self.look(stop), _EVERY, self._clock, stop, failed="retention.look.failed")
 
     async def look(self, stop: asyncio.Event | None = None) -> None:
         """Erase in every organisation."""

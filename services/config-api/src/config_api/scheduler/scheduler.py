@@ -6,11 +6,11 @@ import asyncio
 from dataclasses import dataclass
 from datetime import timedelta
 
+from config_api.periodic import at_intervals
 from contactsync.ports.clock import Clock
 from contactsync.ports.requests import RunSweeper
 from contactsync.telemetry import metrics
 from contactsync.telemetry.logs import get_logger
-from contactsync.waiting import first_of
 
 log = get_logger(__name__)
 
@@ -35,13 +35,7 @@ class Scheduler:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Look at intervals until `stop`."""
-        while not stop.is_set():
-            try:
-                await self.look()
-            except Exception:
-                # A database that is away is told once by each look, and outlived.
-                log.exception("scheduler.look.failed")
-            await first_of(stop.wait(), self._clock.sleep(self._settings.every.total_seconds()))
+        await at_intervals(self.look, self._settings.every, self._clock, stop, failed="scheduler.look.failed")
 
     async def look(self) -> None:
         """Start everything that is due, then revive what is stuck."""

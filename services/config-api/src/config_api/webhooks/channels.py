@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Final
 
+from config_api.periodic import at_intervals
 from config_api.webhooks.intake import token_hash
 from contactsync.adapters.zoho.notifications import LONGEST_LIFE, ZohoNotifications
 from contactsync.domain.ids import ConnectionId
@@ -15,7 +16,6 @@ from contactsync.errors import ContactSyncError
 from contactsync.ports.clock import Clock
 from contactsync.ports.webhooks import Channel, Channels, Place
 from contactsync.telemetry.logs import get_logger
-from contactsync.waiting import first_of
 
 log = get_logger(__name__)
 
@@ -43,12 +43,7 @@ class ChannelKeeper:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Look at intervals until `stop`."""
-        while not stop.is_set():
-            try:
-                await self.look()
-            except Exception:
-                log.exception("webhooks.channels.look_failed")  # a database that is away is outlived
-            await first_of(stop.wait(), self._clock.sleep(_EVERY.total_seconds()))
+        await at_intervals(self.look, _EVERY, self._clock, stop, failed="webhooks.channels.look_failed")
 
     async def look(self) -> None:
         """Open and renew what is due, close what is idle."""
