@@ -11,13 +11,13 @@ import secrets
 from typing import Annotated, Final
 from urllib.parse import urlencode, urlsplit
 
-from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from fastapi import APIRouter, Depends, Path, Request, Response
 from fastapi.responses import RedirectResponse
 
 from config_api.callers.sessions import is_from_our_page
 from config_api.oauth.pages import confirming_page, connected_text, ending_page
+from config_api.oauth.returned import Redirected
 from config_api.oauth.service import Consents, Ended
-from config_api.oauth.zoho import Returned
 from config_api.resources import Given, Resources, resources_of
 from config_api.web.language import language_of
 from config_api.web.problems import PROBLEMS, ProblemError, responses
@@ -76,18 +76,8 @@ async def agree(provider: Provider, secret: Secret, request: Request, given: Giv
     responses=responses("state_invalid", "invalid_request")
     | {200: {"description": "A page that says how it ended", "content": {"text/html": {}}}},
 )
-async def callback(  # noqa: PLR0913, PLR0917  what providers send
-    provider: Provider,
-    request: Request,
-    service: Service,
-    state: Annotated[str, Query(max_length=200)],
-    code: Annotated[str | None, Query(max_length=4000)] = None,
-    error: Annotated[str | None, Query(max_length=200)] = None,
-    accounts_server: Annotated[str | None, Query(alias="accounts-server", max_length=200)] = None,
-    location: Annotated[str | None, Query(max_length=20)] = None,
-) -> Response:
+async def callback(provider: Provider, request: Request, service: Service, returned: Redirected) -> Response:
     """Store the grant for whom the consent was begun, and send the browser on. Each state is good once."""
-    returned = Returned(state=state, code=code, error=error, accounts_server=accounts_server, location=location)
     ended = await service.end(provider, returned, request.cookies.get(_cookie_name(resources_of(request), provider)))
     return _answer(request, provider, ended, service.public_url)
 

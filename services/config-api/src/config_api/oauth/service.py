@@ -12,7 +12,8 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, Field
 
 from config_api.connections.schemas import AuthorizeRequest
-from config_api.oauth.zoho import Returned, UserRefusedError, ZohoConsents, new_grant
+from config_api.oauth.returned import Returned
+from config_api.oauth.zoho import UserRefusedError, ZohoConsents, new_grant
 from config_api.web.callers import Caller
 from config_api.web.problems import FieldError, ProblemError
 from contactsync.adapters.google.oauth import GoogleOAuth

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
+from config_api.oauth.returned import Returned
 from contactsync.adapters.http import HttpEdge, OpenGate
 from contactsync.adapters.zoho.data_centres import DataCentres
 from contactsync.adapters.zoho.identity import ZohoIdentity, identify
@@ -19,17 +20,6 @@ from contactsync.ports.connections import AccountProfile, CrmFacts, NewGrant, Pr
 from contactsync.telemetry.logs import get_logger
 
 log = get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Returned:
-    """What the provider's redirect carries."""
-
-    state: str = field(repr=False)
-    code: str | None = field(default=None, repr=False)
-    error: str | None = None
-    accounts_server: str | None = None
-    location: str | None = None
 
 
 class UserRefusedError(AuthorizationLostError):

@@ -10,7 +10,7 @@ from fastapi.responses import RedirectResponse, Response
 
 from config_api.callers.sessions import Place
 from config_api.callers.tokens import TokenRefusedError
-from config_api.oauth.zoho import Returned
+from config_api.oauth.returned import Redirected
 from config_api.resources import Given, Resources
 from config_api.signin.service import LIFETIME, Begun, Finished, SignIn
 from config_api.signin.zoho import ZohoSignIn
@@ -111,17 +111,8 @@ async def sign_in_with_zoho(
         "provider_unavailable",
     ),
 )
-async def zoho_callback(  # noqa: PLR0913, PLR0917  what Zoho sends
-    request: Request,
-    given: Given,
-    state: Annotated[str, Query(max_length=200)],
-    code: Annotated[str | None, Query(max_length=4000)] = None,
-    error: Annotated[str | None, Query(max_length=200)] = None,
-    accounts_server: Annotated[str | None, Query(alias="accounts-server", max_length=200)] = None,
-    location: Annotated[str | None, Query(max_length=20)] = None,
-) -> Response:
+async def zoho_callback(request: Request, given: Given, returned: Redirected) -> Response:
     """Keep the connection and open a session. Protected by a secret that is used once and that this browser keeps."""
-    returned = Returned(state=state, code=code, error=error, accounts_server=accounts_server, location=location)
     ended = await _zoho(given).finish(returned, request.cookies.get(_ZOHO_COOKIE))
     if isinstance(ended, Begun):  # he consented before, but nothing of it is kept: once more, with a question
         return _to_zoho(ended)

@@ -13,8 +13,9 @@ from typing import Final
 
 from pydantic import BaseModel
 
+from config_api.oauth.returned import Returned
 from config_api.oauth.service import problem_of_consent
-from config_api.oauth.zoho import Returned, ZohoConsents, new_grant
+from config_api.oauth.zoho import ZohoConsents, new_grant
 from config_api.signin.service import LIFETIME, Begun
 from config_api.web.callers import Caller
 from config_api.web.problems import ProblemError
