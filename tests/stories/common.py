@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from contactsync.domain.mapping import Mapping, mappable
-from tests.support.story import RunView, StoryWorld
+from tests.support.story import HasVendors, RunView, StoryWorld
 from tests.support.vendors import Json
 
 DAYS_AGO = "2026-01-05T10:00:00+00:00"
@@ -76,23 +76,23 @@ async def quiet(world: StoryWorld) -> None:
     assert not writes(await world.sync())
 
 
-async def crm(world: StoryWorld, record_id: str) -> Json:
+async def crm(world: HasVendors, record_id: str) -> Json:
     """One record as it truly is."""
     return next(one for one in await world.vendors.crm.records() if one["id"] == record_id)
 
 
-async def google(world: StoryWorld, name: str) -> Json:
+async def google(world: HasVendors, name: str) -> Json:
     """One person as it truly is."""
     return next(one for one in await world.vendors.google.people() if one["resourceName"] == name)
 
 
-async def titles(world: StoryWorld, record_id: str, name: str) -> tuple[str | None, str | None]:
+async def titles(world: HasVendors, record_id: str, name: str) -> tuple[str | None, str | None]:
     """Job title in the CRM and on Google."""
     here, there = await crm(world, record_id), await google(world, name)
     return here.get("Title"), (there.get("organizations") or [{}])[0].get("title")
 
 
-async def book_sizes(world: StoryWorld) -> tuple[int, int]:
+async def book_sizes(world: HasVendors) -> tuple[int, int]:
     """Contacts in the CRM and on Google."""
     return len(await world.vendors.crm.records()), len(await world.vendors.google.people())
 

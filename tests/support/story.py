@@ -107,13 +107,17 @@ class Clock(Protocol):
         ...
 
 
-class StoryWorld(Protocol):
-    """Both vendors, and a configuration of a user."""
+class HasVendors(Protocol):
+    """Whatever stands before both vendors."""
 
     @property
     def vendors(self) -> Vendors:
         """Both address books."""
         ...
+
+
+class StoryWorld(HasVendors, Protocol):
+    """Both vendors, and a configuration of a user."""
 
     @property
     def clock(self) -> Clock:

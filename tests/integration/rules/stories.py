@@ -1,40 +1,15 @@
-"""Contacts and books that the stories have in common."""
+"""What the stories of the inside have in common: runs, reports and pairs are those of the engine."""
 
 from __future__ import annotations
 
 from collections import Counter
 
-from contactsync.domain.contact import Side
 from contactsync.domain.outcome import Outcome
 from contactsync.ports.state import Run
+from tests.stories.common import DAYS_AGO, address, book_sizes, crm, google, job, person, record, titles
 from tests.support.sync_world import SyncWorld
-from tests.support.vendors import Json
 
-DAYS_AGO = "2026-01-05T10:00:00+00:00"
-
-
-def record(number: int, **values: object) -> Json:
-    """A CRM record of somebody with an address of his own."""
-    return {"First_Name": f"Ada{number}", "Last_Name": f"Byron{number}", "Email": address(number), **values}
-
-
-def person(number: int, **fields: object) -> Json:
-    """The same somebody as a Google person."""
-    return {
-        "names": [{"givenName": f"Ada{number}", "familyName": f"Byron{number}"}],
-        "emailAddresses": [{"value": address(number), "type": "work"}],
-        **fields,
-    }
-
-
-def address(number: int) -> str:
-    """Somebody's address."""
-    return f"ada{number}@example.org"
-
-
-def job(title: str) -> list[Json]:
-    """A Google person's job."""
-    return [{"title": title, "type": "work"}]
+__all__ = ["DAYS_AGO", "address", "book_sizes", "crm", "google", "job", "person", "record", "titles"]
 
 
 def writes(run: Run) -> dict[str, int]:
@@ -69,27 +44,3 @@ async def quiet(world: SyncWorld) -> None:
     await world.sync()
     assert not writes(await world.sync())
     await world.pass_time(minutes=20)
-
-
-async def crm(world: SyncWorld, record_id: str) -> Json:
-    """One record as it truly is."""
-    return next(one for one in await world.vendors.crm.records() if one["id"] == record_id)
-
-
-async def google(world: SyncWorld, name: str) -> Json:
-    """One person as it truly is."""
-    return next(one for one in await world.vendors.google.people() if one["resourceName"] == name)
-
-
-async def titles(world: SyncWorld, record_id: str, name: str) -> tuple[str | None, str | None]:
-    """Job title in the CRM and on Google."""
-    here, there = await crm(world, record_id), await google(world, name)
-    return here.get("Title"), (there.get("organizations") or [{}])[0].get("title")
-
-
-async def book_sizes(world: SyncWorld) -> tuple[int, int]:
-    """Contacts in the CRM and on Google."""
-    return len(await world.vendors.crm.records()), len(await world.vendors.google.people())
-
-
-ONE_WAY_TARGETS = {"crm_to_google": Side.GOOGLE, "google_to_crm": Side.CRM}
