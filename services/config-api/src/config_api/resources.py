@@ -98,8 +98,7 @@ async def resources_on(foundation: Foundation, settings: ConfigApiSettings) -> R
     sessions = Sessions(tickets, settings.public_address, lifetimes)
     directory = SqlCallerDirectory(database, vault, clock)
     trust = trust_from(settings, edges(foundation.client, clock), directory, tickets, sessions, clock)
-    limits = run_limits(settings)
-    requests = SqlRunRequests(database, clock, limits=limits)
+    requests = SqlRunRequests(database, clock, limits=run_limits(settings))
     connections = SqlConnections(database, vault, clock)
     tokens = token_source(foundation, settings)
     me = MeService(connections, rights_check(foundation, settings, tokens), clock)
@@ -123,28 +122,44 @@ async def resources_on(foundation: Foundation, settings: ConfigApiSettings) -> R
         forms=FormService(foundation, connections, tokens, FreshCache(clock)),
         consents=_consents(foundation, settings, connections, directory, tickets),
         tokens=tokens,
-        configurations=ConfigurationService(
-            store=stored,
-            surroundings=ConnectedAccounts(foundation, connections, tokens, me),
-            clock=clock,
-            limits=limits,
-            catch_up_pause=settings.catch_up_pause,
-        ),
-        runs=RunService(
-            configurations=stored,
-            requests=requests,
-            reports=SqlRunReports(database, vault, requests),
-            tickets=tickets,
-            clock=clock,
-        ),
+        configurations=_configurations(settings, stored, ConnectedAccounts(foundation, connections, tokens, me), clock),
+        runs=_runs(foundation, stored, requests, tickets),
         webhooks=await webhooks_on(foundation, settings, requests, tokens),
-        pairs=PairService(
-            configurations=stored,
-            pairs=SqlPairs(database, vault),
-            answers=SqlPairAnswers(database, vault),
-            requests=requests,
-            clock=clock,
-        ),
+        pairs=_pairs(foundation, stored, requests),
+    )
+
+
+def _configurations(
+    settings: ConfigApiSettings, store: SqlConfigurations, surroundings: ConnectedAccounts, clock: Clock
+) -> ConfigurationService:
+    return ConfigurationService(
+        store=store,
+        surroundings=surroundings,
+        clock=clock,
+        limits=run_limits(settings),
+        catch_up_pause=settings.catch_up_pause,
+    )
+
+
+def _runs(
+    foundation: Foundation, configurations: SqlConfigurations, requests: SqlRunRequests, tickets: SqlTickets
+) -> RunService:
+    return RunService(
+        configurations=configurations,
+        requests=requests,
+        reports=SqlRunReports(foundation.database, foundation.vault, requests),
+        tickets=tickets,
+        clock=foundation.clock,
+    )
+
+
+def _pairs(foundation: Foundation, configurations: SqlConfigurations, requests: SqlRunRequests) -> PairService:
+    return PairService(
+        configurations=configurations,
+        pairs=SqlPairs(foundation.database, foundation.vault),
+        answers=SqlPairAnswers(foundation.database, foundation.vault),
+        requests=requests,
+        clock=foundation.clock,
     )
 
 

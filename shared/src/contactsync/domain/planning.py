@@ -419,15 +419,14 @@ def confirm(  # noqa: PLR0913  one provider answer, field by field
     """
     written = link.side(intent.side)
     if link.foreign:
-        joined = replace(written, in_scope=True, seen_in_scope=False, written_at=now)
-        return _put_down(_with_side(link, intent.side, joined))
+        return _put_down(_with_side(link, intent.side, _joined(written, now)))
     match intent.kind:
         case EffectKind.CREATE:
             written = _created(intent, observation, digester, mapping, left_out, source=link.side(intent.side.other))
         case EffectKind.UPDATE:
             written = _updated(written, intent, observation, digester, mapping, left_out)
         case EffectKind.JOIN_GROUP:
-            written = replace(written, in_scope=True, seen_in_scope=False, written_at=now)
+            written = _joined(written, now)
         case EffectKind.DELETE:
             written = replace(written, presence=Presence.DELETED, in_scope=False, written_at=now, values=None)
         case never:
@@ -447,6 +446,10 @@ def confirm(  # noqa: PLR0913  one provider answer, field by field
         return _after_restoring(link, intent, written)
     after = _with_side(link, intent.side, written)
     return _after_write(_with_source_base(after, intent, mapping), intent, mapping)
+
+
+def _joined(side: LinkSide, now: datetime) -> LinkSide:
+    return replace(side, in_scope=True, seen_in_scope=False, written_at=now)
 
 
 def _after_restoring(link: Link, intent: Intent, written: LinkSide) -> Link:

@@ -476,7 +476,7 @@ SELECT CASE WHEN l.excluded THEN 'skipped'
 ) r ON true
 WHERE s.organisation_id = $1 AND s.config_id = $2 AND l.state <> 'gone' AND r.reported IS NULL
 GROUP BY 1
-"""  # noqa: S608
+"""  # noqa: S608  our own columns
 # A packed key is 17 bytes: its kind, `p` for name and phone, and the digest.
 _TO_SEEK: Final = {
     side: f"""
@@ -497,7 +497,7 @@ SELECT s.link_id, s.pending_since, s.pending_order,
 AND s.taken_by IS DISTINCT FROM $4::uuid AND (s.pending_since, s.pending_order, s.link_id) > ($6, $7, $8)
 AND (l.held_until IS NULL OR l.held_until <= $5)
 ORDER BY s.pending_since, s.pending_order, s.link_id LIMIT $9
-"""  # noqa: S608
+"""  # noqa: S608  our own columns
     for side in Side
 }
 _KEPT: Final = frozenset({"linked", "released"})
@@ -515,7 +515,7 @@ AND ({" OR ".join(f"s.{side}_in_scope AND l.{side}_presence = 'present'" for sid
 AND l.state IN ('linked', 'released') AND l.kept_by <> $2
 AND EXISTS (SELECT FROM sync_configs WHERE organisation_id = $1 AND account_key = $3 AND config_id <> $2)
 ORDER BY s.link_id LIMIT $5
-"""  # noqa: S608
+"""  # noqa: S608  our own columns
 _CONTENDERS: Final = """
 SELECT s.link_id, c.config_id, c.created_at, s.crm_in_scope, s.google_in_scope
 FROM sync_configs c CROSS JOIN unnest($3::uuid[]) AS w CROSS JOIN LATERAL (
@@ -547,12 +547,12 @@ WITH saved AS (
     WHERE l.account_key = excluded.account_key
     RETURNING 1
 ) SELECT count(*) FROM saved
-"""  # noqa: S608
+"""  # noqa: S608  our own columns
 _SAVE_SCOPES: Final = f"""
 INSERT INTO link_scopes (organisation_id, config_id, {", ".join(name for name, _ in SCOPE_COLUMNS)})
 SELECT $1, $2::uuid, t.* FROM {_unnest(SCOPE_COLUMNS, 3)}
 ON CONFLICT (organisation_id, config_id, link_id) DO UPDATE SET {_assignments(SCOPE_COLUMNS)}
-"""  # noqa: S608
+"""  # noqa: S608  our own columns
 _FREE_IDS: Final = "UPDATE links SET crm_id = NULL, google_id = NULL WHERE organisation_id = $1 AND link_id = ANY($2)"
 _ADD_ALIASES: Final = """
 INSERT INTO link_aliases (organisation_id, account_key, google_id, link_id)
