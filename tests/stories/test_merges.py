@@ -258,3 +258,29 @@ async def test_a_person_known_from_an_earlier_run_is_not_overwritten_by_a_record
 
         assert (await google(world, name))["names"][0]["familyName"] == "Carter"
         assert (await world.pair(name)).state is PairState.SINGLE
+
+
+async def test_a_person_with_our_mark_who_comes_back_outside_the_group_is_not_taken_for_one_in_sync(
+    open_world: OpenWorld,
+) -> None:
+    """Merging on Google hands our mark on to whoever stays."""
+    async with open_world() as world:
+        [record_id] = await world.vendors.crm.add([record(0)], at=DAYS_AGO)
+        await quiet(world)
+        made = str((await world.pair(record_id)).google_id)
+        mark = (await google(world, made))["clientData"]
+        await world.vendors.google.delete(made)
+        await world.sync()
+        assert (await world.pair(record_id)).state is PairState.RELEASED
+        await world.pass_time(minutes=20)
+
+        [name] = await world.vendors.google.add([person(0, clientData=mark)], in_group=False)
+        await world.sync()
+
+        assert (await world.pair(record_id)).state is PairState.DORMANT
+        await world.vendors.google.move(name, add=[world.vendors.google.group])
+        await world.vendors.crm.edit(record_id, Title="Countess")
+        await world.sync()
+        assert (await world.pair(record_id)).state is PairState.LINKED
+        assert await titles(world, record_id, name) == ("Countess", "Countess")
+        assert await book_sizes(world) == (1, 1)

@@ -42,9 +42,9 @@ async def _adopt(session: Session, tx: Transaction, link: Link, person: Observat
     if effect is None or effect.side is not Side.GOOGLE:
         if effect is not None:
             session.unknown[link.link_id] = effect
-        # No ledger row speaks of it (a database restored from an older copy): linked, everything to be compared.
-        side = LinkSide(remote_id=person.remote_id, presence=Presence.PRESENT, in_scope=bool(person.in_scope))
-        return replace(link, google=side, state=PairState.LINKED)
+        # No ledger row speaks of it: a database restored from an older copy, or a merge that handed our marker on.
+        # Nothing is known of the person yet: whoever absorbs it finds news, and the pair is decided, in scope or not.
+        return replace(link, google=LinkSide(remote_id=person.remote_id), state=PairState.LINKED)
     return await created(session, tx, link, effect, person)
 
 
