@@ -15,12 +15,13 @@ from uuid import UUID
 from contactsync.domain.absorb import AbsorbContext
 from contactsync.domain.contact import Identity, Observation, Side
 from contactsync.domain.digests import EMPTY_DIGESTS, Digester, DigestSet
-from contactsync.domain.effect import EffectKind
+from contactsync.domain.effect import EffectKind, Intent
 from contactsync.domain.ids import LinkId, RowKey
 from contactsync.domain.link import Link, LinkSide, PairState, Presence
 from contactsync.domain.mapping import Mapping, default_mapping, mappable
-from contactsync.domain.planning import Decision, Intent, confirm, decide
+from contactsync.domain.planning import Decision, decide
 from contactsync.domain.policy import Direction, Policy
+from contactsync.domain.settling import confirm
 
 NOW = datetime(2026, 3, 1, 9, tzinfo=UTC)
 WAIT = timedelta(minutes=15)

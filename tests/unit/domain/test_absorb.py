@@ -11,9 +11,9 @@ from contactsync.domain.absorb import absorb, absorb_absence, absorb_deletion, r
 from contactsync.domain.canonical import CANONICAL_VERSION
 from contactsync.domain.contact import Side
 from contactsync.domain.digests import EMPTY_DIGESTS, DigestSet
+from contactsync.domain.holds import hold
 from contactsync.domain.link import Link, PairState, Presence
 from contactsync.domain.mapping import Mapping
-from contactsync.domain.planning import hold
 from tests.unit.domain.pairs import (
     MAPPING,
     NOW,

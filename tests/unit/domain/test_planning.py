@@ -9,14 +9,16 @@ from typing import Any
 import pytest
 
 from contactsync.domain.absorb import absorb
+from contactsync.domain.changed import is_known_by_digests
 from contactsync.domain.contact import Side
 from contactsync.domain.digests import EMPTY_DIGESTS, Digester
-from contactsync.domain.effect import EffectKind
+from contactsync.domain.effect import EffectKind, Intent
+from contactsync.domain.holds import MAX_TRIES, hold, is_due, refuse
 from contactsync.domain.link import Hold, Link, LinkSide, PairState, Presence
 from contactsync.domain.mapping import Mapping, RowDirection, default_mapping
 from contactsync.domain.outcome import Outcome
-from contactsync.domain.planning import MAX_TRIES, Intent, confirm, hold, is_due, is_known_by_digests, refuse
 from contactsync.domain.policy import DeletePolicy, Direction, NoEmailRule, Policy
+from contactsync.domain.settling import confirm
 from tests.unit.domain.pairs import (
     DIGESTER,
     MAPPING,

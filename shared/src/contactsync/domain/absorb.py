@@ -18,12 +18,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
+from contactsync.domain.changed import is_edited
 from contactsync.domain.contact import Observation, Side
 from contactsync.domain.digests import Digester, DigestSet
+from contactsync.domain.holds import is_about
 from contactsync.domain.ids import LinkId
 from contactsync.domain.link import Link, LinkSide, PairState, Presence
 from contactsync.domain.mapping import Mapping
-from contactsync.domain.planning import is_about, is_edited
 from contactsync.domain.sharing import as_guest
 
 _JUST_NOW: Final = timedelta(seconds=1)
@@ -71,7 +72,7 @@ def absorb(link: Link | None, observation: Observation, side: Side, context: Abs
         return _vanished(link, side, Presence.DELETED, observation.modified_at, context) if same else link
     known = link.side(side)
     if _is_late(known, observation, context):
-        return _with_side(link, side, replace(known, listing=_listing(known, observation, context)))
+        return link.with_side(side, replace(known, listing=_listing(known, observation, context)))
     shown = _shown(known, observation, side, context)
     if known.base and not known.seen:  # another contact has taken the side's place, and is read for the first time
         link = taken_over(link, side, shown.seen, context.digester.empty)
@@ -95,7 +96,7 @@ def absorb_absence(link: Link, side: Side, context: AbsorbContext) -> Link:
         return _vanished(link, side, Presence.ABSENT, context.listing_started, context)
     if not known.in_scope or not known.seen_in_scope:
         return link
-    return _pending(_with_side(link, side, replace(known, in_scope=False)), context.listing_started, context)
+    return _pending(link.with_side(side, replace(known, in_scope=False)), context.listing_started, context)
 
 
 def absorb_deletion(link: Link, side: Side, at: datetime, context: AbsorbContext) -> Link:
@@ -118,7 +119,7 @@ def relink(link: Link, observation: Observation, side: Side, context: AbsorbCont
     The base stays, so what the surviving contact shows differently counts as an edit made there; see `taken_over`.
     """
     base = link.side(side).base
-    moved = _with_side(link, side, LinkSide(base=base))
+    moved = link.with_side(side, LinkSide(base=base))
     return absorb(moved, observation, side, context) or link
 
 
@@ -131,7 +132,7 @@ def taken_over(link: Link, side: Side, seen: DigestSet, empty: bytes) -> Link:
     blank = {row for row, agreed in base.items() if agreed != empty and shown.get(row) == empty}
     for one in Side:
         kept = {row: agreed for row, agreed in link.side(one).base.index.items() if row not in blank}
-        link = _with_side(link, one, replace(link.side(one), base=DigestSet(kept))) if blank else link
+        link = link.with_side(one, replace(link.side(one), base=DigestSet(kept))) if blank else link
     return link
 
 
@@ -251,14 +252,14 @@ def _as_shown(known: LinkSide, seen: DigestSet) -> DigestSet:
 
 def _noted(link: Link, side: Side, shown: LinkSide, observation: Observation, context: AbsorbContext) -> Link:
     before = link.side(side)
-    after = _with_side(link, side, shown)
+    after = link.with_side(side, shown)
     if link.state is PairState.SINGLE and after.side(side.other).presence is not Presence.UNKNOWN:
         after = replace(after, state=PairState.LINKED)
     if _has_news(link, before, shown, context):
         after = _pending(after, observation.modified_at, context)
     after = _lift_hold(after, observation.modified_at, context)
     if after.pending_since is None:
-        after = _with_side(after, side, replace(shown, values=None))
+        after = after.with_side(side, replace(shown, values=None))
     return link if after == link else after
 
 
@@ -279,7 +280,7 @@ def _vanished(link: Link, side: Side, presence: Presence, at: datetime, context:
     if known.presence in {Presence.UNKNOWN, Presence.DELETED} or known.presence is presence:
         return link
     gone = replace(known, presence=presence, in_scope=False, values=None, observed_at=context.observed_at)
-    after = _with_side(link, side, gone)
+    after = link.with_side(side, gone)
     if known.presence is Presence.ABSENT:
         return after
     return _lift_hold(_pending(after, at, context), at, context)
@@ -296,9 +297,3 @@ def _lift_hold(link: Link, order: datetime, context: AbsorbContext) -> Link:
     if link.hold is None or is_about(link.hold, link, context.version):
         return link
     return _pending(replace(link, hold=None), order, context)
-
-
-def _with_side(link: Link, side: Side, value: LinkSide) -> Link:
-    if link.side(side) is value:
-        return link
-    return replace(link, crm=value) if side is Side.CRM else replace(link, google=value)

@@ -103,7 +103,7 @@ def carry_out(
             return (_pending(replace(link, hold=None, excluded=False, reason=reason), now),)
         case Action.EXCLUDE:
             excluded = replace(link, excluded=True, hold=None, reason=Reason.EXCLUDED)
-            return (replace(excluded, pending_since=None, pending_order=None, restoring=None),)
+            return (replace(excluded.put_down(), restoring=None),)
         case Action.SAME_PERSON:
             return _same_person(link, rivals, now)
         case Action.KEEP_APART:
@@ -179,7 +179,7 @@ def _released(link: Link, now: datetime) -> Link:
     if not bereaved:  # the contact came back meanwhile: there is nothing to delete any more
         return _pending(replace(link, hold=None), now)
     kept = replace(link, state=PairState.RELEASED, reason=Reason.KEPT_AFTER_DELETION, hold=None)
-    return replace(kept, pending_since=None, pending_order=None)
+    return kept.put_down()
 
 
 def _to_restore(link: Link, last: Overwritten, now: datetime) -> Link:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -69,6 +69,11 @@ class LinkSide:
     emails: tuple[str, ...] = ()
     """All e-mail addresses as typed; like `values` and `name` sealed, and erased at the end of the run."""
 
+    @property
+    def has_email(self) -> bool:
+        """Whether it has an address by which it can be found."""
+        return any(key.kind is not KeyKind.NAME_PHONE for key in self.keys)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hold:
@@ -119,3 +124,15 @@ class Link:
     def side(self, side: Side) -> LinkSide:
         """The given side of the pair."""
         return self.crm if side is Side.CRM else self.google
+
+    def with_side(self, side: Side, value: LinkSide) -> Link:
+        """The pair with one side as given."""
+        return replace(self, crm=value) if side is Side.CRM else replace(self, google=value)
+
+    def put_down(self) -> Link:
+        """The pair with nothing left to do."""
+        return replace(self, pending_since=None, pending_order=None)
+
+    def settled(self, state: PairState, reason: str = "") -> Link:
+        """The pair in a state that nothing is to be done about."""
+        return replace(self.put_down(), state=state, reason=reason, hold=None)

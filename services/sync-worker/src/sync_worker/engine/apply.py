@@ -15,11 +15,12 @@ from uuid import uuid4
 from contactsync.domain.absorb import absorb_deletion
 from contactsync.domain.contact import Side
 from contactsync.domain.effect import EffectKind
+from contactsync.domain.holds import RETRY_AFTER
 from contactsync.domain.ids import EffectId, PersonId, RecordId, RowKey
 from contactsync.domain.link import KeyKind, Link
 from contactsync.domain.outcome import Outcome
-from contactsync.domain.planning import RETRY_AFTER, confirm
 from contactsync.domain.reasons import Reason
+from contactsync.domain.settling import confirm
 from contactsync.errors import AccountFullError, ContactSyncError, LeaseLostError, MappingError, OutcomeUnknownError
 from contactsync.ports.directory import (
     CreateRequest,

@@ -14,10 +14,10 @@ from contactsync.domain.absorb import absorb_deletion
 from contactsync.domain.brake import braked
 from contactsync.domain.contact import Observation, Side
 from contactsync.domain.effect import EffectKind
+from contactsync.domain.holds import awaits_approval, hold
 from contactsync.domain.ids import EffectId, PersonId, RecordId, RunId
 from contactsync.domain.link import Link, Presence
 from contactsync.domain.outcome import Outcome
-from contactsync.domain.planning import awaits_approval, hold
 from contactsync.domain.policy import DeletePolicy
 from contactsync.domain.reasons import Reason
 from contactsync.ports.requests import APPROVAL

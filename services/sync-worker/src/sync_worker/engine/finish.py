@@ -8,8 +8,8 @@ from dataclasses import replace
 from datetime import datetime
 
 from contactsync.domain.contact import Side
+from contactsync.domain.holds import awaits_approval
 from contactsync.domain.outcome import Outcome
-from contactsync.domain.planning import awaits_approval
 from contactsync.domain.reasons import USERS_RULES, Reason
 from contactsync.messages.hint import RunHint
 from contactsync.ports.queue import Lane

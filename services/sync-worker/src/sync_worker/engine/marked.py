@@ -7,10 +7,11 @@ from dataclasses import replace
 from uuid import UUID
 
 from contactsync.domain.contact import Observation, Side
+from contactsync.domain.effect import Intent
 from contactsync.domain.ids import LinkId
 from contactsync.domain.link import Link, LinkSide, PairState, Presence
 from contactsync.domain.outcome import Outcome
-from contactsync.domain.planning import Intent, confirm
+from contactsync.domain.settling import confirm
 from contactsync.ports.state import Effect, EffectState, RunContact, Transaction
 from sync_worker.engine.session import Session
 
@@ -61,7 +62,7 @@ async def created(session: Session, tx: Transaction, link: Link, effect: Effect,
         mapping=session.mapping,
         now=session.now(),
     )
-    after = replace(after, pending_since=None, pending_order=None, taken_by=session.run.run_id)
+    after = replace(after.put_down(), taken_by=session.run.run_id)
     settled = replace(effect, state=EffectState.CONFIRMED, remote_id=seen.remote_id, revision=seen.revision)
     await tx.effects.settle([settled])
     await tx.links.save([after])

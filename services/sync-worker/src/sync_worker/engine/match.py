@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 
 from contactsync.domain.absorb import absorb, relink, taken_over
 from contactsync.domain.contact import Observation, Side
+from contactsync.domain.holds import RETRY_AFTER, hold
 from contactsync.domain.ids import LinkId, PersonId, RecordId
 from contactsync.domain.link import Hold, KeyKind, Link, LinkSide, MatchKey, PairState, Presence
 from contactsync.domain.matching import (
@@ -26,7 +27,6 @@ from contactsync.domain.matching import (
     names_conflict,
     peer_reason,
 )
-from contactsync.domain.planning import RETRY_AFTER, hold
 from contactsync.domain.policy import NoEmailRule
 from contactsync.domain.reasons import Reason
 from contactsync.ports.state import Outsider
@@ -304,7 +304,7 @@ class _Matcher:
         base = pair.side(side).base.restricted(self._session.mapping)
         contact = replace(successor.side(side), base=base, confirmed=True)
         after = replace(
-            _with_side(pair, side, contact, state=PairState.LINKED),
+            replace(pair.with_side(side, contact), state=PairState.LINKED),
             reason="",
             hold=None,
             pending_since=pair.pending_since or successor.pending_since or self._session.now(),
@@ -348,7 +348,7 @@ class _Matcher:
             context = context_for(self._session, side, began=self._session.now())
             return replace(relink(pair, person, side, context), state=PairState.LINKED)
         contact = LinkSide(remote_id=remote_id, presence=Presence.PRESENT, base=pair.side(side).base)
-        return _with_side(pair, side, contact, state=PairState.DORMANT)
+        return replace(pair.with_side(side, contact), state=PairState.DORMANT)
 
     # --- contacts that stand alone ---
 
@@ -444,13 +444,13 @@ class _Matcher:
     def _linked(self, link: Link, other: Side, remote_id: str, found: Link | None) -> Link:
         if found is not None:
             self.absorbed.add(found.link_id)
-            return _with_side(link, other, found.side(other), state=PairState.LINKED)
+            return replace(link.with_side(other, found.side(other)), state=PairState.LINKED)
         self.found[other].append(remote_id)
         if other is Side.CRM:
             record = LinkSide(remote_id=remote_id, presence=Presence.PRESENT)
-            return replace(_with_side(link, other, record, state=PairState.DORMANT), reason=Reason.IN_CRM_OUTSIDE_VIEW)
+            return replace(link.with_side(other, record), state=PairState.DORMANT, reason=Reason.IN_CRM_OUTSIDE_VIEW)
         stranger = LinkSide(remote_id=remote_id, presence=Presence.PRESENT)
-        pair = _with_side(link, other, stranger, state=PairState.LINKED)
+        pair = replace(link.with_side(other, stranger), state=PairState.LINKED)
         person = self._index.people.get(remote_id)
         if person is None:
             return link
@@ -496,9 +496,3 @@ def _is_free(link: Link, side: Side) -> bool:
         and link.side(side).presence is Presence.PRESENT
         and link.side(side.other).presence is Presence.UNKNOWN
     )
-
-
-def _with_side(link: Link, side: Side, contact: LinkSide, *, state: PairState) -> Link:
-    if side is Side.CRM:
-        return replace(link, crm=contact, state=state)
-    return replace(link, google=contact, state=state)

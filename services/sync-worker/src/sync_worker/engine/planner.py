@@ -16,10 +16,11 @@ from itertools import chain
 from contactsync.domain.contact import Side
 from contactsync.domain.effect import EffectKind
 from contactsync.domain.flipping import WITHIN, flipping
+from contactsync.domain.holds import RETRY_AFTER, hold, refuse
 from contactsync.domain.ids import LinkId
 from contactsync.domain.link import Link, LinkSide, PairState
 from contactsync.domain.outcome import Outcome
-from contactsync.domain.planning import RETRY_AFTER, Decision, ValuesNotReadError, decide, hold, refuse
+from contactsync.domain.planning import Decision, ValuesNotReadError, decide
 from contactsync.domain.reasons import Reason
 from contactsync.ports.state import PendingPosition, RunContact, RunMode
 from sync_worker.engine.match import Matched, match
@@ -364,7 +365,7 @@ def finished(session: Session, link: Link, reason: str = "") -> Link:
     restored = link.state in {PairState.LINKED, PairState.DORMANT} and reason == Reason.RESTORED
     if link.hold is not None or restored:
         return replace(link, taken_by=session.run.run_id)
-    settled = replace(link, pending_since=None, pending_order=None, taken_by=session.run.run_id)
+    settled = replace(link.put_down(), taken_by=session.run.run_id)
     if link.state is PairState.SINGLE:
         return settled
     # Nothing of this run asks for them again: what is not kept need not be sealed, nor erased at the end.

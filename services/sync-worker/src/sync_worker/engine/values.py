@@ -6,11 +6,12 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 
 from contactsync.domain.absorb import absorb, absorb_deletion
+from contactsync.domain.changed import is_known_by_digests
 from contactsync.domain.contact import Observation, Side
+from contactsync.domain.holds import RETRY_AFTER, hold
 from contactsync.domain.ids import LinkId, PersonId, RecordId
 from contactsync.domain.link import Link, PairState, Presence
 from contactsync.domain.mapping import Mapping
-from contactsync.domain.planning import RETRY_AFTER, hold, is_known_by_digests
 from contactsync.domain.reasons import Reason
 from sync_worker.engine.people import context_for
 from sync_worker.engine.session import Session

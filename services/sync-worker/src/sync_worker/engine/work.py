@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from contactsync.domain.contact import Side
-from contactsync.domain.effect import EffectKind
+from contactsync.domain.effect import EffectKind, Intent
 from contactsync.domain.link import Link
 from contactsync.domain.outcome import Outcome
-from contactsync.domain.planning import Decision, Intent
+from contactsync.domain.planning import Decision
 from contactsync.ports.state import RunContact
 
 Operation = tuple[Side, EffectKind]
