@@ -32,7 +32,7 @@ from contactsync.ports.directory import (
     Written,
 )
 from contactsync.ports.state import Effect, EffectState, Transaction
-from sync_worker.engine.observe import read_crm_too
+from sync_worker.engine.listings import read_crm_too
 from sync_worker.engine.people import context_for
 from sync_worker.engine.planner import Planner, decide_now, finished, held, refused, room
 from sync_worker.engine.search import ask_companies

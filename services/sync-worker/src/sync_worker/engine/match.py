@@ -9,14 +9,13 @@ that one if it is free. Else the pair is released and reported: nothing is delet
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from contactsync.domain.absorb import absorb, relink, taken_over
-from contactsync.domain.contact import Observation, Side
+from contactsync.domain.contact import Side
 from contactsync.domain.holds import RETRY_AFTER, hold
-from contactsync.domain.ids import LinkId, PersonId, RecordId
+from contactsync.domain.ids import LinkId
 from contactsync.domain.link import Hold, KeyKind, Link, LinkSide, MatchKey, PairState, Presence
 from contactsync.domain.matching import (
     Candidate,
@@ -29,7 +28,15 @@ from contactsync.domain.matching import (
 )
 from contactsync.domain.policy import NoEmailRule
 from contactsync.domain.reasons import Reason
-from contactsync.ports.state import Outsider
+from sync_worker.engine.key_index import (
+    KeyIndex,
+    index_of,
+    is_free,
+    lost_a_side,
+    missing_side,
+    primary_keys,
+    standing_side,
+)
 from sync_worker.engine.people import context_for
 from sync_worker.engine.session import Session
 
@@ -48,24 +55,13 @@ class Matched:
     """Pairs that the next run decides; this one leaves them alone."""
 
 
-@dataclass(slots=True)
-class _Index:
-    """Where the keys of one chunk occur."""
-
-    links: dict[Side, dict[bytes, list[Link]]]
-    outsiders: dict[Side, dict[bytes, list[tuple[MatchKey, Outsider]]]]
-    people: Mapping[str, Observation]
-    names: Mapping[str, str]
-    """Names of the contacts that stayed where their counterpart was deleted, by remote id."""
-
-
 async def match(session: Session, chunk: Sequence[Link]) -> Matched:
     """Link what belongs together; hold what is doubtful; leave the rest as it is."""
     alone = [link for link in chunk if _stands_alone(link)]
     bereaved = [link for link in chunk if is_bereaved(link)]
     if not alone and not bereaved:
         return Matched(list(chunk))
-    matcher = _Matcher(session, await _index(session, chunk, alone, bereaved))
+    matcher = _Matcher(session, await index_of(session, chunk, alone, bereaved))
     resolved = {link.link_id: link for link in map(matcher.resolve, chunk) if link is not None}
     resolved |= matcher.continued
     return Matched(
@@ -85,154 +81,13 @@ def _stands_alone(link: Link) -> bool:
 
 def is_bereaved(link: Link) -> bool:
     """Whether one side of a pair was deleted and the other is still there, and it is for this run to decide."""
-    return _lost_a_side(link) and not link.foreign
-
-
-def _lost_a_side(link: Link) -> bool:
-    if link.state not in {PairState.LINKED, PairState.DORMANT, PairState.RELEASED}:
-        return False
-    if link.excluded or link.restoring is not None:
-        return False
-    presences = {link.crm.presence, link.google.presence}
-    return Presence.PRESENT in presences and bool(presences & {Presence.DELETED, Presence.ABSENT})
-
-
-def _missing(link: Link) -> Side:
-    """The side of a bereaved pair that was deleted."""
-    return Side.GOOGLE if link.crm.presence is Presence.PRESENT else Side.CRM
-
-
-def _here(link: Link) -> Side:
-    return Side.CRM if link.crm.presence is Presence.PRESENT else Side.GOOGLE
-
-
-def primary_keys(side: LinkSide, rule: NoEmailRule) -> tuple[MatchKey, ...]:
-    """The keys by which a contact is one with another: its first kind of e-mail; without e-mail name and phone."""
-    for kind in (KeyKind.STRONG_EMAIL, KeyKind.WEAK_EMAIL):
-        keys = tuple(key for key in side.keys if key.kind is kind)
-        if keys:
-            return keys
-    return tuple(key for key in side.keys if rule is NoEmailRule.MATCH)
-
-
-async def _index(session: Session, chunk: Sequence[Link], alone: Sequence[Link], bereaved: Sequence[Link]) -> _Index:
-    keys = [key for link in alone for key in link.side(_here(link)).keys]
-    keys += [key for link in bereaved for key in link.side(_missing(link)).keys]
-    found: dict[Side, Sequence[Link]] = {}
-    outsiders: dict[Side, dict[bytes, list[tuple[MatchKey, Outsider]]]] = {}
-    async with session.transaction() as tx:
-        for side in Side:
-            here = _with_key(chunk, side, keys)
-            others = await tx.links.by_keys(side, keys, besides=[link.link_id for link in here])
-            found[side] = sorted([*here, *others], key=lambda link: link.link_id)
-            outsiders[side] = _outsiders_by_digest(await tx.links.outsiders(side, keys))
-    links = {side: _by_digest(await _named(session, found[side], side, alone), side) for side in Side}
-    strangers = _strangers(alone, bereaved, outsiders[Side.GOOGLE])
-    people = await session.ports.google.read(sorted(strangers)) if strangers else ()
-    known = {person.observation.remote_id: person.observation for person in people}
-    return _Index(links, outsiders, known, await _names(session, links, outsiders, bereaved))
-
-
-def _with_key(chunk: Sequence[Link], side: Side, keys: Sequence[MatchKey]) -> list[Link]:
-    """Those of the chunk that have one of these keys on this side: they need not be read again."""
-    digests = {key.digest for key in keys}
-    return [
-        link
-        for link in chunk
-        if link.state is not PairState.GONE and any(key.digest in digests for key in link.side(side).keys)
-    ]
-
-
-async def _names(
-    session: Session,
-    links: Mapping[Side, Mapping[bytes, Sequence[Link]]],
-    outsiders: Mapping[Side, Mapping[bytes, Sequence[object]]],
-    bereaved: Sequence[Link],
-) -> dict[str, str]:
-    """Names of contacts whose deleted counterpart may live on in another: asked for only where there is another."""
-    wanted: dict[Side, set[str]] = {side: set() for side in Side}
-    for side in Side:
-        lost = (one for some in links[side].values() for one in some if _lost_a_side(one))
-        for link in (*(one for one in lost if _missing(one) is side), *(b for b in bereaved if _missing(b) is side)):
-            stays = link.side(side.other)
-            if stays.name or str(stays.remote_id) in session.names:
-                continue
-            digests = {key.digest for key in link.side(side).keys}
-            others = any(_share_primary(link, p, side, session) for d in digests for p in links[side].get(d, ()))
-            if others or any(outsiders[side].get(d) for d in digests):
-                wanted[side.other].add(str(stays.remote_id))
-    read = [one for side in Side if wanted[side] for one in await _read(session, side, sorted(wanted[side]))]
-    session.names.update({name: one.identity.name for one in read for name in (one.remote_id, *one.previous_ids)})
-    return session.names
-
-
-def _share_primary(one: Link, other: Link, side: Side, session: Session) -> bool:
-    """Whether two pairs have contacts on this side that may be one: a primary key of either is a key of the other."""
-    if one.link_id == other.link_id:
-        return False
-    rule = session.policy.no_email
-    keys = {key.digest for key in one.side(side).keys}, {key.digest for key in other.side(side).keys}
-    primary = {k.digest for link in (one, other) for k in primary_keys(link.side(side), rule)}
-    return bool(primary & keys[0] & keys[1])
-
-
-async def _named(session: Session, found: Sequence[Link], side: Side, alone: Sequence[Link]) -> list[Link]:
-    """The same pairs; candidates for a contact of the other side have their names, read anew where no run kept them."""
-    sought = {key.digest for link in alone if _here(link) is side.other for key in link.side(side.other).keys}
-    nameless = {
-        str(link.side(side).remote_id): link
-        for link in found
-        if _is_free(link, side) and link.side(side).values is None and sought & {k.digest for k in link.side(side).keys}
-    }
-    read = await _read(session, side, sorted(nameless)) if nameless else []
-    context = context_for(session, side, began=session.now())
-    named = {}
-    for observation in read:
-        for name in (observation.remote_id, *observation.previous_ids):
-            if (link := nameless.get(name)) is not None:
-                # Only what is pending keeps its values; nothing of this is stored unless the two are linked.
-                looked_at = replace(link, pending_since=link.pending_since or session.now())
-                named[link.link_id] = absorb(looked_at, observation, side, context) or link
-    missing = {link.link_id for link in nameless.values()} - named.keys()
-    return [named.get(link.link_id, link) for link in found if link.link_id not in missing]
-
-
-async def _read(session: Session, side: Side, ids: Sequence[str]) -> list[Observation]:
-    if side is Side.CRM:
-        return list(await session.ports.crm.read([RecordId(i) for i in ids]))
-    return [person.observation for person in await session.ports.google.read([PersonId(i) for i in ids])]
-
-
-def _by_digest(links: Iterable[Link], side: Side) -> dict[bytes, list[Link]]:
-    index: dict[bytes, list[Link]] = defaultdict(list)
-    for link in links:
-        for digest in {key.digest for key in link.side(side).keys}:
-            index[digest].append(link)
-    return index
-
-
-def _outsiders_by_digest(outsiders: Iterable[Outsider]) -> dict[bytes, list[tuple[MatchKey, Outsider]]]:
-    index: dict[bytes, list[tuple[MatchKey, Outsider]]] = defaultdict(list)
-    for outsider in outsiders:
-        for key in outsider.keys:
-            index[key.digest].append((key, outsider))
-    return index
-
-
-def _strangers(
-    alone: Sequence[Link], bereaved: Sequence[Link], outsiders: Mapping[bytes, list[tuple[MatchKey, Outsider]]]
-) -> set[PersonId]:
-    """People outside the group who share a key with a record, or with a person who was deleted: read whole first."""
-    keys = [key for link in alone if _here(link) is Side.CRM for key in link.crm.keys]
-    keys += [key for link in bereaved if _missing(link) is Side.GOOGLE for key in link.google.keys]
-    digests = {key.digest for key in keys}
-    return {PersonId(outsider.remote_id) for digest in digests for _, outsider in outsiders.get(digest, ())}
+    return lost_a_side(link) and not link.foreign
 
 
 class _Matcher:
     """Resolves the pairs of a chunk in their order."""
 
-    def __init__(self, session: Session, index: _Index) -> None:
+    def __init__(self, session: Session, index: KeyIndex) -> None:
         self._session = session
         self._index = index
         self._rule = session.policy.no_email
@@ -268,12 +123,12 @@ class _Matcher:
     def _is_unsought(self, link: Link) -> bool:
         """Whether a person was not sought in the CRM, as a record stood there to be linked that somebody else got."""
         session = self._session
-        if _here(link) is Side.CRM or link.keep_apart or not session.policy.direction.writes(Side.CRM):
+        if standing_side(link) is Side.CRM or link.keep_apart or not session.policy.direction.writes(Side.CRM):
             return False
         digests = {key.digest for key in link.google.keys if key.kind is not KeyKind.NAME_PHONE}
         holders = [holder for digest in digests for holder in self._index.links[Side.CRM].get(digest, ())]
         return any(
-            (_is_free(holder, Side.CRM) and not holder.keep_apart)
+            (is_free(holder, Side.CRM) and not holder.keep_apart)
             or holder.pending_since is not None
             or holder.taken_by == session.run.run_id
             for holder in holders
@@ -284,10 +139,10 @@ class _Matcher:
 
     def _orphan_of(self, link: Link) -> Link | None:
         """The bereaved pair whose deleted contact this one was, by its key and without a contradiction of names."""
-        side = _here(link)
+        side = standing_side(link)
         for key in primary_keys(link.side(side), self._rule):
             for pair in self._index.links[side].get(key.digest, ()):
-                if pair.link_id in self.continued or not _lost_a_side(pair) or _missing(pair) is not side:
+                if pair.link_id in self.continued or not lost_a_side(pair) or missing_side(pair) is not side:
                     continue
                 if not self._contradicts(pair, side, link.side(side).name):
                     return pair
@@ -299,7 +154,7 @@ class _Matcher:
 
     def _continue(self, pair: Link, successor: Link) -> Link:
         """The pair with its successor's contact; the base stays, so what that shows differently is an edit."""
-        side = _missing(pair)
+        side = missing_side(pair)
         pair = taken_over(pair, side, successor.side(side).seen, self._session.ports.digester.empty)
         base = pair.side(side).base.restricted(self._session.mapping)
         contact = replace(successor.side(side), base=base, confirmed=True)
@@ -317,7 +172,7 @@ class _Matcher:
 
     def _living_on(self, pair: Link) -> Link:
         """The pair with the contact in which its deleted one lives on; released where that is not free."""
-        side = _missing(pair)
+        side = missing_side(pair)
         digests = {key.digest for key in primary_keys(pair.side(side), self._rule)}
         peers = {
             peer.link_id: peer
@@ -328,7 +183,7 @@ class _Matcher:
             and peer.side(side).presence is Presence.PRESENT
         }
         for peer in peers.values():
-            if _is_free(peer, side) and not self._contradicts(pair, side, peer.side(side).name):
+            if is_free(peer, side) and not self._contradicts(pair, side, peer.side(side).name):
                 return self._continue(pair, peer)
         outside = {one.remote_id for digest in digests for _, one in self._index.outsiders[side].get(digest, ())}
         for remote_id in sorted(outside):
@@ -353,7 +208,7 @@ class _Matcher:
     # --- contacts that stand alone ---
 
     def _resolved(self, link: Link) -> Link:
-        side = _here(link)
+        side = standing_side(link)
         first = self._first_of_its_side(link, side)
         if first is not link and first.link_id != link.link_id:
             rival = str(first.side(side).remote_id)
@@ -424,7 +279,7 @@ class _Matcher:
             (link, str(link.side(side).remote_id))
             for link in self._index.links[side].get(digest, ())
             if link.link_id not in self.absorbed
-            and _is_free(link, side)
+            and is_free(link, side)
             and MatchKey(kind, digest) in link.side(side).keys
         ]
         outsiders = [
@@ -487,12 +342,3 @@ _KEY_ORDER = {
     ),
 }
 """Which keys of a contact are compared with which of the other side's, strongest first. Either side finds the other."""
-
-
-def _is_free(link: Link, side: Side) -> bool:
-    """Whether the contact on `side` has no living counterpart yet."""
-    return (
-        link.state is PairState.SINGLE
-        and link.side(side).presence is Presence.PRESENT
-        and link.side(side.other).presence is Presence.UNKNOWN
-    )

@@ -16,7 +16,7 @@ from contactsync.domain.link import Link, PairState
 from contactsync.domain.policy import CompanyRule, NoEmailRule
 from contactsync.ports.directory import RecordAddress
 from contactsync.ports.state import Outsider, PendingPosition
-from sync_worker.engine.observe import read_crm_too
+from sync_worker.engine.listings import read_crm_too
 from sync_worker.engine.session import Session
 from sync_worker.engine.values import with_values
 

@@ -23,7 +23,8 @@ from contactsync.ports.state import Phase, RunMode, RunState
 from sync_worker.engine.apply import apply
 from sync_worker.engine.deletes import delete, delete_approved
 from sync_worker.engine.finish import end_unwanted, finish, give_up, hand_on, stop, wait
-from sync_worker.engine.observe import observe, read_google_in_full
+from sync_worker.engine.google_reader import read_google_in_full
+from sync_worker.engine.observe import observe
 from sync_worker.engine.reconcile import look_up, recover
 from sync_worker.engine.search import search
 from sync_worker.engine.session import RunCancelledError, Session

@@ -1,0 +1,96 @@
+"""Pairs that a complete full listing did not show: whether it is believed, and who is there all the same."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from uuid import UUID
+
+import structlog
+
+from contactsync.domain.absorb import absorb, absorb_absence
+from contactsync.domain.brake import is_believed
+from contactsync.domain.contact import Observation, Side
+from contactsync.domain.ids import LinkId, PersonId
+from contactsync.domain.link import Link, PairState
+from contactsync.ports.state import Transaction
+from sync_worker.engine.listings import require_scope
+from sync_worker.engine.people import context_for, has_left
+from sync_worker.engine.session import Session
+
+log = structlog.get_logger(__name__)
+
+_ABSENT_CHUNK = 1000
+_OF_A_PAIR = frozenset({PairState.LINKED, PairState.DORMANT, PairState.RELEASED})
+
+
+async def is_listing_believed(session: Session, side: Side) -> bool:
+    """Whether the complete full listing says anything of the contacts that it lacks; of the others it is believed.
+
+    It is compared with the last one, but for those who were told to be gone since.
+    """
+    listing, percent = session.run.listings[side], session.settings.shrink_percent
+    expected, doubted = listing.expected, session.run.sync.doubted(side)
+    if expected is None or is_believed(listing.seen, expected, doubted, percent):
+        return True
+    async with session.transaction() as tx:
+        left = (await tx.links.counts(session.now())).shown[side]
+    believed = is_believed(listing.seen, min(expected, left), doubted, percent)
+    if not believed:
+        log.warning("sync.listing.doubted", side=str(side), seen=listing.seen, expected=expected)
+    return believed
+
+
+async def absences_left(session: Session, side: Side) -> bool:
+    """Take one chunk of pairs that a complete full listing did not show; False when none is left."""
+    listing = session.run.listings[side]
+    after = LinkId(UUID(listing.page)) if listing.page else None
+    async with session.transaction() as tx:
+        missing = await tx.links.unseen(side, listing.number, after, _ABSENT_CHUNK)
+    if not missing:
+        return False
+    if after is None and len(missing) > session.settings.scope_check_above:
+        await require_scope(session, side)
+    shown = await _still_shown(session, missing) if side is Side.GOOGLE else {}
+    context = context_for(session, side, began=listing.started_at)
+    async with session.transaction() as tx:
+        there = await _still_there(session, tx, missing, shown) if shown else {}
+        after_by_id = {link.link_id: there.get(link.link_id) or absorb_absence(link, side, context) for link in missing}
+        changed = [after_by_id[link.link_id] for link in missing if after_by_id[link.link_id] != link]
+        if changed:
+            await tx.links.save(changed)
+        left = listing.left + sum(has_left(link, after_by_id[link.link_id], side) for link in missing)
+        session.set_listing(side, replace(listing, page=str(missing[-1].link_id), left=left))
+    return True
+
+
+async def _still_shown(session: Session, missing: Sequence[Link]) -> dict[LinkId, Observation]:
+    """People whom Google shows when they are asked for by name: the listing lacked them, and they are not gone."""
+    people = await session.ports.google.read([PersonId(str(link.google.remote_id)) for link in missing])
+    shown = {name: p.observation for p in people for name in (p.observation.remote_id, *p.observation.previous_ids)}
+    return {link.link_id: shown[name] for link in missing if (name := str(link.google.remote_id)) in shown}
+
+
+async def _still_there(
+    session: Session, tx: Transaction, missing: Sequence[Link], shown: Mapping[LinkId, Observation]
+) -> dict[LinkId, Link]:
+    """Their pairs. A full listing tells no former names: it showed whoever was renamed as somebody new.
+
+    That contact stands alone and gives way to the pair; where it is of another pair by now, this one has lost it.
+    """
+    listed = await tx.links.by_remote(Side.GOOGLE, [seen.remote_id for seen in shown.values()])
+    there: dict[LinkId, Link] = {}
+    for link in missing:
+        seen = shown.get(link.link_id)
+        twin = None if seen is None else listed.get(seen.remote_id)
+        if seen is None or (twin is not None and twin.link_id != link.link_id and twin.state in _OF_A_PAIR):
+            continue
+        if seen.remote_id != link.google.remote_id:
+            if twin is not None and twin.state is PairState.SINGLE:
+                await tx.links.remove([twin.link_id])
+            await tx.links.remove_outsiders(Side.GOOGLE, [seen.remote_id])
+        context = context_for(session, Side.GOOGLE, began=session.now())
+        there[link.link_id] = absorb(link, seen, Side.GOOGLE, context) or link
+    if there:
+        log.warning("sync.listing.lacked", side=str(Side.GOOGLE), people=len(there))
+    return there
