@@ -48,10 +48,13 @@ class Hook:
     """The customer's server."""
 
     status: int = 204
-    headers: dict[str, str] = field(default_factory=dict)
+    headers: httpx2.Headers | dict[str, str] = field(default_factory=dict)
+    broken: str = ""
     calls: list[httpx2.Request] = field(default_factory=list)
 
     def __call__(self, request: httpx2.Request) -> httpx2.Response:
+        if request.url.path == self.broken:
+            raise RuntimeError("nobody foresaw this")
         self.calls.append(request)
         return httpx2.Response(self.status, headers=self.headers)
 
@@ -279,6 +282,39 @@ async def test_an_address_inside_is_never_called(desk: Desk) -> None:
     assert [state for state, _, _ in await desk.deliveries()] == ["dead"]
 
 
+async def test_what_one_endpoint_brings_about_keeps_no_other_from_the_news(desk: Desk) -> None:
+    """Names that cannot be looked up, and answers that no interpreter can read, are a customer's own."""
+    await desk.endpoint(url="https://a..b.example/in")
+    await desk.endpoint(url=f"https://{'a' * 64}.example/in")
+    await desk.endpoint()
+    await desk.run_ends()
+    await desk.sender().look()
+    assert len(desk.hook.calls) == 1
+    assert sorted(state for state, _, _ in await desk.deliveries()) == ["dead", "dead", "done"]
+
+
+@pytest.mark.parametrize("seconds", ["9" * 18, "9" * 5000, "0" * 5000, "\u0663"])
+async def test_an_address_that_says_when_by_a_number_without_sense_is_asked_again(desk: Desk, seconds: str) -> None:
+    await desk.endpoint()
+    await desk.run_ends()
+    desk.hook.status, desk.hook.headers = 503, httpx2.Headers([(b"Retry-After", seconds.encode())])
+    await desk.sender().look()
+    assert await desk.deliveries() == [("waiting", 2, 503)]
+    desk.hook.status = 204
+    desk.clock.advance(timedelta(days=1))
+    await desk.sender().look()
+    assert await desk.deliveries() == [("done", 3, 204)]
+
+
+async def test_a_delivery_that_fails_as_nobody_foresaw_is_tried_again_and_keeps_no_other(desk: Desk) -> None:
+    await desk.endpoint(url="http://hook.internal/broken")
+    await desk.endpoint()
+    await desk.run_ends()
+    desk.hook.broken = "/broken"
+    await desk.sender().look()
+    assert sorted(await desk.deliveries()) == [("done", 2, 204), ("waiting", 2, 0)]
+
+
 # --- letters ----------------------------------------------------------------------------------------------------------
 
 
@@ -288,11 +324,11 @@ def post() -> Iterator[tuple[Postbox, str]]:
         yield served_box
 
 
-async def _owner(desk: Desk, url: str, language: str) -> None:
+async def _owner(desk: Desk, url: str, language: str, email: str = "ada@example.com") -> None:
     """The configuration belongs to somebody whose address the issuer told."""
     foundation = desk.resources.foundation
     directory = SqlCallerDirectory(foundation.database, foundation.vault, desk.clock)
-    profile = Profile("Ada", "ada@example.com", language)
+    profile = Profile("Ada", email, language)
     known = await directory.known(Identity("https://issuer.example.com", "1", "ada", Role.USER, profile))
     assert known is not None
     desk.config = replace(some_settings(), organisation_id=known.organisation_id, owner_id=known.user_id)
@@ -359,3 +395,18 @@ async def test_an_owner_without_an_address_is_no_trouble(desk: Desk, post: tuple
     await desk.sender().look()
     assert box.letters == []
     assert [state for state, _, _ in await desk.deliveries()] == ["done"]
+
+
+@pytest.mark.parametrize(
+    "email",
+    ["ada@example.com\nBcc: all@example.com", "a@[", "ada@x.org, bob@x.org", "ada", "a\0@b.org"],
+)
+async def test_an_address_that_is_not_one_address_gets_no_letter_and_keeps_no_news_from_others(
+    desk: Desk, post: tuple[Postbox, str], email: str
+) -> None:
+    box, url = post
+    await _owner(desk, url, "en", email)
+    await desk.pause()
+    await desk.sender().look()
+    assert box.letters == []
+    assert [state for state, _, _ in await desk.deliveries()] == ["dead"]

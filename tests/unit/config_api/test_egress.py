@@ -14,7 +14,7 @@ PRIVATE = (
     "127.0.0.1", "127.9.9.9", "0.0.0.1", "10.0.0.1", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1",
     "224.0.0.1", "240.0.0.1", "255.255.255.255", "192.0.2.1", "198.18.0.1", "::", "::1", "fe80::1", "fc00::1",
     "ff02::1", "2001:db8::1", "::ffff:127.0.0.1", "::ffff:10.0.0.1", "64:ff9b::7f00:1", "64:ff9b::a00:1",
-    "2002:7f00:1::", "2002:a00:1::",
+    "2002:7f00:1::", "2002:a00:1::", "fec0::1", "::127.0.0.1",
 )  # fmt: skip
 
 
@@ -91,6 +91,7 @@ async def test_the_connection_goes_to_the_address_that_was_looked_at() -> None:
     (request,) = wire.requests
     assert str(request.url) == "https://93.184.216.34:8443/in"
     assert (request.headers["host"], request.headers["x"]) == ("hook.example.com:8443", "y")
+    assert request.headers["connection"] == "close", "else it would serve another name at this address"
     assert request.extensions["sni_hostname"] == "hook.example.com"
     assert names.asked == ["hook.example.com"]
     assert answer.status == 302, "a redirect is an answer, and is not followed"
@@ -101,3 +102,12 @@ async def test_a_host_that_is_allowed_by_name_may_be_private() -> None:
     await egress(wire, names, ["hook.internal"]).post("http://hook.internal:8080/in", {}, b"{}")
     assert str(wire.requests[0].url) == "http://hook.internal:8080/in"
     assert names.asked == []
+
+
+@pytest.mark.parametrize("url", ["https://a..b.example/", f"https://{'a' * 64}.example/"])
+async def test_a_name_that_cannot_be_one_is_no_place(url: str) -> None:
+    """Names are really looked up here: the system's resolver refuses these before it asks anybody."""
+    wire = Wire()
+    with pytest.raises(ForbiddenAddressError):
+        await Egress(httpx2.AsyncClient(transport=httpx2.MockTransport(wire))).post(url, {}, b"{}")
+    assert wire.requests == []

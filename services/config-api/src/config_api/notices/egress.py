@@ -73,14 +73,20 @@ class Egress:
         """A request to the very address that was looked at, under the name for which its certificate must be."""
         if target.scheme != "https":
             raise ForbiddenAddressError("not https")
-        addresses = [ip_address(one.partition("%")[0]) for one in await self._resolve(target.host, target.port or 443)]
+        try:
+            found = await self._resolve(target.host, target.port or 443)
+        except UnicodeError as error:  # an empty part, or one of more than 63 letters
+            raise ForbiddenAddressError("no host name") from error
+        addresses = [ip_address(one.partition("%")[0]) for one in found]
         if not addresses or not all(is_public(address) for address in addresses):
             raise ForbiddenAddressError("not public")
         chosen = addresses[0]
         return self._client.build_request(
             "POST",
             target.copy_with(host=str(chosen)),
-            headers={**headers, "Host": target.netloc.decode()},
+            # The pool knows connections by their address, and the certificate was asked for one name: a connection is
+            # not kept for another customer's name that leads to the same address.
+            headers={**headers, "Host": target.netloc.decode(), "Connection": "close"},
             content=body,
             extensions={"sni_hostname": target.host},
         )
@@ -94,6 +100,8 @@ def is_public(address: IpAddress) -> bool:
             wrapped = IPv4Address(int(address) & 0xFFFFFFFF)
         if wrapped is not None:
             return is_public(wrapped)
+        if address.is_site_local:  # fec0::/10, private before fc00::/7 was (RFC 3879)
+            return False
     return address.is_global and not address.is_multicast and not address.is_reserved
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import smtplib
 import ssl
 from dataclasses import dataclass, field
@@ -39,11 +40,13 @@ _TEXTS: Final = {
         Language.FRENCH: "La synchronisation de vos contacts s’est arrêtée. Rien n’est perdu.",
     },
 }
+_ADDRESS: Final = re.compile(r"""[^\s@<>()\[\]\\,;:"]+@[^\s@<>()\[\]\\,;:"]+""")
+"""One address and nothing beside it. Quoted local parts are not in use, and what is refused is not misread."""
 _LOOK: Final = {Language.ENGLISH: "Have a look:", Language.FRENCH: "Pour voir :"}
 
 
 class MailRefusedError(Exception):
-    """The server refuses the recipient or the letter for good."""
+    """The recipient or the letter is refused for good."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +84,7 @@ class Mailer:
         self._public_address = public_address
 
     async def send(self, letter: Letter) -> None:
-        """Raises MailRefusedError for good, OSError for now (`smtplib.SMTPException` is one)."""
+        """Raises MailRefusedError for good, an address that is none too, OSError for now (`SMTPException` is one)."""
         await asyncio.to_thread(self._hand_in, self._message(letter))
 
     def _message(self, letter: Letter) -> EmailMessage:
@@ -91,7 +94,7 @@ class Mailer:
         link = f"{self._public_address}/?configuration={letter.facts['configuration_id']}"
         message = EmailMessage()
         message["From"] = self._sender
-        message["To"] = letter.recipient.email
+        message["To"] = _one_address(letter.recipient.email)
         message["Subject"] = _SUBJECTS[letter.event][language]
         message["Date"] = format_datetime(letter.occurred_at)
         # The same over all attempts, so that a mail program shows a repeated letter once.
@@ -127,3 +130,10 @@ class Mailer:
 def _language(wanted: str) -> Language:
     """`fr`, `fr-CA`, `fr_FR`: French; English for all others."""
     return Language.FRENCH if wanted.lower().partition("-")[0].partition("_")[0] == "fr" else Language.ENGLISH
+
+
+def _one_address(text: str) -> str:
+    """The address of one recipient, as the caller's token named it. Raises MailRefusedError for anything else."""
+    if not text.isprintable() or _ADDRESS.fullmatch(text) is None:
+        raise MailRefusedError
+    return text

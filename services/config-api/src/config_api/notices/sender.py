@@ -28,6 +28,7 @@ _PAUSES: Final = tuple(
 """Between attempts, over three days (Standard Webhooks, "Deliverability and reliability")."""
 _GONE: Final = 410
 _NO_ANSWER: Final = 0
+_MOST_DIGITS: Final = 9
 _USER_AGENT: Final = "contact-sync-webhooks"
 
 
@@ -55,13 +56,19 @@ class NoticeSender:
                     tasks.create_task(self._send(delivery), name="notice")
 
     async def _send(self, delivery: Call | Letter) -> None:
-        match delivery:
-            case Call():
-                await self._call(delivery)
-            case Letter():
-                await self._write(delivery)
-            case _:
-                assert_never(delivery)
+        try:
+            match delivery:
+                case Call():
+                    await self._call(delivery)
+                case Letter():
+                    await self._write(delivery)
+                case _:
+                    assert_never(delivery)
+        except Exception:
+            # The edge of one delivery: addresses and answers are customers' own, and what one of them makes of them
+            # must not keep news from all others.
+            log.exception("notices.delivery.failed", message_id=delivery.delivery_id)
+            await self._again(delivery, _NO_ANSWER, "failed")
 
     async def _call(self, call: Call) -> None:
         body = orjson.dumps({"type": call.event.value, "timestamp": call.occurred_at.isoformat(), "data": call.facts})
@@ -87,8 +94,7 @@ class NoticeSender:
         elif 200 <= answer.status < 300:  # noqa: PLR2004  RFC 9110, 15.3
             await self._notices.done(call, answer.status)
         else:
-            after = int(answer.retry_after) if answer.retry_after.isascii() and answer.retry_after.isdecimal() else 0
-            await self._again(call, answer.status, "refused", min(timedelta(seconds=after), _PAUSES[-1]))
+            await self._again(call, answer.status, "refused", _wanted_pause(answer.retry_after))
 
     async def _write(self, letter: Letter) -> None:
         if self._mailer is None or not letter.recipient.email:
@@ -119,3 +125,11 @@ class NoticeSender:
             reason=reason,
             code=status,
         )
+
+
+def _wanted_pause(retry_after: str) -> timedelta:
+    """What a `Retry-After` in seconds asks for, as far as we heed it; nothing for any other."""
+    if not (retry_after.isascii() and retry_after.isdecimal()):
+        return timedelta()
+    # Digits without end are more than the interpreter reads, and more than a timedelta holds.
+    return _PAUSES[-1] if len(retry_after) > _MOST_DIGITS else min(timedelta(seconds=int(retry_after)), _PAUSES[-1])
