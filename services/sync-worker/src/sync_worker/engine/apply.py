@@ -32,9 +32,10 @@ from contactsync.ports.directory import (
     Written,
 )
 from contactsync.ports.state import Effect, EffectState, Transaction
+from sync_worker.engine.decisions import decide_now, finished, held, refused
 from sync_worker.engine.listings import read_crm_too
 from sync_worker.engine.people import context_for
-from sync_worker.engine.planner import Planner, decide_now, finished, held, refused, room
+from sync_worker.engine.planner import Planner, room
 from sync_worker.engine.search import ask_companies
 from sync_worker.engine.session import Session, raise_met
 from sync_worker.engine.values import held_fields, seen_again

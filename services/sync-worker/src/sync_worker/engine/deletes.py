@@ -24,9 +24,10 @@ from contactsync.ports.requests import APPROVAL
 from contactsync.ports.state import Effect, EffectState, PendingPosition
 from sync_worker.engine.answers import take_answers
 from sync_worker.engine.apply import Sender
+from sync_worker.engine.decisions import decide_now
 from sync_worker.engine.match import is_bereaved, match
 from sync_worker.engine.people import context_for
-from sync_worker.engine.planner import Planner, decide_now
+from sync_worker.engine.planner import Planner
 from sync_worker.engine.reconcile import settle_as
 from sync_worker.engine.session import Session, position
 from sync_worker.engine.values import held_fields, not_shown, seen_again
