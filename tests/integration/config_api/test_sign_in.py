@@ -263,6 +263,27 @@ async def test_a_crm_opens_the_page_in_a_frame_once(browser: Browser, provider: 
     assert (again.status_code, again.json()["code"]) == (400, "state_invalid")
 
 
+async def test_the_address_of_a_frame_signs_nobody_in_who_is_sent_there(browser: Browser, provider: str) -> None:
+    """Login CSRF: whoever follows the address by itself would work, unseen, in the account of who made it."""
+    token = await token_for("eve", provider)
+    made = await browser.api.post("/v1/embed-sessions", json={}, headers=bearer(token))
+    address = made.json()["url"].removeprefix(PUBLIC)
+    sent_there = await browser.send("GET", address, **{"Sec-Fetch-Dest": "document"})
+    assert (sent_there.status_code, browser.set_cookies) == (403, [])
+    in_a_frame = await browser.send("GET", address, **{"Sec-Fetch-Dest": "iframe"})
+    assert in_a_frame.status_code == 303, "what is refused is not used up"
+
+
+async def test_a_session_of_a_frame_is_no_sign_in_for_a_consent(browser: Browser, provider: str) -> None:
+    """Two addresses that eve sends, one after the other, must not connect somebody's account to her."""
+    headers = bearer(await token_for("eve", provider))
+    made = await browser.api.post("/v1/embed-sessions", json={}, headers=headers)
+    await browser.send("GET", made.json()["url"].removeprefix(PUBLIC))
+    asked = await browser.api.post("/v1/connections/google/authorize", json={}, headers=headers)
+    shown = await browser.send("GET", str(asked.json()["authorization_url"]).removeprefix(PUBLIC))
+    assert (shown.status_code, browser.set_cookies) == (200, [])
+
+
 async def test_a_session_makes_no_further_sessions(browser: Browser) -> None:
     await browser.sign_in("ada")
     answer = await browser.api.post(

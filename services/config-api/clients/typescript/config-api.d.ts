@@ -113,7 +113,9 @@ export interface paths {
         };
         /**
          * Open the page in a frame
-         * @description Open the session that the address stands for. Protected by a secret that is used once.
+         * @description Open the session that the address stands for, in a frame alone. Protected by a secret that is used once.
+         *
+         *     Outside of a frame it would sign whoever is sent there in as somebody else (login CSRF).
          */
         get: operations["open_embed_session"];
         put?: never;
@@ -2690,6 +2692,15 @@ export interface operations {
             };
             /** @description `state_invalid` */
             400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `not_allowed` */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -22,6 +22,7 @@ router = APIRouter(tags=["embedding"], route_class=IdempotentRoute)
 
 _KIND: Final = "embed"
 _LIFETIME: Final = timedelta(minutes=5)
+_FRAMES: Final = frozenset({"iframe", "frame"})
 
 
 @router.post(
@@ -62,10 +63,15 @@ async def create_embed_session(
     status_code=303,
     response_class=RedirectResponse,
     summary="Open the page in a frame",
-    responses=responses("state_invalid", "invalid_request"),
+    responses=responses("state_invalid", "invalid_request", "not_allowed"),
 )
-async def open_embed_session(secret: Annotated[str, Path(max_length=100)], given: Given) -> Response:
-    """Open the session that the address stands for. Protected by a secret that is used once."""
+async def open_embed_session(secret: Annotated[str, Path(max_length=100)], request: Request, given: Given) -> Response:
+    """Open the session that the address stands for, in a frame alone. Protected by a secret that is used once.
+
+    Outside of a frame it would sign whoever is sent there in as somebody else (login CSRF).
+    """
+    if request.headers.get("sec-fetch-dest", "iframe") not in _FRAMES:
+        raise ProblemError("not_allowed")
     content = await given.tickets.take(_KIND, secret)
     if content is None:
         raise ProblemError("state_invalid")

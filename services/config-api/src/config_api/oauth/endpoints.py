@@ -14,7 +14,7 @@ from urllib.parse import urlencode, urlsplit
 from fastapi import APIRouter, Depends, Path, Request, Response
 from fastapi.responses import RedirectResponse
 
-from config_api.callers.sessions import is_from_our_page
+from config_api.callers.sessions import Place, is_from_our_page
 from config_api.oauth.pages import confirming_page, connected_text, ending_page
 from config_api.oauth.returned import Redirected
 from config_api.oauth.service import Consents, Ended
@@ -48,8 +48,7 @@ Service = Annotated[Consents, Depends(consents)]
 async def start(provider: Provider, secret: Secret, request: Request, given: Given, service: Service) -> Response:
     """Go on to the provider, or ask first. Protected by a secret that is used once, and by what the page says."""
     wanted = await service.wanted(provider, secret)
-    caller = await given.authenticator.caller(request)
-    if caller is not None and Owner(caller.organisation_id, caller.user_id) == wanted.owner:
+    if await _is_signed_in_as(wanted.owner, request, given):
         return await _onward(given, service, provider, secret)
     return confirming_page(language_of(request), provider, await service.asker(wanted))
 
@@ -80,6 +79,17 @@ async def callback(provider: Provider, request: Request, service: Service, retur
     """Store the grant for whom the consent was begun, and send the browser on. Each state is good once."""
     ended = await service.end(provider, returned, request.cookies.get(_cookie_name(resources_of(request), provider)))
     return _answer(request, provider, ended, service.public_url)
+
+
+async def _is_signed_in_as(owner: Owner, request: Request, given: Resources) -> bool:
+    """Whether this browser signed in as that user by itself.
+
+    A session of frames does not say so: it is opened by an address, which may have been sent like the consent's own.
+    """
+    if Place.FRAME.value in request.cookies:
+        return False
+    caller = await given.authenticator.caller(request)
+    return caller is not None and Owner(caller.organisation_id, caller.user_id) == owner
 
 
 async def _onward(given: Resources, service: Consents, provider: Provider, secret: str) -> Response:
