@@ -68,9 +68,12 @@ def possible(link: Link, policy: Policy, last: Overwritten | None, now: datetime
     """The actions that make sense for this pair now; `last` is the newest entry of its journal.
 
     `keep_apart` and `same_person` answer a doubt, `bring_back` needs a released pair whose deleted side the
-    configuration may write, `restore` an entry not older than thirty days on a side that it may write.
+    configuration may write, `restore` an entry not older than thirty days on a side that it may write. Of an excluded
+    pair nothing can be asked but to take it in again.
     """
-    wanted = {Action.RETRY if link.excluded else Action.EXCLUDE}
+    if link.excluded:
+        return frozenset({Action.RETRY})
+    wanted = {Action.EXCLUDE}
     if link.hold is not None or any(link.side(side).read_only for side in Side):
         wanted.add(Action.RETRY)
     if link.hold is not None and link.hold.rivals:
@@ -78,7 +81,7 @@ def possible(link: Link, policy: Policy, last: Overwritten | None, now: datetime
     missing = _deleted_side(link)
     if missing is not None and policy.direction.writes(missing):
         wanted.add(Action.BRING_BACK)
-    if last is not None and is_restorable(last, policy, now) and not link.excluded:
+    if last is not None and is_restorable(last, policy, now):
         wanted.add(Action.RESTORE)
     return frozenset(wanted - {Action.EXCLUDE} if link.state is PairState.GONE else wanted)
 
@@ -96,6 +99,8 @@ def carry_out(
 
     `rivals`: the pairs of the contacts named in the hold. An action that makes no sense (any more) changes nothing.
     """
+    if link.excluded and action is not Action.RETRY:
+        return (link,)
     match action:
         case Action.RETRY:
             asked = link.hold is not None and link.hold.reason == Reason.ANOTHER_PROGRAM_WRITES

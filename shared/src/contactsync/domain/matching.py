@@ -148,7 +148,7 @@ def _contained(a: Sequence[str], b: Sequence[str]) -> bool:
 
 
 def first_in_order(links: Iterable[Link], side: Side) -> Link:
-    """Which of several contacts of `side` that share a key goes first: one already linked, then by the pending order.
+    """Which of several contacts of `side` that share a key goes first: one linked or excluded, then the pending order.
 
     Raises ValueError when there is none.
     """
@@ -157,4 +157,5 @@ def first_in_order(links: Iterable[Link], side: Side) -> Link:
 
 def _order(link: Link, side: Side) -> tuple[object, ...]:
     is_linked = link.state is not PairState.SINGLE and link.side(side.other).remote_id is not None
-    return (not is_linked, link.pending_since or _LATEST, link.pending_order or _LATEST, link.link_id)
+    settled = is_linked or link.excluded
+    return (not settled, link.pending_since or _LATEST, link.pending_order or _LATEST, link.link_id)

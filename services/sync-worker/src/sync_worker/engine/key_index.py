@@ -19,6 +19,8 @@ from contactsync.ports.state import Outsider
 from sync_worker.engine.people import context_for
 from sync_worker.engine.session import Session
 
+_GONE = frozenset({Presence.DELETED, Presence.ABSENT})
+
 
 @dataclass(slots=True)
 class KeyIndex:
@@ -155,10 +157,16 @@ def lost_a_side(link: Link) -> bool:
     """Whether one side of a pair was deleted and the other is still there."""
     if link.state not in {PairState.LINKED, PairState.DORMANT, PairState.RELEASED}:
         return False
-    if link.excluded or link.restoring is not None:
+    if link.restoring is not None:
         return False
     presences = {link.crm.presence, link.google.presence}
-    return Presence.PRESENT in presences and bool(presences & {Presence.DELETED, Presence.ABSENT})
+    return Presence.PRESENT in presences and bool(presences & _GONE)
+
+
+def is_remembered(link: Link, side: Side) -> bool:
+    """Whether nothing is left of somebody whom a person excluded: made again on this side he is excluded still."""
+    nobody = Presence.PRESENT not in {link.crm.presence, link.google.presence}
+    return link.excluded and nobody and link.side(side).presence in _GONE
 
 
 def missing_side(link: Link) -> Side:

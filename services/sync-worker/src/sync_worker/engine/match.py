@@ -32,6 +32,7 @@ from sync_worker.engine.key_index import (
     KeyIndex,
     index_of,
     is_free,
+    is_remembered,
     lost_a_side,
     missing_side,
     primary_keys,
@@ -81,7 +82,7 @@ def _stands_alone(link: Link) -> bool:
 
 def is_bereaved(link: Link) -> bool:
     """Whether one side of a pair was deleted and the other is still there, and it is for this run to decide."""
-    return lost_a_side(link) and not link.foreign
+    return lost_a_side(link) and not link.foreign and not link.excluded
 
 
 class _Matcher:
@@ -108,6 +109,8 @@ class _Matcher:
         if not _stands_alone(link):
             return link
         if (orphan := self._orphan_of(link)) is not None:
+            if is_remembered(orphan, standing_side(link)):
+                return self._excluded(orphan, link)
             if orphan.foreign:
                 return self._later(link)  # the configuration that keeps the pair finds it too
             self._continue(orphan, link)
@@ -142,7 +145,9 @@ class _Matcher:
         side = standing_side(link)
         for key in primary_keys(link.side(side), self._rule):
             for pair in self._index.links[side].get(key.digest, ()):
-                if pair.link_id in self.continued or not lost_a_side(pair) or missing_side(pair) is not side:
+                if pair.link_id in self.continued or pair.link_id in self.absorbed:
+                    continue
+                if not (lost_a_side(pair) and missing_side(pair) is side) and not is_remembered(pair, side):
                     continue
                 if not self._contradicts(pair, side, link.side(side).name):
                     return pair
@@ -151,6 +156,12 @@ class _Matcher:
     def _contradicts(self, pair: Link, missing: Side, name: str) -> bool:
         stays = pair.side(missing.other)
         return names_conflict(stays.name or self._index.names.get(str(stays.remote_id), ""), name)
+
+    def _excluded(self, pair: Link, successor: Link) -> Link:
+        """The contact in the place of a pair of which nothing is left but that it was excluded."""
+        self.absorbed.add(pair.link_id)
+        self.joined.add(successor.link_id)
+        return replace(successor, excluded=True, hold=None)
 
     def _continue(self, pair: Link, successor: Link) -> Link:
         """The pair with its successor's contact; the base stays, so what that shows differently is an edit."""
@@ -299,7 +310,8 @@ class _Matcher:
     def _linked(self, link: Link, other: Side, remote_id: str, found: Link | None) -> Link:
         if found is not None:
             self.absorbed.add(found.link_id)
-            return replace(link.with_side(other, found.side(other)), state=PairState.LINKED)
+            pair = link.with_side(other, found.side(other))
+            return replace(pair, state=PairState.LINKED, excluded=found.excluded)
         self.found[other].append(remote_id)
         if other is Side.CRM:
             record = LinkSide(remote_id=remote_id, presence=Presence.PRESENT)
