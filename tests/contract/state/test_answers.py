@@ -48,11 +48,11 @@ class AnswerContract:
             await save(worker, link, other)
             await ask(world, worker, Answer(link.link_id, Action.RETRY), Answer(other.link_id, Action.EXCLUDE))
             async with worker.begin() as tx:
-                found = await tx.links.answers()
+                found = await tx.answers.given()
                 assert set(found) == {Answer(link.link_id, Action.RETRY), Answer(other.link_id, Action.EXCLUDE)}
-                await tx.links.answered([link.link_id])
+                await tx.answers.done([link.link_id])
             async with worker.begin() as tx:
-                assert list(await tx.links.answers()) == [Answer(other.link_id, Action.EXCLUDE)]
+                assert list(await tx.answers.given()) == [Answer(other.link_id, Action.EXCLUDE)]
 
     async def test_an_answer_is_handed_on_to_the_configuration_that_keeps_the_pair(self, world: World) -> None:
         mine, theirs = await siblings(world)
@@ -65,11 +65,11 @@ class AnswerContract:
             asked = [Answer(link.link_id, Action.EXCLUDE), Answer(alone.link_id, Action.RETRY)]
             await ask(world, worker, *asked)
             async with worker.begin() as tx:
-                await tx.links.hand_on([link.link_id])
-                assert list(await tx.links.answers()) == asked[1:]
+                await tx.answers.hand_on([link.link_id])
+                assert list(await tx.answers.given()) == asked[1:]
             await world.state.leases.release(worker.lease, {})
         async with working(world, theirs) as worker, worker.begin() as tx:
-            assert list(await tx.links.answers()) == asked[:1]
+            assert list(await tx.answers.given()) == asked[:1]
 
     async def test_the_last_answer_for_a_pair_counts(self, world: World) -> None:
         link = a_link()
@@ -78,7 +78,7 @@ class AnswerContract:
             await ask(world, worker, Answer(link.link_id, Action.EXCLUDE))
             await ask(world, worker, Answer(link.link_id, Action.RETRY))
             async with worker.begin() as tx:
-                assert list(await tx.links.answers()) == [Answer(link.link_id, Action.RETRY)]
+                assert list(await tx.answers.given()) == [Answer(link.link_id, Action.RETRY)]
 
     async def test_an_answer_for_a_pair_of_another_configuration_is_refused_and_nothing_stored(
         self, world: World
@@ -89,7 +89,7 @@ class AnswerContract:
             with pytest.raises(UnknownRowError):
                 await ask(world, worker, Answer(link.link_id, Action.RETRY), Answer(LinkId(uuid4()), Action.RETRY))
             async with worker.begin() as tx:
-                assert not await tx.links.answers()
+                assert not await tx.answers.given()
             stranger = some_settings()
             await world.put(stranger)
             with pytest.raises(UnknownRowError):

@@ -172,14 +172,14 @@ class LinkContract:
                 async with worker.begin() as tx:
                     moved = replace(kept, crm=a_side("3", keys=(a_key("b"),)))
                     await tx.links.save([moved, new])
-                    await tx.links.save_outsiders(Side.GOOGLE, 1, [Outsider("people/c5", (a_key("a"),))])
+                    await tx.outsiders.save(Side.GOOGLE, 1, [Outsider("people/c5", (a_key("a"),))])
                     await tx.links.claim({new.link_id: b"d" * 16}, EPOCH + HOUR)
                     raise RuntimeError("power cut")
             async with worker.begin() as tx:
                 assert await tx.links.by_ids([kept.link_id, new.link_id]) == {kept.link_id: kept}
                 assert set(await tx.links.by_remote(Side.CRM, ["1", "2", "3"])) == {"1"}
                 assert ids(await tx.links.by_keys(Side.CRM, [a_key("a"), a_key("b")])) == [kept.link_id]
-                assert await tx.links.outsiders(Side.GOOGLE, [a_key("a")]) == []
+                assert await tx.outsiders.by_keys(Side.GOOGLE, [a_key("a")]) == []
                 assert await tx.links.claim({kept.link_id: b"d" * 16}, EPOCH + HOUR) == {kept.link_id}
 
     # --- finding ---
@@ -651,30 +651,30 @@ class LinkContract:
         bob = Outsider("people/c2", (a_key("bob"),))
         async with working(world) as worker:
             async with worker.begin() as tx:
-                await tx.links.save_outsiders(Side.GOOGLE, 1, [ada, bob, Outsider("people/c3", ())])
+                await tx.outsiders.save(Side.GOOGLE, 1, [ada, bob, Outsider("people/c3", ())])
             async with worker.begin() as tx:
-                assert await tx.links.outsiders(Side.GOOGLE, [a_key("x")]) == [ada]
-                assert await tx.links.outsiders(Side.GOOGLE, [a_key("bob"), a_key("ada")]) == [ada, bob]
-                assert await tx.links.outsiders(Side.CRM, [a_key("ada")]) == []
-                assert await tx.links.outsiders(Side.GOOGLE, []) == []
+                assert await tx.outsiders.by_keys(Side.GOOGLE, [a_key("x")]) == [ada]
+                assert await tx.outsiders.by_keys(Side.GOOGLE, [a_key("bob"), a_key("ada")]) == [ada, bob]
+                assert await tx.outsiders.by_keys(Side.CRM, [a_key("ada")]) == []
+                assert await tx.outsiders.by_keys(Side.GOOGLE, []) == []
 
     async def test_an_outsider_saved_again_has_its_new_keys_alone(self, world: World) -> None:
         async with working(world) as worker, worker.begin() as tx:
-            await tx.links.save_outsiders(Side.GOOGLE, 1, [Outsider("people/c1", (a_key("old"),))])
-            await tx.links.save_outsiders(Side.GOOGLE, 1, [Outsider("people/c1", (a_key("new"),))])
-            assert await tx.links.outsiders(Side.GOOGLE, [a_key("old")]) == []
-            assert len(await tx.links.outsiders(Side.GOOGLE, [a_key("new")])) == 1
+            await tx.outsiders.save(Side.GOOGLE, 1, [Outsider("people/c1", (a_key("old"),))])
+            await tx.outsiders.save(Side.GOOGLE, 1, [Outsider("people/c1", (a_key("new"),))])
+            assert await tx.outsiders.by_keys(Side.GOOGLE, [a_key("old")]) == []
+            assert len(await tx.outsiders.by_keys(Side.GOOGLE, [a_key("new")])) == 1
 
     async def test_outsiders_are_forgotten_one_by_one_or_when_a_full_listing_did_not_show_them(
         self, world: World
     ) -> None:
         people = [Outsider(f"people/c{n}", (a_key(str(n)),)) for n in range(3)]
         async with working(world) as worker, worker.begin() as tx:
-            await tx.links.save_outsiders(Side.GOOGLE, 1, people)
-            await tx.links.remove_outsiders(Side.GOOGLE, ["people/c0"])
-            await tx.links.save_outsiders(Side.GOOGLE, 2, people[1:2])
-            await tx.links.drop_outsiders(Side.GOOGLE, 2)
-            left = await tx.links.outsiders(Side.GOOGLE, [a_key(str(n)) for n in range(3)])
+            await tx.outsiders.save(Side.GOOGLE, 1, people)
+            await tx.outsiders.remove(Side.GOOGLE, ["people/c0"])
+            await tx.outsiders.save(Side.GOOGLE, 2, people[1:2])
+            await tx.outsiders.drop(Side.GOOGLE, 2)
+            left = await tx.outsiders.by_keys(Side.GOOGLE, [a_key(str(n)) for n in range(3)])
         assert left == people[1:2]
 
     # --- claims ---

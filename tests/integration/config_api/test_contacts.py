@@ -90,7 +90,7 @@ async def test_an_address_outside_the_group_is_told(desk: Desk) -> None:
     keys = (await digester(desk)).match_keys(Identity(strong_emails=(ADA,)))
     async with with_pairs(desk) as (address, work):
         async with work.begin() as tx:
-            await tx.links.save_outsiders(Side.GOOGLE, 1, [Outsider("people/c7", keys)])
+            await tx.outsiders.save(Side.GOOGLE, 1, [Outsider("people/c7", keys)])
         found = await desk.get(f"{address}?email={ADA}")
     assert (found["items"], found["outside"]) == ([], [{"side": "google", "id": "people/c7"}])
 

@@ -88,7 +88,7 @@ async def _still_there(
         if seen.remote_id != link.google.remote_id:
             if twin is not None and twin.state is PairState.SINGLE:
                 await tx.links.remove([twin.link_id])
-            await tx.links.remove_outsiders(Side.GOOGLE, [seen.remote_id])
+            await tx.outsiders.remove(Side.GOOGLE, [seen.remote_id])
         context = context_for(session, Side.GOOGLE, began=session.now())
         there[link.link_id] = absorb(link, seen, Side.GOOGLE, context) or link
     if there:

@@ -18,13 +18,13 @@ async def take_answers(session: Session) -> None:
     What was asked of a pair that another configuration keeps is for that one's next run.
     """
     async with session.transaction() as tx:
-        answers = await tx.links.answers()
+        answers = await tx.answers.given()
         if answers:
             links = await tx.links.by_ids([answer.link_id for answer in answers])
-            await tx.links.hand_on([link.link_id for link in links.values() if link.foreign])
+            await tx.answers.hand_on([link.link_id for link in links.values() if link.foreign])
             mine = [one for one in answers if one.link_id not in links or not links[one.link_id].foreign]
             await tx.links.save(await _carried_out(session, tx, mine))
-            await tx.links.answered([answer.link_id for answer in mine])
+            await tx.answers.done([answer.link_id for answer in mine])
 
 
 async def _carried_out(session: Session, tx: Transaction, answers: Sequence[Answer]) -> list[Link]:

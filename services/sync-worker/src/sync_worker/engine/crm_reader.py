@@ -153,7 +153,7 @@ class _CrmReader:
             keys = session.ports.digester.match_keys
             living = {remote_id for remote_id, link in links.items() if link.state is not PairState.GONE}
             outside = [r for r in records if r.in_scope is False and r.remote_id not in living]
-            await tx.links.save_outsiders(
+            await tx.outsiders.save(
                 Side.CRM, session.search_number, [Outsider(r.remote_id, keys(r.identity)) for r in outside]
             )
             session.record_names.update({r.remote_id: r.identity.name for r in outside})

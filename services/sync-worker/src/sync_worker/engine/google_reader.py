@@ -87,7 +87,7 @@ async def _google_absent(session: Session) -> None:
     people = listing.people + sync.google_made - listing.made
     async with session.transaction() as tx:
         if believed:
-            await tx.links.drop_outsiders(Side.GOOGLE, listing.number)
+            await tx.outsiders.drop(Side.GOOGLE, listing.number)
         session.set_listing(Side.GOOGLE, replace(listing, done=True, page=None))
         session.update(
             sync=replace(

@@ -46,7 +46,7 @@ async def index_of(
             here = _with_key(chunk, side, keys)
             others = await tx.links.by_keys(side, keys, besides=[link.link_id for link in here])
             found[side] = sorted([*here, *others], key=lambda link: link.link_id)
-            outsiders[side] = _outsiders_by_digest(await tx.links.outsiders(side, keys))
+            outsiders[side] = _outsiders_by_digest(await tx.outsiders.by_keys(side, keys))
     links = {side: _by_digest(await _named(session, found[side], side, alone), side) for side in Side}
     strangers = _strangers(alone, bereaved, outsiders[Side.GOOGLE])
     people = await session.ports.google.read(sorted(strangers)) if strangers else ()

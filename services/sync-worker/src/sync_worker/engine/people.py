@@ -63,7 +63,7 @@ async def absorb_people(session: Session, tx: Transaction, people: Sequence[Obse
     if changed:
         await tx.links.save(changed)
     if outsiders:
-        await tx.links.save_outsiders(Side.GOOGLE, context.listing_number, outsiders)
+        await tx.outsiders.save(Side.GOOGLE, context.listing_number, outsiders)
     if forgotten and session.run.sync.google_full_at is not None:
-        await tx.links.remove_outsiders(Side.GOOGLE, forgotten)
+        await tx.outsiders.remove(Side.GOOGLE, forgotten)
     return left

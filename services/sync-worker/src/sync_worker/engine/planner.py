@@ -232,7 +232,7 @@ class Planner:
                 await tx.links.remove(sorted(matched.absorbed))
             for side, remote_ids in matched.found.items():
                 if remote_ids:
-                    await tx.links.remove_outsiders(side, remote_ids)
+                    await tx.outsiders.remove(side, remote_ids)
             if stored:
                 await tx.links.save(stored)
             await session.report(tx, rows)

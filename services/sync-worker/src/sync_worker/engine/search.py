@@ -42,7 +42,7 @@ async def search(session: Session) -> bool:
 async def _begin(session: Session) -> None:
     """Ask by name where that is cheaper; else leave the place at the start of a pass over the module."""
     async with session.transaction() as tx:
-        await tx.links.drop_outsiders(Side.CRM, session.search_number)
+        await tx.outsiders.drop(Side.CRM, session.search_number)
     if not session.policy.direction.writes(Side.CRM):
         await _store_place(session, _DONE)
         return
@@ -161,6 +161,6 @@ async def _save_outsiders(session: Session, found: Sequence[Outsider], *, place:
         if not session.observed:
             return
         if fresh:
-            await tx.links.save_outsiders(Side.CRM, session.search_number, fresh)
+            await tx.outsiders.save(Side.CRM, session.search_number, fresh)
         if place is not None:
             _note_place(session, place)

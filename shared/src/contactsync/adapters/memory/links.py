@@ -1,4 +1,4 @@
-"""Links, outsiders and claims in memory, as one configuration sees them."""
+"""Links and claims in memory, as one configuration sees them."""
 
 from __future__ import annotations
 
@@ -12,13 +12,11 @@ from contactsync.adapters.memory.tables import (
     ConfigRow,
     Journal,
     LinkRow,
-    OutsiderRow,
     Realm,
     ScopeRow,
     SideMarks,
     Tables,
 )
-from contactsync.domain.actions import Answer
 from contactsync.domain.contact import Side
 from contactsync.domain.ids import ConfigId, LinkId, RunId
 from contactsync.domain.link import KeyKind, Link, LinkSide, MatchKey, PairState, Presence
@@ -26,7 +24,7 @@ from contactsync.domain.outcome import Outcome
 from contactsync.domain.sharing import Contender
 from contactsync.errors import StateInvariantError
 from contactsync.ports.clock import Clock
-from contactsync.ports.state import Contested, Outsider, PairCounts, PendingPosition, Run
+from contactsync.ports.state import Contested, PairCounts, PendingPosition, Run
 
 
 class MemoryLinks:
@@ -295,33 +293,7 @@ class MemoryLinks:
                 bare = replace(row, link=_bare(row.link), values_run=None)
                 self._journal.put(self._tables.links, link_id, bare)
 
-    # --- outsiders and claims ---
-
-    def _outsiders(self, side: Side) -> dict[str, OutsiderRow]:
-        return self._tables.outsiders.setdefault((self._run.settings.config_id, side), {})
-
-    async def save_outsiders(self, side: Side, listing: int, people: Sequence[Outsider]) -> None:
-        """Insert or replace outsiders of one side."""
-        for person in people:
-            self._journal.put(self._outsiders(side), person.remote_id, OutsiderRow(person, listing))
-
-    async def remove_outsiders(self, side: Side, remote_ids: Sequence[str]) -> None:
-        """Forget outsiders that are gone or came into scope."""
-        for remote_id in remote_ids:
-            self._journal.drop(self._outsiders(side), remote_id)
-
-    async def drop_outsiders(self, side: Side, before_listing: int) -> None:
-        """Forget outsiders that the full listing with this number did not show."""
-        for remote_id, row in list(self._outsiders(side).items()):
-            if row.listing != before_listing:
-                self._journal.drop(self._outsiders(side), remote_id)
-
-    async def outsiders(self, side: Side, keys: Sequence[MatchKey]) -> Sequence[Outsider]:
-        """Outsiders of one side that have one of these keys, by remote id."""
-        wanted = {key.digest for key in keys}
-        people = (row.person for row in self._outsiders(side).values())
-        hits = [person for person in people if any(key.digest in wanted for key in person.keys)]
-        return sorted(hits, key=lambda person: person.remote_id)
+    # --- claims ---
 
     async def claim(self, digests: Mapping[LinkId, bytes], until: datetime) -> frozenset[LinkId]:
         """Links whose e-mail digest is now claimed for a create in this organisation; the others must wait."""
@@ -334,26 +306,6 @@ class MemoryLinks:
                 self._journal.put(self._tables.claims, place, Claim(link_id, until))
                 claimed.add(link_id)
         return frozenset(claimed)
-
-    # --- what people asked ---
-
-    async def answers(self) -> Sequence[Answer]:
-        """What people asked of this configuration's pairs and no run has carried out."""
-        asked = self._tables.answers.items()
-        return [Answer(link, action) for (config, link), action in asked if config == self._run.settings.config_id]
-
-    async def hand_on(self, link_ids: Sequence[LinkId]) -> None:
-        """What was asked of these pairs through this configuration becomes an answer to their keepers."""
-        for link_id in link_ids:
-            asked, keeper = self._tables.answers.get((self._config, link_id)), self._tables.links[link_id].kept_by
-            if asked is not None and keeper is not None:
-                self._journal.drop(self._tables.answers, (self._config, link_id))
-                self._journal.put(self._tables.answers, (keeper, link_id), asked)
-
-    async def answered(self, link_ids: Sequence[LinkId]) -> None:
-        """These pairs' answers are carried out."""
-        for link_id in link_ids:
-            self._journal.drop(self._tables.answers, (self._run.settings.config_id, link_id))
 
 
 def pairs_of(tables: Tables, config_id: ConfigId) -> list[Link]:

@@ -9,9 +9,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import uuid4
 
+from contactsync.adapters.memory.answers import MemoryAnswerStore
 from contactsync.adapters.memory.credits import MemoryCredits
 from contactsync.adapters.memory.leases import MemoryLeases
 from contactsync.adapters.memory.links import MemoryLinks, pairs_of
+from contactsync.adapters.memory.outsiders import MemoryOutsiders
 from contactsync.adapters.memory.requests import MemoryAnswers, MemoryRelayStore, MemoryRequests, MemorySweeper
 from contactsync.adapters.memory.runs import (
     MemoryEffects,
@@ -38,6 +40,8 @@ class MemoryTransaction:
 
     runs: MemoryRuns
     links: MemoryLinks
+    outsiders: MemoryOutsiders
+    answers: MemoryAnswerStore
     effects: MemoryEffects
     outbox: MemoryOutbox
     bucket: Mapping[str, float] | None = None
@@ -200,7 +204,14 @@ class MemoryState:
             links = MemoryLinks(self._tables, journal, run, self._clock)
             runs = MemoryRuns(self._tables, journal, run.settings.config_id, links, self._factory(journal), self._clock)
             effects = MemoryEffects(self._tables, journal, run.settings.config_id)
-            transaction = MemoryTransaction(runs, links, effects, self._outbox(journal))
+            transaction = MemoryTransaction(
+                runs,
+                links,
+                MemoryOutsiders(self._tables, journal, run.settings),
+                MemoryAnswerStore(self._tables, journal, run.settings),
+                effects,
+                self._outbox(journal),
+            )
             yield transaction
             self._leases.check(lease)
             if transaction.bucket is not None:

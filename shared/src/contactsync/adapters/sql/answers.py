@@ -1,4 +1,4 @@
-"""What people ask of single pairs, kept until a run carries it out."""
+"""What people ask of single pairs, kept until a run carries it out: who asks, and the run."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from contactsync.adapters.sql.audit import record_act_in
 from contactsync.adapters.sql.database import Connection, Database
 from contactsync.adapters.sql.effects import last_restorable
 from contactsync.adapters.sql.vault import SqlVault
-from contactsync.domain.actions import Answer, Overwritten
+from contactsync.domain.actions import Action, Answer, Overwritten
 from contactsync.domain.ids import ConfigId, LinkId, OrganisationId
 from contactsync.errors import UnknownRowError
 from contactsync.ports import audit
+from contactsync.ports.state import RunSettings
 
 _ASK: Final = """
 INSERT INTO link_answers AS a (organisation_id, config_id, link_id, action, asked_at)
@@ -22,6 +23,24 @@ CROSS JOIN LATERAL (
     SELECT 1 FROM link_scopes WHERE organisation_id = $1 AND config_id = $2 AND link_id = t.link_id OFFSET 0
 ) s
 ON CONFLICT (organisation_id, config_id, link_id) DO UPDATE SET action = excluded.action, asked_at = excluded.asked_at
+"""
+# Locked: an answer that is replaced meanwhile waits, and is then one more.
+_ANSWERS: Final = """
+SELECT link_id, action FROM link_answers WHERE organisation_id = $1 AND config_id = $2 ORDER BY asked_at, link_id
+FOR UPDATE
+"""
+_HAND_ON: Final = """
+WITH asked AS (
+    DELETE FROM link_answers WHERE organisation_id = $1 AND config_id = $2 AND link_id = ANY($3::uuid[])
+    RETURNING link_id, action, asked_at
+)
+INSERT INTO link_answers (organisation_id, config_id, link_id, action, asked_at)
+SELECT $1, l.kept_by, a.link_id, a.action, a.asked_at FROM asked a JOIN links l ON l.link_id = a.link_id
+WHERE l.organisation_id = $1
+ON CONFLICT (organisation_id, config_id, link_id) DO UPDATE SET action = excluded.action, asked_at = excluded.asked_at
+"""
+_ANSWERED: Final = """
+DELETE FROM link_answers WHERE organisation_id = $1 AND config_id = $2 AND link_id = ANY($3::uuid[])
 """
 
 
@@ -65,3 +84,26 @@ async def ask_in(
     status = await connection.execute(_ASK, organisation_id, config_id, *columns, now)
     if int(status.split()[-1]) != len(last):
         raise UnknownRowError(details={"configuration": str(config_id)})
+
+
+class SqlAnswerStore:
+    """`AnswerStore` in one transaction of one run."""
+
+    def __init__(self, connection: Connection, settings: RunSettings) -> None:
+        self._connection = connection
+        self._organisation = settings.organisation_id
+        self._config = settings.config_id
+
+    async def given(self) -> Sequence[Answer]:
+        """What people asked of this configuration's pairs and no run has carried out."""
+        rows = await self._connection.fetch(_ANSWERS, self._organisation, self._config)
+        return [Answer(row["link_id"], Action(row["action"])) for row in rows]
+
+    async def hand_on(self, link_ids: Sequence[LinkId]) -> None:
+        """What was asked of these pairs through this configuration becomes an answer to their keepers."""
+        if link_ids:
+            await self._connection.execute(_HAND_ON, self._organisation, self._config, link_ids)
+
+    async def done(self, link_ids: Sequence[LinkId]) -> None:
+        """These pairs' answers are carried out."""
+        await self._connection.execute(_ANSWERED, self._organisation, self._config, link_ids)

@@ -1,4 +1,4 @@
-"""Links, outsiders and claims in PostgreSQL, as one configuration sees them.
+"""Links and claims in PostgreSQL, as one configuration sees them.
 
 A page of links is written by two statements, for `links` and `link_scopes`, from arrays (`unnest`). The index of match
 keys is touched only for pairs whose keys changed; what a page replaces is read once in a transaction.
@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import groupby
 from typing import Any, Final
 from uuid import UUID
 
@@ -18,15 +17,14 @@ import asyncpg
 from contactsync.adapters.sql.codec import columns, key_digests
 from contactsync.adapters.sql.database import Connection
 from contactsync.adapters.sql.link_rows import LINK_COLUMNS, SCOPE_COLUMNS, SELECTED, LinkCodec
-from contactsync.domain.actions import Action, Answer
 from contactsync.domain.contact import Side
 from contactsync.domain.ids import ConfigId, LinkId, RunId
-from contactsync.domain.link import KeyKind, Link, MatchKey
+from contactsync.domain.link import Link, MatchKey
 from contactsync.domain.outcome import Outcome
 from contactsync.domain.sharing import Contender
 from contactsync.errors import StateInvariantError
 from contactsync.ports.clock import Clock
-from contactsync.ports.state import Contested, Outsider, PairCounts, PendingPosition, Run
+from contactsync.ports.state import Contested, PairCounts, PendingPosition, Run
 
 _START: Final = PendingPosition(datetime(1, 1, 2, tzinfo=UTC), datetime(1, 1, 2, tzinfo=UTC), LinkId(UUID(int=0)))
 
@@ -272,37 +270,7 @@ class SqlLinks:
         """Erase the values that this run stored."""
         await self._connection.execute(_DROP_VALUES, self._organisation, self._account, run_id)
 
-    # --- outsiders and claims ---
-
-    async def save_outsiders(self, side: Side, listing: int, people: Sequence[Outsider]) -> None:
-        """Insert or replace outsiders of one side; one without a key can never be asked for and is not kept."""
-        await self.remove_outsiders(side, [person.remote_id for person in people])
-        rows = [
-            (key.digest, person.remote_id, key.kind.value, place)
-            for person in {person.remote_id: person for person in people}.values()
-            for place, key in enumerate(dict.fromkeys(person.keys))
-        ]
-        if rows:
-            arrays = columns(rows)
-            await self._connection.execute(_SAVE_PEOPLE, self._organisation, self._config, side.value, listing, *arrays)
-
-    async def remove_outsiders(self, side: Side, remote_ids: Sequence[str]) -> None:
-        """Forget outsiders that are gone or came into scope."""
-        if remote_ids:
-            await self._connection.execute(_REMOVE_PEOPLE, self._organisation, self._config, side.value, remote_ids)
-
-    async def drop_outsiders(self, side: Side, before_listing: int) -> None:
-        """Forget outsiders that the full listing with this number did not show."""
-        await self._connection.execute(_DROP_PEOPLE, self._organisation, self._config, side.value, before_listing)
-
-    async def outsiders(self, side: Side, keys: Sequence[MatchKey]) -> Sequence[Outsider]:
-        """Outsiders of one side that have one of these keys, whatever its kind, by remote id."""
-        digests = list({key.digest for key in keys})
-        rows = await self._connection.fetch(_PEOPLE, self._organisation, self._config, side.value, digests)
-        return [
-            Outsider(remote_id, tuple(MatchKey(KeyKind(row["kind"]), row["digest"]) for row in group))
-            for remote_id, group in groupby(rows, key=_remote_id)
-        ]
+    # --- claims ---
 
     async def claim(self, digests: Mapping[LinkId, bytes], until: datetime) -> frozenset[LinkId]:
         """Links whose e-mail digest is now claimed for a create in this organisation; the others must wait."""
@@ -315,30 +283,9 @@ class SqlLinks:
         rows = await self._connection.fetch(_CLAIM, self._organisation, ordered, link_ids, until, self._clock.now())
         return frozenset(row["link_id"] for row in rows)
 
-    # --- what people asked ---
-
-    async def answers(self) -> Sequence[Answer]:
-        """What people asked of this configuration's pairs and no run has carried out."""
-        rows = await self._connection.fetch(_ANSWERS, self._organisation, self._config)
-        return [Answer(row["link_id"], Action(row["action"])) for row in rows]
-
-    async def hand_on(self, link_ids: Sequence[LinkId]) -> None:
-        """What was asked of these pairs through this configuration becomes an answer to their keepers."""
-        if link_ids:
-            await self._connection.execute(_HAND_ON, self._organisation, self._config, link_ids)
-
-    async def answered(self, link_ids: Sequence[LinkId]) -> None:
-        """These pairs' answers are carried out."""
-        await self._connection.execute(_ANSWERED, self._organisation, self._config, link_ids)
-
 
 def _stored(row: Mapping[str, Any] | asyncpg.Record) -> _Stored:
     return _Stored(row["crm_id"], row["google_id"], row["google_presence"], row["crm_keys"], row["google_keys"])
-
-
-def _remote_id(row: asyncpg.Record) -> str:
-    remote_id: str = row["remote_id"]
-    return remote_id
 
 
 def _details(error: asyncpg.UniqueViolationError) -> dict[str, object]:
@@ -583,41 +530,6 @@ UPDATE links SET crm_sealed = NULL, google_sealed = NULL, values_run = NULL
 WHERE organisation_id = $1 AND account_key = $2 AND values_run = $3
 """
 
-_SAVE_PEOPLE: Final = """
-INSERT INTO people (organisation_id, config_id, side, listing, digest, remote_id, kind, place)
-SELECT $1, $2::uuid, $3::text, $4::integer, t.* FROM unnest($5::bytea[], $6::text[], $7::text[], $8::smallint[]) AS t
-"""
-_REMOVE_PEOPLE: Final = """
-DELETE FROM people WHERE organisation_id = $1 AND config_id = $2 AND side = $3 AND remote_id = ANY($4::text[])
-"""
-_DROP_PEOPLE: Final = """
-DELETE FROM people WHERE organisation_id = $1 AND config_id = $2 AND side = $3 AND listing <> $4
-"""
-_PEOPLE: Final = """
-SELECT remote_id, kind, digest FROM people
-WHERE organisation_id = $1 AND config_id = $2 AND side = $3 AND remote_id IN (
-    SELECT remote_id FROM people
-    WHERE organisation_id = $1 AND config_id = $2 AND side = $3 AND digest = ANY($4::bytea[])
-) ORDER BY remote_id, place
-"""
-# Locked: an answer that is replaced meanwhile waits, and is then one more.
-_ANSWERS: Final = """
-SELECT link_id, action FROM link_answers WHERE organisation_id = $1 AND config_id = $2 ORDER BY asked_at, link_id
-FOR UPDATE
-"""
-_HAND_ON: Final = """
-WITH asked AS (
-    DELETE FROM link_answers WHERE organisation_id = $1 AND config_id = $2 AND link_id = ANY($3::uuid[])
-    RETURNING link_id, action, asked_at
-)
-INSERT INTO link_answers (organisation_id, config_id, link_id, action, asked_at)
-SELECT $1, l.kept_by, a.link_id, a.action, a.asked_at FROM asked a JOIN links l ON l.link_id = a.link_id
-WHERE l.organisation_id = $1
-ON CONFLICT (organisation_id, config_id, link_id) DO UPDATE SET action = excluded.action, asked_at = excluded.asked_at
-"""
-_ANSWERED: Final = """
-DELETE FROM link_answers WHERE organisation_id = $1 AND config_id = $2 AND link_id = ANY($3::uuid[])
-"""
 _CLAIM: Final = """
 INSERT INTO claims AS c (organisation_id, digest, link_id, until)
 SELECT $1, t.digest, t.link_id, $4::timestamptz FROM unnest($2::bytea[], $3::uuid[]) AS t(digest, link_id)

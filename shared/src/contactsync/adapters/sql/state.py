@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Final
 from uuid import uuid4
 
+from contactsync.adapters.sql.answers import SqlAnswerStore
 from contactsync.adapters.sql.codec import settings_to_json
 from contactsync.adapters.sql.config_rows import RUN_SETTINGS, run_settings_from
 from contactsync.adapters.sql.credits import SqlCredits
@@ -18,6 +19,7 @@ from contactsync.adapters.sql.leases import SqlLeases, enter_fenced, release_in
 from contactsync.adapters.sql.link_rows import LinkCodec
 from contactsync.adapters.sql.links import SqlLinks
 from contactsync.adapters.sql.outbox import NewId, SqlOutbox
+from contactsync.adapters.sql.outsiders import SqlOutsiders
 from contactsync.adapters.sql.run_factory import RunFactory, contact_limit, lane_of
 from contactsync.adapters.sql.runs import RUN_COLUMNS, SqlRuns, run_from
 from contactsync.adapters.sql.vault import SqlVault
@@ -67,6 +69,8 @@ class SqlTransaction:
     lease: Lease
     runs: SqlRuns
     links: SqlLinks
+    outsiders: SqlOutsiders
+    answers: SqlAnswerStore
     effects: SqlEffects
     outbox: SqlOutbox
 
@@ -190,6 +194,8 @@ class SqlState:
                 lease=lease,
                 runs=SqlRuns(connection, run.settings, sealer, links, factory, self._clock),
                 links=links,
+                outsiders=SqlOutsiders(connection, run.settings),
+                answers=SqlAnswerStore(connection, run.settings),
                 effects=SqlEffects(connection, run, lease.fence, sealer, self._clock),
                 outbox=SqlOutbox(connection, self._clock, self._new_id),
             )

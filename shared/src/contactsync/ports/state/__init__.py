@@ -1,4 +1,4 @@
-"""What the engine keeps, through small ports: leases, runs, links, effects, outbox, credits.
+"""What the engine keeps, through small ports, a file each.
 
 `State.begin` opens one transaction that is fenced: it commits only while the lease's fencing number is still the
 current one of its Google account, and everything written in it becomes durable together. Rows of another
@@ -15,11 +15,13 @@ from typing import Protocol
 
 from contactsync.domain.ids import AccountKey
 from contactsync.messages.hint import RunHint
+from contactsync.ports.state.answers import AnswerStore
 from contactsync.ports.state.credits import CreditStore
 from contactsync.ports.state.effects import Effect, EffectState, EffectStore
 from contactsync.ports.state.leases import Busy, Lease, LeaseStore
-from contactsync.ports.state.links import Contested, LinkStore, Outsider, PairCounts
+from contactsync.ports.state.links import Contested, LinkStore, PairCounts
 from contactsync.ports.state.outbox import Outbox
+from contactsync.ports.state.outsiders import Outsider, OutsiderStore
 from contactsync.ports.state.runs import (
     Listing,
     PendingPosition,
@@ -36,6 +38,7 @@ from contactsync.ports.state.runs import (
 )
 
 __all__ = [
+    "AnswerStore",
     "Busy",
     "Claimed",
     "Contested",
@@ -49,6 +52,7 @@ __all__ = [
     "Listing",
     "Outbox",
     "Outsider",
+    "OutsiderStore",
     "PairCounts",
     "PendingPosition",
     "Phase",
@@ -77,6 +81,16 @@ class Transaction(Protocol):
     @property
     def links(self) -> LinkStore:
         """Links."""
+        ...
+
+    @property
+    def outsiders(self) -> OutsiderStore:
+        """Contacts out of scope."""
+        ...
+
+    @property
+    def answers(self) -> AnswerStore:
+        """What people asked of pairs."""
         ...
 
     @property

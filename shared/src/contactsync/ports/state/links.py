@@ -1,4 +1,4 @@
-"""Pairs, people outside the group, claims and answers."""
+"""Pairs, as one configuration sees them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
-from contactsync.domain.actions import Answer
 from contactsync.domain.contact import Side
 from contactsync.domain.ids import (
     ConfigId,
@@ -18,14 +17,6 @@ from contactsync.domain.link import Link, MatchKey
 from contactsync.domain.outcome import Outcome
 from contactsync.domain.sharing import Contender
 from contactsync.ports.state.runs import PendingPosition
-
-
-@dataclass(frozen=True, slots=True)
-class Outsider:
-    """A contact outside of the scope of which only id and match keys are kept."""
-
-    remote_id: str
-    keys: tuple[MatchKey, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,34 +126,6 @@ class LinkStore(Protocol):
         """Erase the values that this run stored."""
         ...
 
-    async def save_outsiders(self, side: Side, listing: int, people: Sequence[Outsider]) -> None:
-        """Insert or replace outsiders of one side."""
-        ...
-
-    async def remove_outsiders(self, side: Side, remote_ids: Sequence[str]) -> None:
-        """Forget outsiders that are gone or came into scope."""
-        ...
-
-    async def drop_outsiders(self, side: Side, before_listing: int) -> None:
-        """Forget outsiders that the full listing with this number did not show."""
-        ...
-
-    async def outsiders(self, side: Side, keys: Sequence[MatchKey]) -> Sequence[Outsider]:
-        """Outsiders of one side that have one of these keys."""
-        ...
-
     async def claim(self, digests: Mapping[LinkId, bytes], until: datetime) -> frozenset[LinkId]:
         """Links whose e-mail digest is now claimed for a create in this organisation; the others must wait."""
-        ...
-
-    async def answers(self) -> Sequence[Answer]:
-        """What people asked of this configuration's pairs and no run has carried out; they keep until `answered`."""
-        ...
-
-    async def hand_on(self, link_ids: Sequence[LinkId]) -> None:
-        """What was asked of these pairs through this configuration becomes an answer to their keepers."""
-        ...
-
-    async def answered(self, link_ids: Sequence[LinkId]) -> None:
-        """These pairs' answers, as read in this transaction, are carried out."""
         ...
