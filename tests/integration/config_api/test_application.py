@@ -24,6 +24,25 @@ async def test_an_unknown_address_is_a_problem_in_the_callers_language(api: http
     assert answer.headers["x-content-type-options"] == "nosniff"
 
 
+@pytest.mark.parametrize(
+    ("asked", "title"),
+    [
+        ("FR", "Cet élément n’existe pas ici."),
+        ("fr-ca", "Cet élément n’existe pas ici."),
+        ("FR-CA;q=0.8, de", "Cet élément n’existe pas ici."),
+        ("EN-us", "There is no such thing here."),
+        ("fr;q=0.1, EN", "There is no such thing here."),
+        ("fr;q=0", "There is no such thing here."),
+        ("*", "There is no such thing here."),
+        (";;q=x,-,fr_FR", "There is no such thing here."),
+    ],
+)
+async def test_languages_are_named_in_capitals_or_not(api: httpx2.AsyncClient, asked: str, title: str) -> None:
+    """RFC 5646, 2.1.1: the case of a language tag means nothing."""
+    answer = await api.get("/v1/nothing", headers={"Accept-Language": asked})
+    assert (answer.status_code, answer.json()["title"]) == (404, title)
+
+
 async def test_requests_are_counted_by_the_template_of_their_address(api: httpx2.AsyncClient) -> None:
     labels = {"route": "/v1/runs/{run_id}", "method": "GET", "code": "404"}
     before = metrics.REGISTRY.get_sample_value("contactsync_http_requests_total", labels) or 0

@@ -24,7 +24,7 @@ def language_of(request: Request) -> Language:
 def _by_preference(header: str) -> list[str]:
     ranges: list[tuple[float, str]] = []
     for part in header.split(",")[:20]:
-        name, _, parameters = part.strip().partition(";")
+        name, _, parameters = part.strip().lower().partition(";")  # capitals mean nothing (RFC 5646, 2.1.1)
         quality = parameters.strip().removeprefix("q=")
         try:
             weight = float(quality) if quality else 1.0
