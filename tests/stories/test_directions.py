@@ -7,6 +7,7 @@ from itertools import product
 
 import pytest
 
+from contactsync.domain.actions import Action
 from contactsync.domain.catalogue import CrmField
 from contactsync.domain.contact import Side
 from contactsync.domain.link import PairState
@@ -145,6 +146,9 @@ async def test_a_target_edited_by_hand_is_left_until_the_source_changes_and_then
         assert await shown(target) == ("from the source" if source_wins else "by hand")
         assert await shown(target.other) == "from the source"
         assert bool((await world.pair(record_id)).diverged) is not source_wins
+        if source_wins:
+            await world.answer(record_id, Action.RESTORE)
+            assert await shown(target) == "by hand"
 
 
 @pytest.mark.parametrize("direction", [Direction.CRM_TO_GOOGLE, Direction.GOOGLE_TO_CRM])

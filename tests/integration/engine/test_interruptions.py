@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 
 from contactsync.domain.policy import Direction
-from contactsync.ports.state import RunState
+from contactsync.ports.state import RunMode, RunState
 from sync_worker.engine.settings import EngineSettings
 from tests.integration.engine.conftest import OpenWorld
 from tests.integration.engine.test_first_run import DAYS_AGO, addresses, person, record, writes
+from tests.stories.common import CRITERIA
 from tests.support.postgres import Database
 from tests.support.sync_states import Crash
 from tests.support.sync_world import SyncWorld, sync_world
@@ -40,6 +41,26 @@ async def test_a_create_on_google_that_never_arrived_is_sent_again_after_the_vis
 
         assert run.state is RunState.SUCCEEDED
         assert await addresses(world) == {f"ada{n}@example.org": (1, 1) for n in range(30)}
+
+
+async def test_whoever_is_made_by_hand_while_a_create_is_looked_for_is_sought_before_he_is_made_in_the_crm(
+    open_world: OpenWorld,
+) -> None:
+    async with open_world(view_criteria=CRITERIA) as world:
+        await world.vendors.crm.add([record(1, Lead_Source="Partner"), record(50)], at=DAYS_AGO)
+        await world.vendors.google.control.fault("people.batchCreateContacts", "cut_before", times=1)
+        asked = await world.books.requests.request(
+            world.settings.organisation_id, world.config, RunMode.SYNC, "user", world.clock.now()
+        )
+        while not (await world.books.run_row(world.settings, asked.run_id)).wait_until:
+            await world.work_due()
+        # Somebody whose record stands outside the view is put into the group, and the next look finds him.
+        await world.vendors.google.add([person(50)])
+
+        run = await world.until_ended(asked.run_id)
+
+        assert writes(run) == {"writes.google.create": 1}
+        assert await addresses(world) == {f"ada{n}@example.org": (1, 1) for n in (1, 50)}
 
 
 async def test_a_create_in_the_crm_whose_answer_was_lost_is_found_by_its_address(open_world: OpenWorld) -> None:

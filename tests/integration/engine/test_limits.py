@@ -13,6 +13,7 @@ from contactsync.ports.requests import RunLimits
 from contactsync.ports.state import Run, RunState
 from tests.integration.engine.conftest import OpenWorld
 from tests.integration.engine.test_first_run import DAYS_AGO, addresses, person, record, writes
+from tests.stories.common import CRITERIA
 from tests.support.sync_world import SyncWorld, sync_world
 
 SCALED = RunLimits(initial=40, incremental=5)
@@ -187,3 +188,26 @@ async def test_equal_skipped_and_held_pairs_do_not_count(open_world: OpenWorld) 
         assert took(run) == (5, 0)
         outcomes = Counter(row.outcome for row in await world.report(run))
         assert outcomes == {Outcome.CREATED: 5, Outcome.HELD: 2}
+
+
+async def test_nobody_is_overtaken_because_those_before_him_took_no_room(open_world: OpenWorld) -> None:
+    """Who is to be made in the CRM is sought as far as the room reaches, and further when it reaches further."""
+    async with open_world(view_criteria=CRITERIA, limits=RunLimits(initial=40, incremental=3)) as world:
+        ids = await world.vendors.crm.add(
+            [record(n, Title="Analyst", Lead_Source="Partner") for n in range(10)], at=DAYS_AGO
+        )
+        await world.sync()
+        await world.pass_time(minutes=20)
+        await world.sync()
+        await world.pass_time(minutes=20)
+        for one in ids[:3]:  # they leave the view, which takes no room
+            await world.vendors.crm.edit(one, Lead_Source="Cold Call")
+        await world.pass_time(seconds=2)
+        await world.vendors.google.add([person(20)])
+        await world.pass_time(seconds=2)
+        await edited(world, ids[3:7])
+
+        run = await world.sync()
+
+        assert took(run) == (3, 2)
+        assert writes(run) == {"writes.crm.create": 1, "writes.google.update": 2}

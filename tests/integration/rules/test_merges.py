@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from contactsync.domain.policy import DeletePolicy
+from contactsync.ports.requests import RunLimits
 from contactsync.ports.state import RunMode, RunState
-from tests.integration.rules.stories import address, book_sizes, job, quiet, settled, titles, writes
+from tests.integration.rules.stories import address, book_sizes, job, quiet, record, settled, titles, writes
 from tests.support.sync_world import sync_world
 
 PAIRS = 12
@@ -47,3 +48,24 @@ async def test_a_renamed_person_read_by_the_former_name_keeps_the_address_under_
 
         emails = {one["id"]: one["Email"] for one in await world.vendors.crm.records()}
         assert emails[records[3]] == address(3)
+
+
+async def test_an_edit_beats_a_delete_also_where_a_contact_made_anew_waits_to_be_filled() -> None:
+    async with sync_world(deletions=DeletePolicy.PROPAGATE, limits=RunLimits(initial=20, incremental=2)) as world:
+        records, people = await settled(world, PAIRS, Title="Analyst")
+        for one in records[:2]:  # they fill the run
+            await world.vendors.crm.edit(one, Title="Engineer")
+        await world.pass_time(seconds=2)
+        # A colleague makes the person anew, without a title.
+        await world.vendors.crm.delete(records[3])
+        [anew] = await world.vendors.crm.add([record(3)])
+        await world.sync()
+        await world.vendors.google.edit(people[3], organizations=job("Countess"))
+        await world.vendors.crm.delete(anew)
+
+        await world.sync()
+        await quiet(world)
+
+        assert people[3] in {one["resourceName"] for one in await world.vendors.google.people()}
+        pair = await world.pair(people[3])
+        assert await titles(world, str(pair.crm.remote_id), people[3]) == ("Countess", "Countess")

@@ -126,13 +126,14 @@ def relink(link: Link, observation: Observation, side: Side, context: AbsorbCont
 def taken_over(link: Link, side: Side, seen: DigestSet, empty: bytes) -> Link:
     """The pair whose place on one side is taken by another contact, which shows this.
 
-    What this one does not hold nobody has erased: of these fields nothing is agreed on any more, so they are filled.
+    What this one does not hold nobody has erased: in these fields a blank counts as agreed, and what the other side
+    holds as an edit. So they are filled; and where this contact is deleted before they are, the edit beats the delete.
     """
     shown, base = seen.index, link.side(side).base.index
-    blank = {row for row, agreed in base.items() if agreed != empty and shown.get(row) == empty}
+    blank = {row: empty for row, agreed in base.items() if agreed != empty and shown.get(row) == empty}
     for one in Side:
-        kept = {row: agreed for row, agreed in link.side(one).base.index.items() if row not in blank}
-        link = link.with_side(one, replace(link.side(one), base=DigestSet(kept))) if blank else link
+        agreed = DigestSet({**link.side(one).base.index, **blank})
+        link = link.with_side(one, replace(link.side(one), base=agreed)) if blank else link
     return link
 
 

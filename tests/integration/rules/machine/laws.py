@@ -362,7 +362,11 @@ def nobody_overtakes(passage: Passage) -> None:
     passed_over = [
         _place(link)
         for i, link in waiting.items()
-        if (now := passage.after.links.get(i)) is not None and _waits(now) and _place(now) == _place(link)
+        if (now := passage.after.links.get(i)) is not None
+        and _waits(now)
+        and _place(now) == _place(link)
+        # Whose contact is gone although no listing told of it, waits for one that does.
+        and all(link.side(s).remote_id in {None, *passage.before.contacts[s]} for s in Side)
     ]
     if not passed_over or passage.run.taken < passage.run.limit or passage.run.mode is RunMode.APPROVED_DELETES:
         return  # what waits for another reason than room is no matter of order

@@ -49,6 +49,7 @@ _NEXT_RUN = timedelta()
 async def apply(session: Session) -> bool:
     """Write what is pending, as far as the run's limit and the slice reach; True when nothing is left to begin.
 
+    Where room is left for people who were not sought in the CRM yet, the run seeks further and comes back.
     A side that has to stop does not interrupt a call of the other: its error is raised when both have stopped.
     """
     await _use_room(session)
@@ -57,6 +58,9 @@ async def apply(session: Session) -> bool:
         Sender(session, planner, Side.GOOGLE).run(), Sender(session, planner, Side.CRM).run(), return_exceptions=True
     )
     raise_met(results)
+    if planner.unsought and session.run.taken < session.run.limit:
+        async with session.transaction():
+            session.update(search_page=None)
     return not session.over
 
 

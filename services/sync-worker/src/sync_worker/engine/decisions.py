@@ -22,13 +22,12 @@ from sync_worker.engine.work import PairWork, Refusal
 def decided(session: Session, link: Link) -> Decision:
     """The decision for a pair; one that went away while this run was reading is for the next one."""
     try:
-        decision = decide_now(session, link)
+        return decide_now(session, link)
     except ValuesNotReadError:
         return Decision(link=link, outcome=Outcome.WAITING, reason=Reason.CHANGED_MEANWHILE)
-    return Decision(link=link, outcome=Outcome.WAITING) if _is_unsought(session, decision) else decision
 
 
-def _is_unsought(session: Session, decision: Decision) -> bool:
+def is_unsought(session: Session, decision: Decision) -> bool:
     """Whether a person was not sought in the CRM: pairs before it took no room, so that the limit reaches further."""
     listing = session.listing(Side.GOOGLE)
     if listing is None or listing.sought_to is None or decision.link.restoring is not None:

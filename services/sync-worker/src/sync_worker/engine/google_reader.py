@@ -8,7 +8,7 @@ from contactsync.domain.contact import Side
 from contactsync.errors import PageTokenExpiredError, SyncTokenExpiredError
 from contactsync.ports.state import Listing
 from sync_worker.engine.absences import absences_left, is_listing_believed
-from sync_worker.engine.listings import read_crm_too, require_scope, restart
+from sync_worker.engine.listings import read_crm_too, require_scope, restart, seek_again
 from sync_worker.engine.people import absorb_people
 from sync_worker.engine.session import Session
 
@@ -72,6 +72,7 @@ async def read_google_in_full(session: Session) -> None:
                 expected=session.run.sync.google_count if session.run.sync.google_full_at else None,
             ),
         )
+        seek_again(session)
         if session.listing(Side.CRM) is None:
             read_crm_too(session)
 

@@ -50,6 +50,13 @@ def read_crm_too(session: Session) -> None:
     Whoever is to be made in the CRM is sought there again then.
     """
     session.set_listing(Side.CRM, _crm_listing(session, session.now()))
+    seek_again(session)
+
+
+def seek_again(session: Session) -> None:
+    """Let the run seek people in the CRM once more: listings brought some who stand among those that were sought."""
+    if (listing := session.listing(Side.GOOGLE)) is not None:
+        session.set_listing(Side.GOOGLE, replace(listing, sought_to=None))
     session.update(search_page=None)
 
 

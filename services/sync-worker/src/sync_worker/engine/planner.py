@@ -20,7 +20,15 @@ from contactsync.domain.outcome import Outcome
 from contactsync.domain.planning import Decision
 from contactsync.domain.reasons import Reason
 from contactsync.ports.state import PendingPosition, RunContact
-from sync_worker.engine.decisions import decided, finished, held, left_for_later, recall_journal, without_flipping
+from sync_worker.engine.decisions import (
+    decided,
+    finished,
+    held,
+    is_unsought,
+    left_for_later,
+    recall_journal,
+    without_flipping,
+)
 from sync_worker.engine.match import Matched, match
 from sync_worker.engine.session import Session, position
 from sync_worker.engine.values import is_unread, with_values
@@ -54,6 +62,8 @@ class Planner:
         """Pairs queued that count against the limit and of which nothing was sent yet."""
         self.deletes = 0
         """Pairs whose decision is a delete: left for the last phase."""
+        self.unsought = False
+        """Whether it stopped before somebody who was not sought in the CRM yet."""
 
     async def next_batch(self, side: Side) -> tuple[Operation, list[PairWork]] | None:
         """The next batch for one side, whose last one is done with; None when there is nothing left for it."""
@@ -198,6 +208,9 @@ class Planner:
             if _deletes(decision):
                 self.deletes += 1
                 continue
+            if is_unsought(session, decision):
+                self.unsought = self._exhausted = True
+                break
             counts = decision.takes and link.link_id not in session.counted
             if counts and session.run.taken + len(self._promised) + len(promised) + taken >= session.run.limit:
                 self._exhausted = True

@@ -15,7 +15,8 @@ from contactsync.domain.effect import EffectKind
 from contactsync.domain.ids import LinkId, RecordId, RowKey
 from contactsync.domain.link import Hold, Link
 from contactsync.domain.outcome import Outcome
-from contactsync.ports.state import Effect, EffectState, RunContact, Transaction
+from contactsync.ports.state import Effect, EffectState, Phase, RunContact, Transaction
+from sync_worker.engine.listings import seek_again
 from sync_worker.engine.marked import created
 from sync_worker.engine.people import absorb_people
 from sync_worker.engine.session import Session, known
@@ -63,7 +64,12 @@ async def _list_again(session: Session) -> None:
         page = await session.ports.google.list_page(listing.next_token, page_token)
         async with session.transaction() as tx:
             await absorb_people(session, tx, page.people)
+            if page.people:
+                # Among them may be somebody new, who is sought in the CRM before anything else is written.
+                seek_again(session)
+                session.update(phase=Phase.SEARCH)
             if page.next_page is None and page.next_sync_token is not None:
+                listing = session.run.listings[Side.GOOGLE]
                 session.set_listing(Side.GOOGLE, replace(listing, next_token=page.next_sync_token))
                 session.update(sync=replace(session.run.sync, google_sync_token=page.next_sync_token))
         page_token = page.next_page

@@ -15,7 +15,7 @@ from contactsync.domain.ids import RecordId
 from contactsync.domain.link import Link, PairState
 from contactsync.domain.policy import CompanyRule, NoEmailRule
 from contactsync.ports.directory import RecordAddress
-from contactsync.ports.state import Outsider, PendingPosition
+from contactsync.ports.state import Outsider
 from sync_worker.engine.listings import read_crm_too
 from sync_worker.engine.session import Session
 from sync_worker.engine.values import with_values
@@ -50,7 +50,6 @@ async def _begin(session: Session) -> None:
     addresses: set[str] = set()
     last_names: set[str] = set()
     companies: set[str] = set()
-    session.sought_to = None
     async for link in people_to_seek(session):
         companies.update(_value(session, link, "Account_Name"))
         if len(addresses) <= by_name:
@@ -83,17 +82,19 @@ async def people_to_seek(session: Session) -> AsyncIterator[Link]:
 
     Among them are those whose record was deleted: who was edited since is made again, but not beside another record.
     Those who share an address with a record that has no person yet are not among them: the two will be linked.
+    Where those before took less room than was thought, this goes on behind the last place that was sought.
     """
-    after: PendingPosition | None = None
+    listing = session.listing(Side.GOOGLE)
+    after = session.sought_to = None if listing is None else listing.sought_to
     left = session.run.limit - session.run.taken
     while left > 0:
         amount = min(left, session.settings.chunk)
         async with session.transaction() as tx:
             people, after = await tx.links.to_seek(Side.CRM, session.run.run_id, after, amount)
+        session.sought_to = after
         if after is None:
             return
         left -= amount
-        session.sought_to = after if left <= 0 else None
         for link in await with_values(session, people):
             yield link
 

@@ -100,7 +100,10 @@ async def _step(session: Session) -> tuple[bool, Phase]:
         case Phase.SEARCH:
             return await search(session), Phase.APPLY if session.observed else Phase.OBSERVE
         case Phase.APPLY:
-            return await apply(session), Phase.DELETE if session.observed else Phase.OBSERVE
+            done = await apply(session)
+            if not session.observed:
+                return done, Phase.OBSERVE
+            return done, Phase.SEARCH if session.run.search_page is None else Phase.DELETE
         case _:
             return await delete(session), Phase.FINISH
 

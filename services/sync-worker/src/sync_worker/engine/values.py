@@ -20,12 +20,22 @@ from sync_worker.engine.session import Session
 def wants_values(link: Link, side: Side, mapping: Mapping) -> bool:
     """Whether a decision needs this side's values and the run has not read them.
 
-    A side that stands as it was agreed is not needed: what it holds is known by its digests.
+    A side that stands as it was agreed is not needed: what it holds is known by its digests. But what it was left to
+    hold beside another value, and loses now, is kept in the journal.
     """
     here = link.side(side)
     if here.presence is not Presence.PRESENT or here.remote_id is None or here.values is not None:
         return False
-    return link.restoring is not None or _is_unmet(link, side) or not is_known_by_digests(here, mapping)
+    if link.restoring is not None or _is_unmet(link, side) or _may_lose(link, side, mapping):
+        return True
+    return not is_known_by_digests(here, mapping)
+
+
+def _may_lose(link: Link, side: Side, mapping: Mapping) -> bool:
+    """Whether a field that was left different on purpose was edited on the other side."""
+    other = link.side(side.other)
+    rows = (row for key in link.diverged if (row := mapping.by_key.get(key)) is not None)
+    return any(other.seen.index.get(row.hash) != other.base.index.get(row.hash) for row in rows)
 
 
 def _is_unmet(link: Link, side: Side) -> bool:
