@@ -49,6 +49,8 @@ class LinkBindings:
 
         def known(row: RowKey, text: str) -> bool:
             wanted = base.get(row)
+            if not text:
+                return wanted is None or wanted == self._digester.empty
             if wanted is None and row == _MATCH_ROW:
                 wanted = link.crm.base.get(row) or link.crm.seen.get(row)
             return wanted is not None and wanted == self._digester.field(rows[row], text)

@@ -21,7 +21,10 @@ from contactsync.domain.mapping import MATCH_GOOGLE_FIELD, MappingRow
 
 Entry = Mapping[str, Any]
 Known = Callable[[RowKey, str], bool]
-"""Whether a text is the base of a row: for the match pair without a base, the address that the pair was matched by."""
+"""Whether a text is the base of a row: for the match pair without a base, the address that the pair was matched by.
+
+Of an empty text: whether the row has no base or an empty one.
+"""
 
 WORK: Final = "work"
 
@@ -115,12 +118,25 @@ class FieldBinder:
             slot = self.slots[index]
             own = [entry for entry in free if slot.owns(self.shape, entry)]
             if not own and slot.matches and known is not None:
-                own = [entry for entry in free if _score(slot, entry, known)]
+                own = self._elsewhere(slot, free, known)
             if own:
                 chosen = min(own, key=lambda entry: self._rank(slot, entry, known))
                 bound[index] = chosen
                 free = [entry for entry in free if entry is not chosen]
         return bound
+
+    def _elsewhere(self, slot: Slot, free: Sequence[Entry], known: Known) -> list[Entry]:
+        """Entries of any type for the match pair: the base, or what may have become of it.
+
+        Where the base is not there any more it was edited: into an entry that is no other slot's base. One of another
+        slot's type is news for certain; of a type without a slot nobody knows what was there before.
+        """
+        same = [entry for entry in free if _score(slot, entry, known)]
+        if same or all(known(row.key, "") for _, row in slot.rows):
+            return same
+        others = [other for other in self.slots if other is not slot]
+        left = [entry for entry in free if not any(_score(other, entry, known) for other in others)]
+        return [entry for entry in left if any(other.owns(self.shape, entry) for other in others)] or left
 
     def _in_order(self) -> list[int]:
         """The match pair chooses first: it may take an entry of another slot's type."""

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from contactsync.domain.canonical import partial_date
 from contactsync.errors import MappingError
 
 _METADATA: Final = "metadata"
@@ -146,28 +147,8 @@ def date_text(value: Mapping[str, Any] | None) -> str:
 
 def date_value(text: str) -> dict[str, int]:
     """`text`, in one of the forms of `date_text`, as a `google.type.Date`. Raises MappingError."""
-    body = text.removeprefix("--")
-    parts = body.split("-")
-    keys = ("month", "day") if text.startswith("--") else ("year", "month", "day")[: len(parts)]
-    widths = tuple(4 if key == "year" else 2 for key in keys)
-    if len(parts) != len(keys) or tuple(map(len, parts)) != widths or not all(_is_number(part) for part in parts):
-        raise MappingError("not a date that Google can hold", details={"why": "form"})
-    date = dict(zip(keys, map(int, parts), strict=True))
-    _check_date(date)
-    return date
-
-
-def _is_number(text: str) -> bool:
-    return text.isascii() and text.isdecimal()
-
-
-_LONGEST_MONTH: Final = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
-
-
-def _check_date(date: Mapping[str, int]) -> None:
-    month, year = date.get("month", 1), date.get("year", 4)
-    leap = year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
-    longest = _LONGEST_MONTH[month - 1] if 1 <= month <= 12 else 0  # noqa: PLR2004  months of the year
-    last = 28 if month == 2 and not leap else longest  # noqa: PLR2004  February
-    if not (1 <= date.get("day", 1) <= last and year >= 1):
-        raise MappingError("no such day", details={"why": "calendar"})
+    day = partial_date(text)
+    if day is None:
+        raise MappingError("not a date that Google can hold")
+    keys = ("month", "day") if day.startswith("--") else ("year", "month", "day")
+    return dict(zip(keys, map(int, day.removeprefix("--").split("-")), strict=False))

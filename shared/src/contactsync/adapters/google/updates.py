@@ -106,6 +106,8 @@ def known_values(mapping: FieldMapping, region: str, values: Values) -> Known:
     wanted = {key: canonical(mapping.by_key[key].kind, text, region) for key, text in values.items()}
 
     def known(row: RowKey, text: str) -> bool:
+        if not text:
+            return row not in wanted
         return row in wanted and canonical(mapping.by_key[row].kind, text, region) == wanted[row]
 
     return known

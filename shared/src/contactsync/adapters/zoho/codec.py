@@ -9,14 +9,15 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
+from decimal import Decimal
 from functools import lru_cache
 from itertools import chain
 from typing import Any, Final
 
 from contactsync.adapters.zoho.instants import header_instant, parse_instant, revision_of
 from contactsync.adapters.zoho.protocol import MAX_FIELDS
-from contactsync.domain.canonical import canonical
+from contactsync.domain.canonical import canonical, partial_date
 from contactsync.domain.catalogue import ValueKind
 from contactsync.domain.contact import Changes, Identity, Observation
 from contactsync.domain.ids import RowKey
@@ -56,7 +57,7 @@ class RecordCodec:
     def __init__(self, mapping: FieldMapping) -> None:
         self._rows: dict[RowKey, MappingRow] = {row.key: row for row in mapping.rows}
         self._key_of_field = {row.crm_field: row.key for row in mapping.rows}
-        self._learned: dict[str, ValueKind] = {}
+        self._learned: dict[str, Encoder] = {}
         readers = [(row.crm_field, row.key, _DECODERS.get(crm_kind(row))) for row in mapping.rows]
         self._plain = tuple([(name, key) for name, key, read in readers if read is None])
         self._special = tuple([(name, key, read) for name, key, read in readers if read is not None])
@@ -103,12 +104,12 @@ class RecordCodec:
         for key, text in changes.items():
             row = self._rows.get(key)
             name = row.crm_field if row is not None else crm_field_of(key)
-            kind = crm_kind(row) if row is not None else self._learned.get(name, ValueKind.TEXT)
+            kind = crm_kind(row) if row is not None else ValueKind.TEXT
             if text is None:
                 fields[name] = None
             elif kind is not ValueKind.COMPANY:
                 try:
-                    fields[name] = _ENCODERS.get(kind, str)(text)
+                    fields[name] = (self._learned.get(name) or _ENCODERS.get(kind, str))(text)
                 except ValueError:
                     left_out[key] = Reason.VALUE_DOES_NOT_FIT
             elif text in companies:
@@ -118,19 +119,20 @@ class RecordCodec:
         return Encoded(fields, left_out)
 
     def learn(self, crm_field: str, expected_type: str, sent: Json) -> Json | None:
-        """The value sent for a field outside the mapping, in the type that the CRM then said it expects.
+        """The value sent for a field in the type that the CRM then said it expects; None when there is no such form.
 
-        No metadata is at hand for preset values of new records; what one refusal teaches holds for all later ones.
-        None when there is no such form.
+        No metadata is at hand for preset values of new records, and a long number does not tell whether its field
+        takes texts ("bigint") or numbers ("double"). What one refusal teaches holds for all later ones.
         """
-        kind = _EXPECTED_KINDS.get(expected_type)
-        if kind is None or crm_field in self._key_of_field or not isinstance(sent, str):
+        mapped = crm_field in self._key_of_field
+        encoder = (_EXPECTED_DECIMALS if mapped else _EXPECTED).get(expected_type)
+        if encoder is None or not isinstance(sent, str):
             return None
         try:
-            value = _ENCODERS[kind](sent)
+            value = encoder(sent)
         except ValueError:
             return None
-        self._learned[crm_field] = kind
+        self._learned[crm_field] = encoder
         return value
 
     def key_of(self, crm_field: str) -> RowKey:
@@ -214,17 +216,23 @@ def _as_number(text: str) -> Json:
     stripped = text.strip()
     if _WHOLE.fullmatch(stripped):
         return int(stripped)
-    if _LONG.fullmatch(stripped):
-        return stripped
-    number = float(stripped)
-    if number != number or number in {float("inf"), float("-inf")}:  # noqa: PLR0124  NaN alone differs from itself
-        raise ValueError("no number")
+    return stripped if _LONG.fullmatch(stripped) else _as_decimal(stripped)
+
+
+def _as_decimal(text: str) -> float:
+    """The number; one that JSON's numbers cannot hold as it is written is refused."""
+    number = float(text)
+    if number in {float("inf"), float("-inf")} or Decimal(repr(number)) != Decimal(text.strip()):
+        raise ValueError("no such number")
     return number
 
 
 def _as_date(text: str) -> str:
     """A day with its year; the CRM knows no other."""
-    return date.fromisoformat(text).isoformat()
+    day = partial_date(text)
+    if day is None or not day.complete:
+        raise ValueError("no whole date")
+    return str(day)
 
 
 def _as_choices(text: str) -> list[str]:
@@ -246,13 +254,16 @@ _ENCODERS: Final[Mapping[ValueKind, Encoder]] = {
     ValueKind.DATETIME: _as_instant,
     ValueKind.MULTI_PICKLIST: _as_choices,
 }
-_EXPECTED_KINDS: Final[Mapping[str, ValueKind]] = {
-    "boolean": ValueKind.BOOLEAN,
-    "integer": ValueKind.NUMBER,
-    "bigint": ValueKind.NUMBER,
-    "double": ValueKind.NUMBER,
-    "currency": ValueKind.NUMBER,
-    "percent": ValueKind.NUMBER,
-    "jsonarray": ValueKind.MULTI_PICKLIST,
+_EXPECTED_DECIMALS: Final[Mapping[str, Encoder]] = {
+    "double": _as_decimal,
+    "currency": _as_decimal,
+    "percent": _as_decimal,
+}
+_EXPECTED: Final[Mapping[str, Encoder]] = {
+    **_EXPECTED_DECIMALS,
+    "boolean": _as_boolean,
+    "integer": _as_number,
+    "bigint": _as_number,
+    "jsonarray": _as_choices,
 }
 """The types that a refusal names, as far as a text can be given in them."""

@@ -30,7 +30,7 @@ CONTACT_RIGHTS: Final[Mapping[str, str]] = {
     "delete": "Crm_Implied_Delete_Contacts",
 }
 
-_KINDS: Final[Mapping[str, ValueKind]] = {
+KINDS: Final[Mapping[str, ValueKind]] = {
     "text": ValueKind.TEXT,
     "textarea": ValueKind.MULTILINE,
     "email": ValueKind.EMAIL,
@@ -249,7 +249,7 @@ def _kind(row: Mapping[str, Any], data_type: str) -> ValueKind | None:
         return ValueKind.TEXT
     if "rich" in str(_object(row, "textarea").get("type", "")):
         return None  # it holds HTML, of which a list shows the first 500 characters: the rest would be lost
-    return _KINDS.get(data_type)
+    return KINDS.get(data_type)
 
 
 def _writable(row: Mapping[str, Any]) -> bool:
