@@ -15,7 +15,8 @@
     ├── RevisionConflictError         read those contacts again, plan again
     ├── ScopeGoneError                view, group or a mapped field is gone: pause the configuration
     ├── AuthorizationLostError        pause the connection, tell its owner
-    │   └── PermissionMissingError    … naming the right that is missing
+    │   ├── PermissionMissingError    … naming the right that is missing
+    │   └── UserInactiveError         … whoever it is was switched off in the CRM
     ├── ContactRefusedError           skip the contact, record why, go on
     │   ├── MappingError
     │   └── RecordRejectedError
@@ -26,7 +27,8 @@
     ├── SealBrokenError               a stored secret does not open: stop the slice, an operator looks
     ├── StateInvariantError           a write would break a rule of the stored state: nothing was written
     ├── UnknownRowError               this organisation has no such row
-    └── NotActiveError                the configuration is a draft, paused or deactivated
+    ├── NotActiveError                the configuration is a draft, paused or deactivated
+    └── TicketEndedError              its holder was switched off in the CRM: refuse him, and say why
 
 Errors carry ids, reasons and request ids; never names, addresses or tokens. Callers switch on `disposition`.
 """
@@ -173,6 +175,12 @@ class PermissionMissingError(AuthorizationLostError):
     reason = "no_permission"
 
 
+class UserInactiveError(AuthorizationLostError):
+    """The user was switched off in the CRM: he has lost his grants and his sessions here."""
+
+    reason = "user_inactive"
+
+
 class ContactRefusedError(ContactSyncError):
     """One contact cannot be written; the others can."""
 
@@ -255,3 +263,9 @@ class NotActiveError(ContactSyncError):
     """The configuration is a draft, paused or deactivated."""
 
     reason = "not_active"
+
+
+class TicketEndedError(ContactSyncError):
+    """A session, or what leads to one, whose holder is not active in the CRM any more."""
+
+    reason = "user_inactive"

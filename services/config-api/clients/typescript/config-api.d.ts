@@ -2479,7 +2479,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `not_authenticated` */
+            /** @description `not_authenticated` `user_inactive` */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2692,6 +2692,15 @@ export interface operations {
             };
             /** @description `state_invalid` */
             400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
+                };
+            };
+            /** @description `user_inactive` */
+            401: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2987,7 +2996,7 @@ export interface operations {
                     "application/json": components["schemas"]["AuditEventPage"];
                 };
             };
-            /** @description `not_authenticated` */
+            /** @description `not_authenticated` `user_inactive` */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3067,7 +3076,7 @@ export interface operations {
                     "application/json": components["schemas"]["ConnectionList"];
                 };
             };
-            /** @description `not_authenticated` */
+            /** @description `not_authenticated` `user_inactive` */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3121,7 +3130,7 @@ export interface operations {
                     "application/json": components["schemas"]["Disconnected"];
                 };
             };
-            /** @description `not_authenticated` */
+            /** @description `not_authenticated` `user_inactive` */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3215,7 +3224,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `not_authenticated` */
+            /** @description `not_authenticated` `user_inactive` */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3318,7 +3327,7 @@ export interface operations {
                     "application/json": components["schemas"]["CrmFieldList"];
                 };
             };
-            /** @description `not_authenticated` */
+            /** @description `not_authenticated` `user_inactive` */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3327,7 +3336,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `permission_missing` */
+            /** @description `crm_user_refused` `permission_missing` */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3418,7 +3427,7 @@ export interface operations {
                     "application/json": components["schemas"]["ViewList"];
                 };
             };
-            /** @description `not_authenticated` */
+            /** @description `not_authenticated` `user_inactive` */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3427,7 +3436,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `permission_missing` */
+            /** @description `crm_user_refused` `permission_missing` */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3516,7 +3525,7 @@ export interface operations {
                     "application/json": components["schemas"]["ViewAnswer"];
                 };
             };
-            /** @description `not_authenticated` */
+            /** @description `not_authenticated` `user_inactive` */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3525,7 +3534,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `permission_missing` */
+            /** @description `crm_user_refused` `permission_missing` */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3635,7 +3644,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `not_authenticated` */
+            /** @description `not_authenticated` `user_inactive` */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3753,7 +3762,7 @@ export interface operations {
                     "application/json": components["schemas"]["GoogleFieldList"];
                 };
             };
-            /** @description `not_authenticated` */
+            /** @description `not_authenticated` `user_inactive` */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3816,7 +3825,7 @@ export interface operations {
                     "application/json": components["schemas"]["GroupList"];
                 };
             };
-            /** @description `not_authenticated` */
+            /** @description `not_authenticated` `user_inactive` */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3825,7 +3834,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `permission_missing` */
+            /** @description `crm_user_refused` `permission_missing` */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3928,7 +3937,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `not_authenticated` */
+            /** @description `not_authenticated` `user_inactive` */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3937,7 +3946,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `permission_missing` */
+            /** @description `crm_user_refused` `permission_missing` */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4066,7 +4075,7 @@ export interface operations {
                     "application/json": components["schemas"]["DefaultMapping"];
                 };
             };
-            /** @description `not_authenticated` */
+            /** @description `not_authenticated` `user_inactive` */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -4075,7 +4084,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `permission_missing` */
+            /** @description `crm_user_refused` `permission_missing` */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4211,7 +4220,7 @@ export interface operations {
                     "application/json": components["schemas"]["Me"];
                 };
             };
-            /** @description `not_authenticated` */
+            /** @description `not_authenticated` `user_inactive` */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -4220,7 +4229,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `permission_missing` */
+            /** @description `crm_user_refused` `permission_missing` */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4354,7 +4363,7 @@ export interface operations {
                     "application/json": components["schemas"]["Run"];
                 };
             };
-            /** @description `not_authenticated` */
+            /** @description `not_authenticated` `user_inactive` */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -4472,7 +4481,7 @@ export interface operations {
                     "application/json": components["schemas"]["Run"];
                 };
             };
-            /** @description `not_authenticated` */
+            /** @description `not_authenticated` `user_inactive` */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -4599,7 +4608,7 @@ export interface operations {
                     "application/json": components["schemas"]["Run"];
                 };
             };
-            /** @description `not_authenticated` */
+            /** @description `not_authenticated` `user_inactive` */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -4714,7 +4723,7 @@ export interface operations {
                     "text/csv": string;
                 };
             };
-            /** @description `not_authenticated` */
+            /** @description `not_authenticated` `user_inactive` */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -4799,7 +4808,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description `not_authenticated` */
+            /** @description `not_authenticated` `user_inactive` */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -4876,7 +4885,7 @@ export interface operations {
                     "application/json": components["schemas"]["EventsTicket"];
                 };
             };
-            /** @description `not_authenticated` */
+            /** @description `not_authenticated` `user_inactive` */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -5003,7 +5012,7 @@ export interface operations {
                     "application/json": components["schemas"]["Run"];
                 };
             };
-            /** @description `not_authenticated` */
+            /** @description `not_authenticated` `user_inactive` */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -5148,7 +5157,7 @@ export interface operations {
                     "application/json": components["schemas"]["ConfigurationPage"];
                 };
             };
-            /** @description `not_authenticated` */
+            /** @description `not_authenticated` `user_inactive` */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -5289,7 +5298,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `not_authenticated` */
+            /** @description `not_authenticated` `user_inactive` */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -5298,7 +5307,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `permission_missing` */
+            /** @description `crm_user_refused` `permission_missing` */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5453,7 +5462,7 @@ export interface operations {
                     "application/json": components["schemas"]["Configuration"];
                 };
             };
-            /** @description `not_authenticated` */
+            /** @description `not_authenticated` `user_inactive` */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -5607,7 +5616,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `not_authenticated` */
+            /** @description `not_authenticated` `user_inactive` */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -5616,7 +5625,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `permission_missing` */
+            /** @description `crm_user_refused` `permission_missing` */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5735,7 +5744,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `not_authenticated` */
+            /** @description `not_authenticated` `user_inactive` */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -5866,7 +5875,7 @@ export interface operations {
                     "application/json": components["schemas"]["Configuration"];
                 };
             };
-            /** @description `not_authenticated` */
+            /** @description `not_authenticated` `user_inactive` */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -5875,7 +5884,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `permission_missing` */
+            /** @description `crm_user_refused` `permission_missing` */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -6034,7 +6043,7 @@ export interface operations {
                     "application/json": components["schemas"]["ContactStatusPage"];
                 };
             };
-            /** @description `not_authenticated` */
+            /** @description `not_authenticated` `user_inactive` */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -6174,7 +6183,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `not_authenticated` */
+            /** @description `not_authenticated` `user_inactive` */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -6332,7 +6341,7 @@ export interface operations {
                     "application/json": components["schemas"]["Configuration"];
                 };
             };
-            /** @description `not_authenticated` */
+            /** @description `not_authenticated` `user_inactive` */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -6476,7 +6485,7 @@ export interface operations {
                     "application/json": components["schemas"]["RunPage"];
                 };
             };
-            /** @description `not_authenticated` */
+            /** @description `not_authenticated` `user_inactive` */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -6675,7 +6684,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `not_authenticated` */
+            /** @description `not_authenticated` `user_inactive` */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -6782,7 +6791,7 @@ export interface operations {
                     "application/json": components["schemas"]["WebhookEndpointList"];
                 };
             };
-            /** @description `not_authenticated` */
+            /** @description `not_authenticated` `user_inactive` */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -6872,7 +6881,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `not_authenticated` */
+            /** @description `not_authenticated` `user_inactive` */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -6964,7 +6973,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `not_authenticated` */
+            /** @description `not_authenticated` `user_inactive` */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -7062,7 +7071,7 @@ export interface operations {
                     "application/json": components["schemas"]["WebhookDeliveryPage"];
                 };
             };
-            /** @description `not_authenticated` */
+            /** @description `not_authenticated` `user_inactive` */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -7140,7 +7149,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `not_authenticated` */
+            /** @description `not_authenticated` `user_inactive` */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -7240,7 +7249,7 @@ export interface operations {
                     "application/json": components["schemas"]["CreatedWebhookEndpoint"];
                 };
             };
-            /** @description `not_authenticated` */
+            /** @description `not_authenticated` `user_inactive` */
             401: {
                 headers: {
                     [name: string]: unknown;

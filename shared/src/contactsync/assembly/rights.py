@@ -1,7 +1,7 @@
 """The rights that a user's grant stands on: asked of the CRM when due, kept with the connection.
 
 Where the CRM does not let a user read his own profile, an administrator's connection of the same organisation is asked
-for it. A user who is not active in the CRM any more loses his grants on both sides.
+for it. A user who is not active in the CRM any more loses his grants on both sides and his sessions.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from datetime import timedelta
 from typing import Final, NoReturn
 
 from contactsync.adapters.http import HttpEdge, OpenGate
+from contactsync.adapters.sql.callers import SqlTickets
 from contactsync.adapters.sql.connections import SqlConnections
 from contactsync.adapters.zoho.metadata import CrmRights, CrmUser, ZohoMetadata
 from contactsync.assembly.foundation import Foundation
@@ -21,7 +22,13 @@ from contactsync.domain.ids import ConnectionId, OrganisationId
 from contactsync.domain.policy import Direction
 from contactsync.domain.reasons import Reason
 from contactsync.domain.rights import Access, Right, access
-from contactsync.errors import AuthorizationLostError, ContactSyncError, PermissionMissingError
+from contactsync.errors import (
+    AuthorizationLostError,
+    ContactSyncError,
+    PermissionMissingError,
+    UserInactiveError,
+)
+from contactsync.ports.callers import Tickets
 from contactsync.ports.clock import Clock
 from contactsync.ports.connections import CrmFacts, GrantKeeper, Owner, Provider, StoredConnection
 from contactsync.ports.directory import CallGate
@@ -43,6 +50,7 @@ class CrmRightsCheck:
     tokens: TokenSource
     zoho: HttpEdge
     keepers: Mapping[Provider, GrantKeeper]
+    tickets: Tickets
     clock: Clock
 
     async def facts(
@@ -50,7 +58,7 @@ class CrmRightsCheck:
     ) -> CrmFacts:
         """What the CRM says about the user of a Zoho connection, no older than `within`.
 
-        Raises AuthorizationLostError(`user_inactive`) for a user who was switched off, and as `ZohoMetadata` does.
+        Raises UserInactiveError for a user who was switched off, and as `ZohoMetadata` does.
         """
         known = connection.facts
         if known.checked_at is not None and self.clock.now() - known.checked_at < within:
@@ -109,8 +117,10 @@ class CrmRightsCheck:
         return user
 
     async def _switched_off(self, connection: StoredConnection) -> NoReturn:
+        """End what the user has here, the connection by which this was learnt last: half of it is done again."""
+        await self.tickets.end(connection.user_id)
         await self._end_grants(Owner(connection.organisation_id, connection.user_id))
-        raise AuthorizationLostError("the user is not active in the CRM", reason=Reason.USER_INACTIVE)
+        raise UserInactiveError("the user is not active in the CRM")
 
     async def _is_switched_off(self, connection: StoredConnection, gate: CallGate) -> bool:
         """Whether an administrator's connection sees the user inactive; the user's own is refused either way."""
@@ -146,12 +156,12 @@ class CrmRightsCheck:
         return None
 
     async def _end_grants(self, owner: Owner) -> None:
-        for provider, keeper in self.keepers.items():
+        for provider in (Provider.GOOGLE, Provider.ZOHO):
             grant = await self.store.grant(owner, provider)
             if grant is None:
                 continue
             try:
-                await keeper.revoke(grant)
+                await self.keepers[provider].revoke(grant)
             except ContactSyncError as error:  # our copy is erased all the same
                 log.warning("connection.revoke.failed", provider=provider.value, reason=error.reason)
             await self.store.disconnect(owner, provider, reason=Reason.USER_INACTIVE, actor=None)
@@ -164,6 +174,7 @@ def rights_check(foundation: Foundation, settings: CommonSettings, tokens: Token
         tokens=tokens,
         zoho=foundation.zoho,
         keepers=grant_keepers(foundation, settings),
+        tickets=SqlTickets(foundation.database, foundation.vault, foundation.clock),
         clock=foundation.clock,
     )
 

@@ -72,16 +72,23 @@ class CallerDirectory(Protocol):
 class Tickets(Protocol):
     """Short-lived secrets that stand for something sealed: sign-ins under way, sessions, one-time addresses."""
 
-    async def issue(self, kind: str, content: bytes, lifetime: timedelta) -> str:
-        """A new secret of 256 random bits; a hash of it alone is stored."""
+    async def issue(self, kind: str, content: bytes, lifetime: timedelta, holder: UserId | None = None) -> str:
+        """A new secret of 256 random bits; a hash of it alone is stored. `holder` is the user who may act by it."""
         ...
 
     async def read(self, kind: str, secret: str) -> bytes | None:
-        """What it stands for; None when it is unknown, expired or of another kind."""
+        """What it stands for; None when it is unknown, expired or of another kind.
+
+        Raises TicketEndedError when it was ended.
+        """
         ...
 
     async def take(self, kind: str, secret: str) -> bytes | None:
         """As `read`, once: of any number of takers one gets it, and it is gone."""
+        ...
+
+    async def end(self, holder: UserId) -> None:
+        """Whatever was issued for this user until now opens nothing any more."""
         ...
 
     async def purge(self) -> int:

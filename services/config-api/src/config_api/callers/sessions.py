@@ -42,11 +42,14 @@ class Sessions:
     async def open(self, response: Response, caller: Caller, place: Place) -> None:
         """Give the browser a new session; the secret of an older one is never taken up (fixation)."""
         lifetime = self._lifetimes[place]
-        secret = await self._tickets.issue(place.value, content_of(caller), lifetime)
+        secret = await self._tickets.issue(place.value, content_of(caller), lifetime, caller.user_id)
         response.headers.append("Set-Cookie", self._cookie(place, secret, lifetime))
 
     async def caller(self, request: Request) -> Caller | None:
-        """Whose session the request belongs to; None without one, and for a change that another site asks for."""
+        """Whose session the request belongs to; None without one, and for a change that another site asks for.
+
+        Raises TicketEndedError for one that ended since its user is not active in the CRM any more.
+        """
         for place in Place:
             secret = request.cookies.get(place.value)
             content = None if secret is None else await self._tickets.read(place.value, secret)

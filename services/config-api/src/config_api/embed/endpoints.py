@@ -51,7 +51,7 @@ async def create_embed_session(
     if "authorization" not in request.headers:
         raise ProblemError("not_allowed")
     content = orjson.dumps([content_of(caller).decode(), own_path(body.return_path)])
-    secret = await given.tickets.issue(_KIND, content, _LIFETIME)
+    secret = await given.tickets.issue(_KIND, content, _LIFETIME, caller.user_id)
     entry = AuditEntry(Action.EMBED_SESSION_CREATED, "user", str(caller.user_id), caller.user_id)
     await given.audit.add(caller.organisation_id, given.foundation.clock.now(), entry)
     expires_at = given.foundation.clock.now() + _LIFETIME
@@ -63,7 +63,7 @@ async def create_embed_session(
     status_code=303,
     response_class=RedirectResponse,
     summary="Open the page in a frame",
-    responses=responses("state_invalid", "invalid_request", "not_allowed"),
+    responses=responses("state_invalid", "invalid_request", "not_allowed", "user_inactive"),
 )
 async def open_embed_session(secret: Annotated[str, Path(max_length=100)], request: Request, given: Given) -> Response:
     """Open the session that the address stands for, in a frame alone. Protected by a secret that is used once.

@@ -72,7 +72,7 @@ class RunService:
         """A ticket with which this caller may watch this run, once."""
         run = await self.one(caller, run_id)
         content = [str(caller.organisation_id), str(caller.user_id), caller.role.value, str(run.run_id)]
-        return await self.tickets.issue(_PURPOSE, orjson.dumps(content), TICKET_LIFETIME)
+        return await self.tickets.issue(_PURPOSE, orjson.dumps(content), TICKET_LIFETIME, caller.user_id)
 
     async def caller_of(self, ticket: str, run_id: UUID) -> Caller | None:
         """Who was given the ticket for this run."""

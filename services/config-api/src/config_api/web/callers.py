@@ -69,7 +69,7 @@ async def current_caller(request: Request) -> Caller:
     authenticator: Authenticator = request.app.state.resources.authenticator
     caller = await authenticator.caller(request)
     if caller is None:
-        raise ProblemError("not_authenticated", headers={"WWW-Authenticate": "Bearer"})
+        raise ProblemError("not_authenticated")
     rates: RequestRates = request.app.state.resources.rates
     rates.admit(caller.organisation_id, caller.user_id)
     acting_user.set(caller.user_id)  # for this request's task alone

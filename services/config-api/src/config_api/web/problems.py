@@ -5,8 +5,10 @@ The list of all problems is `PROBLEMS`; the OpenAPI document and `docs/problems.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 
 from fastapi import Request
@@ -23,7 +25,9 @@ from contactsync.errors import (
     PermissionMissingError,
     ProviderUnavailableError,
     RateLimitedError,
+    TicketEndedError,
     UnknownRowError,
+    UserInactiveError,
 )
 
 MEDIA_TYPE = "application/problem+json"
@@ -53,6 +57,13 @@ _ALL = (
     ),
     _problem("body_too_large", 413, "The body is too large.", "Le corps est trop volumineux."),
     _problem("not_authenticated", 401, "Please sign in.", "Veuillez vous connecter."),
+    _problem(
+        "user_inactive",
+        401,
+        "Your session has ended: your user is not active in the CRM. Ask its administrator.",
+        "Votre session a pris fin\u00a0: votre utilisateur n’est pas actif dans le CRM. "
+        "Adressez-vous à son administrateur.",
+    ),
     _problem("not_allowed", 403, "You may not do this.", "Vous n’êtes pas autorisé à faire cela."),
     _problem("not_found", 404, "There is no such thing here.", "Cet élément n’existe pas ici."),
     _problem(
@@ -231,6 +242,13 @@ class ProblemError(Exception):
         self.extra = dict(extra or {})
 
 
+_TOGETHER: Mapping[str, Sequence[str]] = {
+    "not_authenticated": ("user_inactive",),
+    "needs_reconnect": ("crm_user_refused",),
+}
+"""Whose session could be missing may find it ended; whose grant could be lost may have been switched off."""
+
+
 class FieldErrorBody(BaseModel):
     """One value that is not accepted."""
 
@@ -256,7 +274,7 @@ class ProblemBody(BaseModel):
 def responses(*codes: str) -> dict[int | str, dict[str, Any]]:
     """The `responses` of a route that may answer with these problems, for the OpenAPI document."""
     documented: dict[int | str, dict[str, Any]] = {}
-    for code in codes:
+    for code in itertools.chain.from_iterable((code, *_TOGETHER.get(code, ())) for code in codes):
         problem = PROBLEMS[code]
         entry = documented.setdefault(
             problem.status,
@@ -292,7 +310,8 @@ def answer(request: Request, error: ProblemError) -> JSONResponse:
         **({"errors": [_field(item) for item in error.errors]} if error.errors else {}),
         **error.extra,
     }
-    return JSONResponse(body, status_code=error.problem.status, headers=error.headers, media_type=MEDIA_TYPE)
+    headers = {"WWW-Authenticate": "Bearer"} if error.problem.status == HTTPStatus.UNAUTHORIZED else {}
+    return JSONResponse(body, status_code=error.problem.status, headers=headers | error.headers, media_type=MEDIA_TYPE)
 
 
 def _field(error: FieldError) -> dict[str, str]:
@@ -329,9 +348,11 @@ def problem_of(error: Exception) -> ProblemError:
 _BY_KIND: tuple[tuple[type[ContactSyncError], str], ...] = (
     (UnknownRowError, "not_found"),
     (NotActiveError, "not_active"),
+    (TicketEndedError, "user_inactive"),
     (RateLimitedError, "provider_unavailable"),
     (ProviderUnavailableError, "provider_unavailable"),
     (PermissionMissingError, "permission_missing"),
+    (UserInactiveError, "crm_user_refused"),
     (AuthorizationLostError, "needs_reconnect"),
 )
 

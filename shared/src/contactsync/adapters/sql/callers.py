@@ -16,6 +16,7 @@ from contactsync.adapters.sql.connections import crm_key
 from contactsync.adapters.sql.database import Connection, Database
 from contactsync.adapters.sql.vault import NOBODY, SqlVault
 from contactsync.domain.ids import OrganisationId, UserId
+from contactsync.errors import TicketEndedError
 from contactsync.ports.callers import Identity, KnownCaller, Profile
 from contactsync.ports.clock import Clock
 from contactsync.ports.vault import SealContext
@@ -32,6 +33,10 @@ ON CONFLICT (organisation_id, subject_key) DO UPDATE SET role = excluded.role RE
 """
 _SAVE_PROFILE: Final = "UPDATE users SET profile = $3 WHERE organisation_id = $1 AND user_id = $2"
 _PROFILE: Final = "SELECT profile FROM users WHERE organisation_id = $1 AND user_id = $2"
+_ISSUE: Final = "INSERT INTO tickets (ticket_hash, kind, sealed, holder, expires_at) VALUES ($1, $2, $3, $4, $5)"
+_VALID: Final = "ticket_hash = $1 AND kind = $2 AND expires_at > $3"
+_READ: Final = f"SELECT sealed, ended FROM tickets WHERE {_VALID}"  # noqa: S608  our own condition
+_TAKE: Final = f"DELETE FROM tickets WHERE {_VALID} RETURNING sealed, ended"  # noqa: S608  likewise
 
 
 class SqlCallerDirectory:
@@ -124,42 +129,37 @@ class SqlTickets:
         self._vault = vault
         self._clock = clock
 
-    async def issue(self, kind: str, content: bytes, lifetime: timedelta) -> str:
+    async def issue(self, kind: str, content: bytes, lifetime: timedelta, holder: UserId | None = None) -> str:
         """A new secret; a hash of it alone is stored."""
         secret = secrets.token_urlsafe(32)
         hashed = _hashed(secret)
         sealed = (await self._vault.installation()).sealer.seal(content, _ticket_context(kind, hashed))
         async with self._database.untenanted() as connection:
-            await connection.execute(
-                "INSERT INTO tickets (ticket_hash, kind, sealed, expires_at) VALUES ($1, $2, $3, $4)",
-                hashed,
-                kind,
-                sealed,
-                self._clock.now() + lifetime,
-            )
+            await connection.execute(_ISSUE, hashed, kind, sealed, holder, self._clock.now() + lifetime)
         return secret
 
     async def read(self, kind: str, secret: str) -> bytes | None:
-        """What it stands for."""
-        return await self._opened(
-            "SELECT sealed FROM tickets WHERE ticket_hash = $1 AND kind = $2 AND expires_at > $3", kind, secret
-        )
+        """What it stands for. Raises TicketEndedError when it was ended."""
+        return await self._opened(_READ, kind, secret)
 
     async def take(self, kind: str, secret: str) -> bytes | None:
-        """What it stands for, once."""
-        return await self._opened(
-            "DELETE FROM tickets WHERE ticket_hash = $1 AND kind = $2 AND expires_at > $3 RETURNING sealed",
-            kind,
-            secret,
-        )
+        """What it stands for, once. Raises as `read` does."""
+        return await self._opened(_TAKE, kind, secret)
+
+    async def end(self, holder: UserId) -> None:
+        """Whatever was issued for this user until now opens nothing any more."""
+        async with self._database.untenanted() as connection:
+            await connection.execute("UPDATE tickets SET ended = true WHERE holder = $1", holder)
 
     async def _opened(self, statement: str, kind: str, secret: str) -> bytes | None:
         hashed = _hashed(secret)
         async with self._database.untenanted() as connection:
-            sealed = await connection.fetchval(statement, hashed, kind, self._clock.now())
-        if sealed is None:
+            row = await connection.fetchrow(statement, hashed, kind, self._clock.now())
+        if row is None:
             return None
-        return (await self._vault.installation()).sealer.open(sealed, _ticket_context(kind, hashed))
+        if row["ended"]:
+            raise TicketEndedError
+        return (await self._vault.installation()).sealer.open(row["sealed"], _ticket_context(kind, hashed))
 
     async def purge(self) -> int:
         """Delete what has expired; how many."""

@@ -39,9 +39,14 @@ CREATE TABLE tickets (
     ticket_hash bytea PRIMARY KEY CHECK (octet_length(ticket_hash) = 32),
     kind        text NOT NULL,
     sealed      bytea NOT NULL,
+    holder      uuid,
+    ended       boolean NOT NULL DEFAULT false,
     expires_at  timestamptz NOT NULL
 );
 CREATE INDEX tickets_expiry ON tickets (expires_at);
+CREATE INDEX tickets_holder ON tickets (holder) WHERE holder IS NOT NULL;
+COMMENT ON COLUMN tickets.holder IS 'User id of who may act by it; NULL where nobody is known yet';
+COMMENT ON COLUMN tickets.ended IS 'Its holder is not active in the CRM any more: it opens nothing, and says why';
 COMMENT ON TABLE tickets IS 'Sign-ins under way, sessions, one-time addresses; the key is a hash of 256 random bits';
 
 -- --- tenants -----------------------------------------------------------------------------------------------------
