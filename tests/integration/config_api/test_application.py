@@ -67,3 +67,24 @@ def test_without_a_provider_of_callers_it_stays_on_the_loopback(monkeypatch: pyt
     monkeypatch.setenv("CONTACTSYNC_API_HOST", "0.0.0.0")  # noqa: S104  what must be refused
     with pytest.raises(ConfigurationError, match="loopback"):
         ConfigApiSettings.read()
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Host": "evil.example.com"},
+        {"Host": "127.0.0.1.evil.example.com"},
+        {"Host": "evil.example.com/127.0.0.1"},
+        {"Host": "127.0.0.1@evil.example.com"},
+        {"Host": "evil.example.com:99999999"},
+        {"Host": "["},
+        {"Origin": "https://evil.example.com"},
+        {"Origin": "null"},
+    ],
+)
+async def test_the_local_user_is_not_who_asks_under_another_name(
+    api: httpx2.AsyncClient, headers: dict[str, str]
+) -> None:
+    """A page of another site, also one whose name has come to lead to the loopback (DNS rebinding)."""
+    answer = await api.get("/v1/audit-events", headers=headers)
+    assert (answer.status_code, answer.json()["code"]) == (401, "not_authenticated")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
 import httpx2
 import orjson
 import pytest
 
+from config_api.web.paging import encode_cursor
 from tests.integration.config_api.conftest import Desk, body
 from tests.support.accounts import VIEW
 
@@ -56,12 +58,14 @@ MALFORMED: list[tuple[bytes, dict[str, str], int, str]] = [
     (orjson.dumps(body()), {"Content-Type": "application/x-www-form-urlencoded"}, 415, "unsupported_media_type"),
     (orjson.dumps(body()), {}, 415, "unsupported_media_type"),
 ]
+NO_DATES = ("0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00", "2026-01-01T00:00:00", "now")
 ADDRESSES = [
     (f"{CONFIGS}?limit=0", "limit"),
     (f"{CONFIGS}?limit=101", "limit"),
     (f"{CONFIGS}?limit={'9' * 5000}", "limit"),
     (f"{CONFIGS}?cursor=%00", "cursor"),
     (f"{CONFIGS}?cursor={'A' * 501}", "cursor"),
+    *((f"{CONFIGS}?cursor={encode_cursor(date, str(UUID(int=1)))}", "cursor") for date in NO_DATES),
     (f"{CONFIGS}/%00", "config_id"),
     ("/v1/runs/not-an-id", "run_id"),
 ]

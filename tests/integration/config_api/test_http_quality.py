@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import httpx2
 import pytest
+from fastapi import Request
 
+from config_api.resources import Resources
 from config_api.settings import ConfigApiSettings
 from config_api.web.headers import page_headers
 from config_api.web.problems import ProblemError
 from config_api.web.rates import RequestRates
 from tests.contract.state.worlds import KEYS
+from tests.integration.config_api.conftest import served
 from tests.support.clock import ManualClock
 from tests.support.postgres import Database
 
@@ -55,12 +59,37 @@ def test_an_organisation_has_a_rate_and_each_of_its_users() -> None:
 
 
 async def test_pages_of_the_set_origins_alone_may_call(api: httpx2.AsyncClient) -> None:
-    asking = {"Access-Control-Request-Method": "PUT", "Access-Control-Request-Headers": "authorization,if-match"}
+    headers = "authorization,if-match,last-event-id"
+    asking = {"Access-Control-Request-Method": "PUT", "Access-Control-Request-Headers": headers}
     allowed = await api.options("/v1/sync-configs", headers={"Origin": PAGE, **asking})
     assert (allowed.status_code, allowed.headers["access-control-allow-origin"]) == (200, PAGE)
     assert "access-control-allow-credentials" not in allowed.headers
     refused = await api.options("/v1/sync-configs", headers={"Origin": "https://evil.example.com", **asking})
     assert "access-control-allow-origin" not in refused.headers
+
+
+class _Broken:
+    """Fails as nobody foresaw."""
+
+    async def caller(self, _: Request) -> None:
+        raise RuntimeError("nobody foresaw this")
+
+
+async def test_a_page_of_another_site_may_read_why_its_call_failed(resources: Resources) -> None:
+    async with served(replace(resources, authenticator=_Broken())) as api:
+        failed = await api.get("/v1/audit-events", headers={"Origin": PAGE})
+    assert failed.status_code == 500
+    assert failed.json()["code"] == "internal_error"
+    assert failed.json()["request_id"] == failed.headers["x-request-id"]
+    assert failed.headers["access-control-allow-origin"] == PAGE
+    assert "x-request-id" in failed.headers["access-control-expose-headers"].lower()
+
+
+async def test_an_address_with_a_slash_too_many_leads_nowhere(api: httpx2.AsyncClient) -> None:
+    """A redirect would name the host of the request, whoever said it, and without TLS."""
+    answer = await api.get("/v1/audit-events/", headers={"Host": "evil.example.com"})
+    assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+    assert "location" not in answer.headers
 
 
 async def test_every_answer_carries_the_headers_that_browsers_need(api: httpx2.AsyncClient) -> None:

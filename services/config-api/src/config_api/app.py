@@ -21,7 +21,7 @@ from config_api.resources import Resources
 from config_api.runs import endpoints as runs
 from config_api.signin import endpoints as signin
 from config_api.web.headers import allow_origins, data_headers, page_headers
-from config_api.web.middleware import BodyLimit, RequestEdge
+from config_api.web.middleware import BodyLimit, FaultEdge, RequestEdge
 from config_api.web.problems import ANSWERED, answer, problem_of, responses
 from config_api.webhooks import endpoints as webhooks
 
@@ -57,6 +57,8 @@ def interface() -> FastAPI:
         summary="Keeps the contacts of a Zoho CRM list view and of a Google contact group the same.",
         version=version("contactsync-config-api"),
         openapi_url="/v1/openapi.json",
+        # An address with a slash too many is unknown. Sent on, a token would follow to the host that the request named.
+        redirect_slashes=False,
         docs_url=None,
         redoc_url=None,
         # Wherever a tracer is installed in the process, the framework would tell it addresses and queries as they are:
@@ -75,8 +77,10 @@ def create_app(resources: Resources, stopping: asyncio.Event | None = None) -> F
     app.state.stopping = stopping or asyncio.Event()
     for kind in ANSWERED:
         app.add_exception_handler(kind, _answer)
-    # The last one added is the outermost: every answer gets an id and its headers.
+    # The last one added is the outermost: every answer gets an id and its headers, and pages of other sites may read
+    # every one that is theirs, a failure too.
     app.add_middleware(BodyLimit, max_bytes=resources.settings.max_body_bytes)
+    app.add_middleware(FaultEdge)
     allow_origins(app, resources.settings)
     app.add_middleware(RequestEdge, data=data_headers(resources.settings), page=page_headers(resources.settings))
     return app

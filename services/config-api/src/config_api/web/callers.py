@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
-from typing import Annotated, Protocol
+from typing import Annotated, Final, Protocol
 
 from fastapi import Depends, Request
 
@@ -23,6 +24,9 @@ __all__ = [
     "current_admin",
     "current_caller",
 ]
+
+
+_LOOPBACK: Final = re.compile(r"(127\.0\.0\.1|localhost|\[::1\])(:\d{1,5})?", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +59,10 @@ class LocalUser:
 
     async def caller(self, request: Request) -> Caller | None:
         """Always the same user; requests that a page of another site sent by the browser are not his."""
-        origin = request.headers.get("origin")
-        foreign = origin is not None and origin != f"{request.url.scheme}://{request.url.netloc}"
-        local = request.url.hostname in {"127.0.0.1", "localhost", "::1"}
-        return self._caller if local and not foreign else None
+        # The header itself: the framework puts the server's own address in place of one that it cannot read.
+        host, origin = request.headers.get("host", ""), request.headers.get("origin")
+        foreign = origin is not None and origin != f"{request.url.scheme}://{host}"
+        return self._caller if _LOOPBACK.fullmatch(host) and not foreign else None
 
 
 async def current_caller(request: Request) -> Caller:

@@ -16,6 +16,8 @@ _EVERYWHERE = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
+_ASKED_WITH = ("Accept-Language", "Authorization", "Content-Type", "Idempotency-Key", "If-Match", "Last-Event-ID")
+_ANSWERED_WITH = ("Content-Disposition", "ETag", "Idempotent-Replayed", "Location", "Retry-After", "X-Request-Id")
 
 
 def data_headers(settings: ConfigApiSettings) -> Mapping[str, str]:
@@ -52,7 +54,7 @@ def allow_origins(app: FastAPI, settings: ConfigApiSettings) -> None:
             allow_origins=list(settings.cors_origins),
             allow_credentials=False,
             allow_methods=["GET", "POST", "PUT", "DELETE"],
-            allow_headers=["Accept-Language", "Authorization", "Content-Type", "Idempotency-Key", "If-Match"],
-            expose_headers=["ETag", "Location", "Retry-After", "X-Request-Id"],
+            allow_headers=[*_ASKED_WITH],
+            expose_headers=[*_ANSWERED_WITH],
             max_age=600,
         )

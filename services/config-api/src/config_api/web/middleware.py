@@ -19,10 +19,7 @@ log = get_logger(__name__)
 
 
 class RequestEdge:
-    """Gives each request an id of ours (never the caller's: it goes into logs), and each answer its headers.
-
-    It is the process's edge too: whatever nobody foresaw is logged with its traceback and answered as a problem.
-    """
+    """Gives each request an id of ours (never the caller's: it goes into logs), and each answer its headers."""
 
     def __init__(self, app: ASGIApp, data: Mapping[str, str], page: Mapping[str, str]) -> None:
         self._app = app
@@ -36,14 +33,12 @@ class RequestEdge:
             return
         request_id = uuid4().hex
         scope.setdefault("state", {})["request_id"] = request_id
-        started = False
         code = "500"
         begun = perf_counter()
 
         async def with_headers(message: Message) -> None:
-            nonlocal started, code
+            nonlocal code
             if message["type"] == "http.response.start":
-                started = True
                 code = str(message["status"])
                 headers = MutableHeaders(scope=message)
                 headers["X-Request-Id"] = request_id
@@ -55,16 +50,37 @@ class RequestEdge:
         with structlog.contextvars.bound_contextvars(correlation_id=request_id):
             try:
                 await self._app(scope, receive, with_headers)
-            except Exception:
-                log.exception("api.request.failed", method=scope["method"])
-                if not started:
-                    response = answer(Request(scope), ProblemError("internal_error"))
-                    await response(scope, receive, with_headers)
             finally:
                 # The template of the address, as there are not many of them; it holds no id.
                 route = getattr(scope.get("route"), "path", "unmatched")
                 metrics.HTTP_REQUESTS.labels(route, scope["method"], code).inc()
                 metrics.HTTP_SECONDS.labels(route, scope["method"]).observe(perf_counter() - begun)
+
+
+class FaultEdge:
+    """The process's edge: whatever nobody foresaw is logged with its traceback and answered as a problem."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve the request, or say that it failed."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = False
+
+        async def noting(message: Message) -> None:
+            nonlocal started
+            started = started or message["type"] == "http.response.start"
+            await send(message)
+
+        try:
+            await self._app(scope, receive, noting)
+        except Exception:
+            log.exception("api.request.failed", method=scope["method"])
+            if not started:
+                await answer(Request(scope), ProblemError("internal_error"))(scope, receive, send)
 
 
 class BodyLimit:

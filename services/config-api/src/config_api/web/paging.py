@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated
 from uuid import UUID
 
@@ -57,7 +57,10 @@ def dated_place(cursor: str | None) -> tuple[datetime, UUID] | None:
         raise invalid_cursor() from error
     if date.tzinfo is None:
         raise invalid_cursor()
-    return date, _id(parts[1])
+    try:
+        return date.astimezone(UTC), _id(parts[1])
+    except OverflowError as error:  # the first or the last day of all, somewhere else
+        raise invalid_cursor() from error
 
 
 def _id(text: str) -> UUID:
