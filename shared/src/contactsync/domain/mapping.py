@@ -432,6 +432,13 @@ def default_mapping(fields: MappingABC[str, CrmField] | None = None) -> Mapping:
     Without metadata the standard layout is assumed; the match pair and the last name are always there.
     """
     known = STANDARD_CRM_FIELDS if fields is None else fields
+    return _default_of(tuple(known[api_name] for api_name, _ in _DEFAULT_PAIRS if api_name in known))
+
+
+@lru_cache(maxsize=256)
+def _default_of(fields: tuple[CrmField, ...]) -> Mapping:
+    """The default mapping of these fields; most organisations have the same, and most saves take it."""
+    known = {field.api_name: field for field in fields}
     return Mapping(_with_needed(list(_proposed(_DEFAULT_PAIRS, known)), known))
 
 

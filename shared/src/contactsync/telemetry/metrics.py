@@ -7,6 +7,7 @@ and none takes more than about ten values. A process exposes `REGISTRY` on its a
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
@@ -122,3 +123,16 @@ POOL_WAIT: Final = _histogram("database_pool_wait_seconds", "How long a transact
 
 HTTP_REQUESTS: Final = _counter("http_requests_total", "Requests answered.", "route", "method", "code")
 HTTP_SECONDS: Final = _histogram("http_request_duration_seconds", "Time to answer a request.", "route", "method")
+
+
+def count_request(route: str, method: str, code: str, seconds: float) -> None:
+    """A request was answered."""
+    requests, durations = _series(route, method, code)
+    requests.inc()
+    durations.observe(seconds)
+
+
+@lru_cache(maxsize=1024)
+def _series(route: str, method: str, code: str) -> tuple[Counter, Histogram]:
+    """Finding a series by its labels takes longer than counting in it."""
+    return HTTP_REQUESTS.labels(route, method, code), HTTP_SECONDS.labels(route, method)

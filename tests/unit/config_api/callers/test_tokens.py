@@ -156,6 +156,60 @@ async def test_a_new_key_is_found_as_soon_as_a_token_names_it(issuer: Issuer) ->
         await verifier.claims(old)
 
 
+async def test_a_token_that_was_believed_is_refused_when_it_has_ended(issuer: Issuer) -> None:
+    verifier, token = issuer.verifier(), issuer.token(exp=seconds(issuer, 240))
+    await verifier.claims(token)
+    issuer.clock.advance(timedelta(seconds=300))
+    await verifier.claims(token)
+    issuer.clock.advance(timedelta(seconds=1))
+    with pytest.raises(TokenRefusedError):
+        await verifier.claims(token)
+
+
+async def test_a_token_that_was_believed_is_refused_when_its_key_is_withdrawn(issuer: Issuer) -> None:
+    verifier, token = issuer.verifier(), issuer.token(exp=seconds(issuer, 3600))
+    await verifier.claims(token)
+    issuer.published = [Issuer.public(issuer.ec)]
+    issuer.clock.advance(timedelta(minutes=10))
+    with pytest.raises(TokenRefusedError):
+        await verifier.claims(token)
+
+
+async def test_a_token_that_was_believed_is_refused_when_another_key_has_its_keys_name(issuer: Issuer) -> None:
+    verifier, token = issuer.verifier(), issuer.token(exp=seconds(issuer, 3600))
+    await verifier.claims(token)
+    issuer.published = [Issuer.public(RSAKey.generate_key(2048, {"kid": "one"}))]
+    issuer.clock.advance(timedelta(minutes=10))
+    with pytest.raises(TokenRefusedError):
+        await verifier.claims(token)
+
+
+@pytest.mark.parametrize(("audience", "nonce"), [("the page", None), (None, "n-1"), ("the page", "n-1")])
+async def test_a_callers_token_that_was_believed_is_no_token_of_a_sign_in(
+    issuer: Issuer, audience: str | None, nonce: str | None
+) -> None:
+    verifier, token = issuer.verifier(), issuer.token()
+    await verifier.claims(token)
+    with pytest.raises(TokenRefusedError):
+        await verifier.claims(token, audience=audience, nonce=nonce)
+
+
+async def test_what_a_sign_in_believed_is_no_callers_token(issuer: Issuer) -> None:
+    verifier, token = issuer.verifier(), issuer.token(aud="the page", nonce="n-1")
+    await verifier.claims(token, audience="the page", nonce="n-1")
+    with pytest.raises(TokenRefusedError):
+        await verifier.claims(token)
+
+
+@pytest.mark.parametrize("attack", ATTACKS)
+async def test_an_attack_is_refused_after_a_good_token(issuer: Issuer, attack: str) -> None:
+    verifier = issuer.verifier()
+    await verifier.claims(issuer.token())
+    for _ in range(2):
+        with pytest.raises(TokenRefusedError):
+            await verifier.claims(ATTACKS[attack](issuer))
+
+
 async def test_invented_keys_cause_no_flood_of_readings(issuer: Issuer) -> None:
     verifier = issuer.verifier()
     await verifier.claims(issuer.token())

@@ -11,7 +11,7 @@ from config_api.web.paging import Cursor, Limit, dated_place, encode_cursor
 from config_api.web.problems import responses
 from contactsync.ports import audit
 
-router = APIRouter(tags=["audit"])
+router = APIRouter(tags=["audit"], responses=responses("rate_limited", "internal_error"))
 
 
 @router.get(

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any, Final
 
 import orjson
 from joserfc import jws, jwt
 from joserfc.errors import JoseError
 
-from config_api.callers.keys import IssuerKeys
+from config_api.callers.keys import IssuerKeys, SigningKey
 from contactsync.ports.clock import Clock
 
 _CLOCK_SKEW_S: Final = 60
@@ -19,6 +21,7 @@ _TYPES: Final = frozenset({"jwt", "at+jwt", "application/at+jwt", "application/j
 """Media types of tokens for callers; a logout token or a proof of possession is none."""
 _FOREIGN_KEYS: Final = frozenset({"jku", "jwk", "x5u", "crit", "b64"})
 """Headers that would let a token bring its own key, or change what is signed."""
+_MOST_KEPT: Final = 10_000
 
 
 class TokenRefusedError(Exception):
@@ -43,18 +46,51 @@ class _Unproven:
     header: Mapping[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class _Verified:
+    """What a token says, and the key by which that is believed."""
+
+    claims: Mapping[str, Any]
+    issuer: TrustedIssuer
+    kid: str | None
+    algorithm: str
+    key: SigningKey
+
+
 class TokenVerifier:
-    """Believes tokens of the trusted issuers alone."""
+    """Believes tokens of the trusted issuers alone.
+
+    A caller sends the same token again and again: one that held is remembered by its digest, and from then on asked
+    only for what can change, its end and its key.
+    """
 
     def __init__(self, issuers: Collection[TrustedIssuer], clock: Clock) -> None:
         self._issuers = {issuer.name: issuer for issuer in issuers}
         self._clock = clock
+        self._kept: OrderedDict[bytes, _Verified] = OrderedDict()
 
     async def claims(self, token: str, *, audience: str | None = None, nonce: str | None = None) -> Mapping[str, Any]:
         """The claims of a token that holds. `audience` and `nonce` are those of a sign-in.
 
         Raises TokenRefusedError; ProviderUnavailableError and ProviderContractError when keys cannot be read.
         """
+        if audience is not None or nonce is not None:  # of a sign-in, and shown once
+            return (await self._verified(token, audience, nonce)).claims
+        digest = sha256(token.encode()).digest()
+        kept = self._kept.pop(digest, None)
+        if kept is None or not await self._still_holds(kept):
+            kept = await self._verified(token)
+        self._kept[digest] = kept
+        while len(self._kept) > _MOST_KEPT:
+            self._kept.popitem(last=False)
+        return kept.claims
+
+    async def _still_holds(self, kept: _Verified) -> bool:
+        """Whether it has not ended, and its issuer still publishes its key; what else it says of time has come true."""
+        in_time = bool(kept.claims["exp"] >= self._now() - _CLOCK_SKEW_S)
+        return in_time and await kept.issuer.keys.find(kept.kid, kept.algorithm) is kept.key
+
+    async def _verified(self, token: str, audience: str | None = None, nonce: str | None = None) -> _Verified:
         unproven = _unproven(token)
         issuer = self._issuers.get(unproven.issuer) if isinstance(unproven.issuer, str) else None
         if issuer is None:
@@ -72,14 +108,17 @@ class TokenVerifier:
             self._expected(issuer, audience or issuer.audience, nonce).validate(claims)
         except (JoseError, ValueError) as error:
             raise TokenRefusedError(type(error).__name__) from error
-        return claims
+        return _Verified(claims, issuer, kid, algorithm, key)
+
+    def _now(self) -> int:
+        return int(self._clock.now().timestamp())
 
     def _expected(self, issuer: TrustedIssuer, audience: str, nonce: str | None) -> jwt.JWTClaimsRegistry:
         options: dict[str, jwt.ClaimsOption] = {}
         if nonce is not None:
             options["nonce"] = {"essential": True, "value": nonce}
         return jwt.JWTClaimsRegistry(
-            now=int(self._clock.now().timestamp()),
+            now=self._now(),
             leeway=_CLOCK_SKEW_S,
             iss={"essential": True, "value": issuer.name},
             aud={"essential": True, "value": audience},

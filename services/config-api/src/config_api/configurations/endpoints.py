@@ -11,7 +11,7 @@ from fastapi import APIRouter, Header, Response
 from config_api.configurations.schemas import Configuration, ConfigurationBody, ConfigurationPage
 from config_api.resources import Given
 from config_api.web.callers import AnyCaller
-from config_api.web.idempotency import IdempotencyKey, IdempotentRoute
+from config_api.web.idempotency import IdempotentRoute
 from config_api.web.paging import Cursor, Limit, dated_place, encode_cursor
 from config_api.web.problems import ProblemError, responses
 from contactsync.ports.configurations import Place
@@ -47,9 +47,7 @@ _ETAG: Final = re.compile(r'"(\d{1,18})"')
     summary="Save a new configuration",
     responses=responses(*_SAVING, "idempotency_key_reused", "request_under_way"),
 )
-async def create(
-    body: ConfigurationBody, caller: AnyCaller, given: Given, response: Response, _: IdempotencyKey = None
-) -> Configuration:
+async def create(body: ConfigurationBody, caller: AnyCaller, given: Given, response: Response) -> Configuration:
     """Save a new configuration. It becomes active, and its first run is asked for.
 
     While a view, a group, a direction or a connection is missing, it is kept as a draft that says what; nothing runs.
@@ -124,9 +122,7 @@ async def delete(config_id: UUID, caller: AnyCaller, given: Given) -> None:
         "request_under_way",
     ),
 )
-async def activate(
-    config_id: UUID, caller: AnyCaller, given: Given, response: Response, _: IdempotencyKey = None
-) -> Configuration:
+async def activate(config_id: UUID, caller: AnyCaller, given: Given, response: Response) -> Configuration:
     """Let it run again, from now on, and ask for a run. A draft that still lacks something answers with what."""
     return _tagged(await given.configurations.activate(caller, config_id), response)
 
@@ -136,9 +132,7 @@ async def activate(
     summary="Let it run no more",
     responses=responses("not_found", "invalid_request", "idempotency_key_reused", "request_under_way"),
 )
-async def deactivate(
-    config_id: UUID, caller: AnyCaller, given: Given, response: Response, _: IdempotencyKey = None
-) -> Configuration:
+async def deactivate(config_id: UUID, caller: AnyCaller, given: Given, response: Response) -> Configuration:
     """Let it run no more; a draft stays one.
 
     A run under way stops before its next write; both address books stay as they are.

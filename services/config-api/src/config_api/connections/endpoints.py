@@ -12,7 +12,7 @@ from config_api.oauth.endpoints import consents
 from config_api.oauth.service import Consents
 from config_api.resources import Given
 from config_api.web.callers import AnyCaller
-from config_api.web.idempotency import IdempotencyKey, IdempotentRoute
+from config_api.web.idempotency import IdempotentRoute
 from config_api.web.problems import responses
 from contactsync.ports.connections import Provider
 
@@ -54,7 +54,6 @@ async def authorize(
     body: AuthorizeRequest,
     caller: AnyCaller,
     service: Annotated[Consents, Depends(consents)],
-    _: IdempotencyKey = None,
 ) -> AuthorizeAnswer:
     """Where to send the caller's browser. The address is good once, for some minutes.
 

@@ -13,12 +13,14 @@ from config_api.callers.sessions import Place, caller_of, content_of
 from config_api.embed.schemas import EmbedSession, EmbedSessionBody
 from config_api.resources import Given
 from config_api.web.callers import AnyCaller
-from config_api.web.idempotency import IdempotencyKey, IdempotentRoute
+from config_api.web.idempotency import IdempotentRoute
 from config_api.web.paths import own_path
 from config_api.web.problems import ProblemError, responses
 from contactsync.ports.audit import Action, AuditEntry
 
-router = APIRouter(tags=["embedding"], route_class=IdempotentRoute)
+router = APIRouter(
+    tags=["embedding"], route_class=IdempotentRoute, responses=responses("rate_limited", "internal_error")
+)
 
 _KIND: Final = "embed"
 _LIFETIME: Final = timedelta(minutes=5)
@@ -43,7 +45,7 @@ _FRAMES: Final = frozenset({"iframe", "frame"})
     ),
 )
 async def create_embed_session(
-    body: EmbedSessionBody, request: Request, caller: AnyCaller, given: Given, _: IdempotencyKey = None
+    body: EmbedSessionBody, request: Request, caller: AnyCaller, given: Given
 ) -> EmbedSession:
     """For the caller himself, by his token: a session makes no further ones. 404 where no site may frame the page."""
     if not given.settings.frame_ancestors:

@@ -18,7 +18,7 @@ from config_api.forms.schemas import (
 )
 from config_api.resources import Given
 from config_api.web.callers import AnyCaller
-from config_api.web.idempotency import IdempotencyKey, IdempotentRoute
+from config_api.web.idempotency import IdempotentRoute
 from config_api.web.problems import responses
 
 router = APIRouter(
@@ -72,7 +72,7 @@ async def list_groups(caller: AnyCaller, given: Given, *, fresh: Fresh = False) 
         "request_under_way",
     ),
 )
-async def create_group(body: NewGroup, caller: AnyCaller, given: Given, _: IdempotencyKey = None) -> GroupItem:
+async def create_group(body: NewGroup, caller: AnyCaller, given: Given) -> GroupItem:
     """Make a new, empty group."""
     return await given.forms.create_group(caller, body.name)
 

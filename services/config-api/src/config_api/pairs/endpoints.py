@@ -21,7 +21,7 @@ from config_api.pairs.schemas import (
 from config_api.pairs.service import Explained
 from config_api.resources import Given
 from config_api.web.callers import AnyCaller
-from config_api.web.idempotency import IdempotencyKey, IdempotentRoute
+from config_api.web.idempotency import IdempotentRoute
 from config_api.web.language import Language, language_of
 from config_api.web.paging import Cursor, Limit, encode_cursor, id_place
 from config_api.web.problems import responses
@@ -83,8 +83,6 @@ async def act(
     caller: AnyCaller,
     given: Given,
     request: Request,
-    *,
-    _: IdempotencyKey = None,
 ) -> ActionAnswer:
     """Ask something of one contact; the next run, which is asked for as well, carries it out."""
     explained, run_id = await given.pairs.ask(caller, config_id, link_id, body.action)

@@ -14,7 +14,7 @@ from config_api.runs.report import as_csv, row, shown
 from config_api.runs.schemas import EventsTicket, RequestedRun, Run, RunContactPage, RunPage, RunRequest
 from config_api.runs.service import TICKET_LIFETIME
 from config_api.web.callers import AnyCaller, Caller, current_caller
-from config_api.web.idempotency import IdempotencyKey, IdempotentRoute
+from config_api.web.idempotency import IdempotentRoute
 from config_api.web.language import language_of
 from config_api.web.paging import Cursor, Limit, dated_place, encode_cursor, id_place
 from config_api.web.problems import ProblemError, responses
@@ -51,7 +51,6 @@ async def ask(
     request: Request,
     response: Response,
     body: RunRequest | None = None,
-    _: IdempotencyKey = None,
 ) -> RequestedRun:
     """Ask for a run. 202 with a new one; 200 when an open run stands for the request."""
     mode = RunMode((body or RunRequest()).mode)
@@ -127,7 +126,7 @@ async def contacts(  # noqa: PLR0913  each is one part of the request
 
 
 @router.post("/runs/{run_id}/cancel", summary="Stop a run", responses=responses("run_not_open", *_POSTED))
-async def cancel(run_id: UUID, caller: AnyCaller, given: Given, request: Request, _: IdempotencyKey = None) -> Run:
+async def cancel(run_id: UUID, caller: AnyCaller, given: Given, request: Request) -> Run:
     """Stop the run before its next write; what was done stays."""
     return shown(await given.runs.cancel(caller, run_id), language_of(request))
 
@@ -138,9 +137,7 @@ async def cancel(run_id: UUID, caller: AnyCaller, given: Given, request: Request
     summary="Approve deletes",
     responses=responses("nothing_to_approve", "not_active", *_POSTED),
 )
-async def approve(
-    run_id: UUID, caller: AnyCaller, given: Given, request: Request, response: Response, _: IdempotencyKey = None
-) -> Run:
+async def approve(run_id: UUID, caller: AnyCaller, given: Given, request: Request, response: Response) -> Run:
     """Approve the deletes that this run listed: a run of its own checks each again and carries it out."""
     report = await given.runs.answer_deletes(caller, run_id, approved=True)
     return _answering(report, request, response)
@@ -152,9 +149,7 @@ async def approve(
     summary="Refuse deletes",
     responses=responses("nothing_to_approve", "not_active", *_POSTED),
 )
-async def refuse(
-    run_id: UUID, caller: AnyCaller, given: Given, request: Request, response: Response, _: IdempotencyKey = None
-) -> Run:
+async def refuse(run_id: UUID, caller: AnyCaller, given: Given, request: Request, response: Response) -> Run:
     """Refuse the deletes that this run listed: its contacts stay, and are no longer synchronised."""
     report = await given.runs.answer_deletes(caller, run_id, approved=False)
     return _answering(report, request, response)
@@ -163,7 +158,7 @@ async def refuse(
 @router.post(
     "/runs/{run_id}/events-ticket", status_code=201, summary="A ticket for the events", responses=responses(*_POSTED)
 )
-async def events_ticket(run_id: UUID, caller: AnyCaller, given: Given, _: IdempotencyKey = None) -> EventsTicket:
+async def events_ticket(run_id: UUID, caller: AnyCaller, given: Given) -> EventsTicket:
     """A ticket for one request of the events, for browsers, whose EventSource sends no headers."""
     ticket = await given.runs.ticket(caller, run_id)
     seconds = int(TICKET_LIFETIME.total_seconds())

@@ -18,7 +18,7 @@ from config_api.web.callers import AnyCaller, Caller
 from config_api.web.paths import own_path
 from config_api.web.problems import ProblemError, responses
 
-router = APIRouter(tags=["sign-in"])
+router = APIRouter(tags=["sign-in"], responses=responses("rate_limited", "internal_error"))
 
 _COOKIE: Final = "__Host-contactsync-sign-in"
 _ZOHO_COOKIE: Final = "__Host-contactsync-sign-in-zoho"

@@ -6,26 +6,25 @@ was refused, or failed, may be sent again under its key.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from hashlib import blake2b
-from typing import Annotated, Final
+from typing import Any, Final
 
 import orjson
-from fastapi import Header, Request, Response
+from fastapi import Request, Response
 
 from config_api.web.bodies import Handler, StrictRoute
 from config_api.web.callers import current_caller
 from config_api.web.problems import FieldError, ProblemError
 from contactsync.adapters.sql.idempotency import KeptAnswer, Refusal, RequestKey, SqlIdempotency
 
-IdempotencyKey = Annotated[
-    str | None,
-    Header(
-        alias="Idempotency-Key",
-        description="Any text of up to 200 characters; the same request under the same key is done once in 24 hours",
-    ),
-]
-"""Declared by routes for the description alone: the route class reads it."""
-
+_DESCRIBED: Final[Mapping[str, Any]] = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "description": "Any text of up to 200 characters; the same request under the same key is done once in 24 hours",
+    "schema": {"anyOf": [{"type": "string"}, {"type": "null"}]},
+}
 _HEADER: Final = "idempotency-key"
 _MAX_LENGTH: Final = 200
 _KEPT_HEADERS: Final = ("content-type", "location", "etag")
@@ -33,7 +32,14 @@ _REFUSED: Final = 300
 
 
 class IdempotentRoute(StrictRoute):
-    """Answers a repeated POST from memory."""
+    """Answers a repeated POST from memory, and describes the header by which it knows one."""
+
+    def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:  # noqa: ANN401  as FastAPI's
+        if "POST" in options["methods"]:
+            extra = options.get("openapi_extra") or {}
+            parameters = [*extra.get("parameters", ()), _DESCRIBED]
+            options["openapi_extra"] = {**extra, "parameters": parameters}
+        super().__init__(path, endpoint, **options)
 
     def get_route_handler(self) -> Handler:
         """The handler, with memory where the route is a POST."""

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from time import perf_counter
 from uuid import uuid4
 
-import structlog
 from fastapi import Request
-from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from structlog.contextvars import bind_contextvars, reset_contextvars
 
 from config_api.web.problems import BodyTooLargeError, ProblemError, answer
 from contactsync.telemetry import metrics
@@ -17,14 +16,17 @@ from contactsync.telemetry.logs import get_logger
 
 log = get_logger(__name__)
 
+_Headers = Sequence[tuple[bytes, bytes]]
+"""Names in small letters, as ASGI has them."""
+
 
 class RequestEdge:
     """Gives each request an id of ours (never the caller's: it goes into logs), and each answer its headers."""
 
     def __init__(self, app: ASGIApp, data: Mapping[str, str], page: Mapping[str, str]) -> None:
         self._app = app
-        self._data = data
-        self._page = page
+        self._data = _raw(data)
+        self._page = _raw(page)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve the request."""
@@ -40,21 +42,27 @@ class RequestEdge:
             nonlocal code
             if message["type"] == "http.response.start":
                 code = str(message["status"])
-                headers = MutableHeaders(scope=message)
-                headers["X-Request-Id"] = request_id
-                is_page = headers.get("content-type", "").startswith("text/html")
-                for name, value in (self._page if is_page else self._data).items():
-                    headers.setdefault(name, value)
+                message["headers"] = [*self._with_ours(message["headers"]), (b"x-request-id", request_id.encode())]
             await send(message)
 
-        with structlog.contextvars.bound_contextvars(correlation_id=request_id):
-            try:
-                await self._app(scope, receive, with_headers)
-            finally:
-                # The template of the address, as there are not many of them; it holds no id.
-                route = getattr(scope.get("route"), "path", "unmatched")
-                metrics.HTTP_REQUESTS.labels(route, scope["method"], code).inc()
-                metrics.HTTP_SECONDS.labels(route, scope["method"]).observe(perf_counter() - begun)
+        bound = bind_contextvars(correlation_id=request_id)
+        try:
+            await self._app(scope, receive, with_headers)
+        finally:
+            reset_contextvars(**bound)
+            # The template of the address, as there are not many of them; it holds no id.
+            route = getattr(scope.get("route"), "path", "unmatched")
+            metrics.count_request(route, scope["method"], code, perf_counter() - begun)
+
+    def _with_ours(self, headers: _Headers) -> _Headers:
+        """The answer's headers and ours; where the answer has one of these already, it knows better."""
+        given = dict(headers)
+        ours = self._page if given.get(b"content-type", b"").startswith(b"text/html") else self._data
+        return [*headers, *(header for header in ours if header[0] not in given)]
+
+
+def _raw(headers: Mapping[str, str]) -> _Headers:
+    return [(name.lower().encode(), value.encode()) for name, value in headers.items()]
 
 
 class FaultEdge:

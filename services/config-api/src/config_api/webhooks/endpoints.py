@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query, Request, Response
 
 from config_api.resources import Given, Resources
 from config_api.web.callers import AdminCaller
-from config_api.web.idempotency import IdempotencyKey, IdempotentRoute
+from config_api.web.idempotency import IdempotentRoute
 from config_api.web.paging import Cursor, Limit, dated_place, encode_cursor
 from config_api.web.problems import ProblemError, responses
 from config_api.webhooks.schemas import (
@@ -26,9 +26,11 @@ from config_api.webhooks.service import SECRET_HEADER
 from contactsync.ports.notices import Sent, State
 from contactsync.ports.webhooks import Direction, Endpoint
 
-incoming = APIRouter(tags=["webhooks"])
+incoming = APIRouter(tags=["webhooks"], responses=responses("rate_limited", "internal_error"))
 """Calls from outside, which carry secrets of their own."""
-router = APIRouter(tags=["webhooks"], route_class=IdempotentRoute)
+router = APIRouter(
+    tags=["webhooks"], route_class=IdempotentRoute, responses=responses("rate_limited", "internal_error")
+)
 
 _OF_ONE = ("not_authenticated", "not_allowed", "not_found", "invalid_request")
 _SYNC_BODY = {
@@ -112,7 +114,7 @@ async def list_webhook_endpoints(caller: AdminCaller, given: Given) -> WebhookEn
     ),
 )
 async def create_webhook_endpoint(
-    body: WebhookEndpointBody, caller: AdminCaller, given: Given, _: IdempotencyKey = None
+    body: WebhookEndpointBody, caller: AdminCaller, given: Given
 ) -> CreatedWebhookEndpoint:
     """The secret is in this answer alone."""
     endpoint, secret = await given.webhooks.endpoints.add(caller, body)
@@ -124,9 +126,7 @@ async def create_webhook_endpoint(
     summary="Give an endpoint a new secret",
     responses=responses(*_OF_ONE, "idempotency_key_reused", "request_under_way"),
 )
-async def rotate_webhook_secret(
-    endpoint_id: UUID, caller: AdminCaller, given: Given, _: IdempotencyKey = None
-) -> CreatedWebhookEndpoint:
+async def rotate_webhook_secret(endpoint_id: UUID, caller: AdminCaller, given: Given) -> CreatedWebhookEndpoint:
     """The secret before it holds for another 24 hours; outgoing messages are signed with both."""
     endpoint, secret = await given.webhooks.endpoints.rotate(caller, endpoint_id)
     return CreatedWebhookEndpoint.model_validate({**_shown(given, endpoint), "secret": secret})
@@ -175,9 +175,7 @@ async def list_webhook_deliveries(
     summary="Tell it again",
     responses=responses(*_OF_ONE, "idempotency_key_reused", "request_under_way"),
 )
-async def retry_webhook_delivery(
-    endpoint_id: UUID, delivery_id: UUID, caller: AdminCaller, given: Given, _: IdempotencyKey = None
-) -> Response:
+async def retry_webhook_delivery(endpoint_id: UUID, delivery_id: UUID, caller: AdminCaller, given: Given) -> Response:
     """For a delivery that was given up."""
     now = given.foundation.clock.now()
     await given.webhooks.deliveries.revive(caller.organisation_id, endpoint_id, delivery_id, now)
