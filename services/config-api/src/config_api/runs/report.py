@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Final
 
@@ -19,7 +20,9 @@ from contactsync.ports.state import RunContact as StoredContact
 _WRITES: Final = "writes."
 _CALLS: Final = "calls."
 _CONTROL: Final = "calls.control."
-_FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
+_FORMULA: Final = re.compile(r"""(^|[;\t\r\n])(?=[\s"]*[=+\-@\uff0b\uff0d\uff1d\uff20])""")
+"""Where a formula would begin, in letters of any width: in the cell, and in the cells that a spreadsheet would make of
+it which parts them by semicolons, as in French, or by tabs, and then knows nothing of our quotes."""
 _COLUMNS: Final = (
     *("outcome", "name", "reason", "explanation", "crm_id", "google_id", "fields", "written", "left_out"),
     *("provider_message", "link_id"),
@@ -115,5 +118,5 @@ def _lines(rows: Sequence[Sequence[str]]) -> bytes:
 
 
 def _harmless(cell: str) -> str:
-    """The cell, marked as text where a spreadsheet would run it (OWASP, "CSV Injection")."""
-    return f"'{cell}" if cell.startswith(_FORMULA_STARTS) else cell
+    """The cell, marked as text wherever a spreadsheet would run it (OWASP, "CSV Injection")."""
+    return _FORMULA.sub(r"\1'", cell)
