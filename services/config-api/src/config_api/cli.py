@@ -38,7 +38,7 @@ app = typer.Typer(
 class MigrationSettings(PrefixedSettings):
     """What the migration needs."""
 
-    database_admin_url: PostgresDsn = Field(description="PostgreSQL, as the owner of the schema")
+    database_admin_url: PostgresDsn = Field(description="PostgreSQL, as the owner of the schema", repr=False)
 
 
 @app.command()

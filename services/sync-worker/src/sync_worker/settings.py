@@ -17,7 +17,7 @@ class SyncWorkerSettings(CommonSettings):
     """What one worker process needs beside what both services need."""
 
     database_direct_url: PostgresDsn | None = Field(
-        None, description="The same database past any pooler, for the sign of life of a worker"
+        None, description="The same database past any pooler, for the sign of life of a worker", repr=False
     )
     worker_slots: int = Field(16, ge=3, le=256, description="Slices worked at once; each lane has some to itself")
     worker_admin_host: str = Field("127.0.0.1", description="Where /livez, /readyz and /metrics are served")

@@ -52,8 +52,10 @@ class PrefixedSettings(BaseSettings):
 class CommonSettings(PrefixedSettings):
     """Where the database, the broker and the providers are, and with which secrets they are used."""
 
-    database_url: PostgresDsn = Field(description="PostgreSQL, as the application role")
-    amqp_url: AmqpDsn | None = Field(None, description="RabbitMQ; without it only the standalone process can run")
+    database_url: PostgresDsn = Field(description="PostgreSQL, as the application role", repr=False)
+    amqp_url: AmqpDsn | None = Field(
+        None, description="RabbitMQ; without it only the standalone process can run", repr=False
+    )
     keys: SecretStr = Field(description="Key-encryption keys, newest first: v2:<base64>,v1:<base64> (32 bytes each)")
 
     zoho_client_id: str = Field("", description="OAuth client of the Zoho API console")
