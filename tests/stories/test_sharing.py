@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -33,6 +34,7 @@ from tests.stories.common import (
 from tests.support.inside import inside_world
 from tests.support.story import OpenWorld, StoryWorld
 from tests.support.vendors import Json, google_book
+from tests.support.waiting import wait_until
 
 
 async def second_configuration(world: StoryWorld, **settings: Any) -> tuple[StoryWorld, str]:  # noqa: ANN401  fields of Policy
@@ -401,6 +403,44 @@ async def test_what_is_asked_of_a_shared_contact_is_done_by_the_configuration_th
         assert (await titles(first, record_id, name))[1] == "Analyst"
 
 
+async def test_the_keeper_runs_by_itself_for_what_was_asked_through_another_configuration(
+    open_world: OpenWorld,
+) -> None:
+    """Its own user would have to press a button for it else: it has no schedule."""
+    async with open_world() as first:
+        record_id, name, second, _ = await shared_pair(first)
+
+        await second.answer(record_id, Action.EXCLUDE)
+        await first.carry_on(until=first.clock.now() + timedelta(minutes=1))
+
+        async def is_excluded() -> bool:
+            return (await second.pair(record_id)).excluded
+
+        await wait_until(is_excluded, within_s=30)
+        await first.vendors.crm.edit(record_id, Title="Countess")
+        await rest(second, first)
+        assert await titles(first, record_id, name) == ("Countess", "Analyst")
+
+
+async def test_a_doubt_that_two_configurations_have_is_answered_through_either(open_world: OpenWorld) -> None:
+    async with open_world() as first:
+        second, group = await second_configuration(first)
+        [record_id] = await first.vendors.crm.add([record(0)], at=DAYS_AGO)
+        names = [{"givenName": "Charles", "familyName": "Babbage"}]
+        [name] = await first.vendors.google.add([person(0, names=names)])
+        await first.vendors.google.move(name, add=[group])
+        for world in (first, second):
+            assert await reasons(world, await world.sync()) == {Reason.POSSIBLE_DUPLICATE: 2}
+
+        await second.answer(record_id, Action.KEEP_APART)
+        await rest(first, second, first)
+
+        assert await book_sizes(first) == (2, 2)
+        for world in (first, second):
+            assert {one.held for one in await world.pairs()} == {""}
+        assert len(await members_of(first, group)) == 2
+
+
 # --- several users ----------------------------------------------------------------------------------------------------
 
 
@@ -445,3 +485,64 @@ async def test_an_edit_in_one_users_google_reaches_the_other_users_google_once(
         assert (await crm(first, record_id))["Title"] == "title 1"
         shown: list[Json] = [one for book in (mine, theirs) for one in await book.people()]
         assert [one["organizations"][0]["title"] for one in shown] == ["title 1", "title 1"]
+
+
+# --- what one of them is refused --------------------------------------------------------------------------------------
+
+NOT_FOUND = "404"
+
+
+async def refuse_to_join(world: StoryWorld, name: str, *, how: str) -> None:
+    """Google lets nobody into a group: the call is refused, or the answer says that this person was not found."""
+    place = "contactGroups.members.modify"
+    if how == NOT_FOUND:
+        body = {"notFoundResourceNames": [name]}
+        await world.vendors.google.control.fault(place, "status", status=200, body=body)
+    else:
+        await world.vendors.google.control.fault(place, "status", status=int(how))
+
+
+async def joins_asked_for(world: StoryWorld) -> int:
+    """Calls that put people into a group, since the log was cleared."""
+    return (await world.vendors.google.control.calls())["contactGroups.members.modify"]
+
+
+@pytest.mark.parametrize("how", ["400", NOT_FOUND])
+async def test_a_group_that_somebody_may_not_join_is_asked_once_a_day_for_a_week_and_says_so(
+    open_world: OpenWorld, how: str
+) -> None:
+    async with open_world() as first:
+        (record_id,), (name,) = await settled(first, 1)
+        second, group = await second_configuration(first)
+        await refuse_to_join(first, name, how=how)
+        await first.vendors.google.control.clear_log()
+
+        for day in range(1, 11):
+            for _ in range(2):
+                run = await second.sync()
+                assert (run.state, outcomes(run)) == (RunState.PARTIAL, {"failed": 1})
+            assert await joins_asked_for(first) == min(day, 8)
+            await first.pass_time(days=1)
+
+        assert (await second.pair(record_id)).held
+        assert outcomes(await first.sync()) == {"unchanged": 1}
+        assert (await first.pair(record_id)).held == ""
+        await first.vendors.google.control.clear_faults()
+        assert not writes(await second.sync())
+        assert writes(await second.answer(record_id, Action.RETRY)) == {"google.join_group": 1}
+        assert await members_of(first, group) == [name]
+
+
+async def test_what_its_keeper_is_refused_keeps_nobody_out_of_another_group(open_world: OpenWorld) -> None:
+    async with open_world() as first:
+        (record_id,), (name,) = await settled(first, 1)
+        await first.vendors.crm.mark(record_id, locked=True)
+        await first.vendors.google.edit(name, organizations=job("Countess"))
+        await first.sync()
+        assert (await first.pair(record_id)).held
+        second, group = await second_configuration(first)
+
+        assert writes(await second.sync()) == {"google.join_group": 1}
+
+        assert await members_of(first, group) == [name]
+        assert (await first.pair(record_id)).held

@@ -168,7 +168,7 @@ class InsideWorld:
             reason=Reason.OWNED_BY_ANOTHER if link.foreign else link.reason,
             crm_id=link.crm.remote_id or "",
             google_id=link.google.remote_id or "",
-            held=link.hold.reason if link.hold and not link.foreign else "",
+            held=link.hold.reason if link.hold else "",
             waits=link.pending_since is not None and link.hold is None and not link.excluded,
             excluded=link.excluded,
             diverged=tuple(sorted(crm_field_of(key) for key in link.diverged)),

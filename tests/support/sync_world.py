@@ -224,7 +224,8 @@ class SyncWorld:
 
     async def answer(self, remote_id: str, action: Action) -> None:
         """Ask for something to be done with the pair of this record or person; the next run does it."""
-        answer = Answer((await self.pair(remote_id)).link_id, action)
+        pair = await self.pair(remote_id)
+        answer = Answer(pair.link_id, action, pair.hold.rivals if pair.hold else ())
         now = self.clock.now()
         await self.books.answers.ask(self.settings.organisation_id, self.config, [answer], now)
 

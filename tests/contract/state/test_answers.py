@@ -12,7 +12,7 @@ from contactsync.domain.actions import Action, Answer
 from contactsync.domain.contact import Side
 from contactsync.domain.effect import EffectKind
 from contactsync.domain.ids import EffectId, LinkId, RowKey
-from contactsync.domain.link import Link, LinkSide, PairState
+from contactsync.domain.link import Hold, Link, LinkSide, PairState
 from contactsync.errors import UnknownRowError
 from contactsync.ports.state import Effect, EffectState
 from tests.contract.state.test_links import a_link, load, save, siblings
@@ -54,7 +54,9 @@ class AnswerContract:
             async with worker.begin() as tx:
                 assert list(await tx.answers.given()) == [Answer(other.link_id, Action.EXCLUDE)]
 
-    async def test_an_answer_is_handed_on_to_the_configuration_that_keeps_the_pair(self, world: World) -> None:
+    async def test_an_answer_is_seen_by_each_configuration_that_knows_the_pair_and_left_to_its_keeper(
+        self, world: World
+    ) -> None:
         mine, theirs = await siblings(world)
         link, alone = a_link(), a_link(google=LinkSide(), state=PairState.SINGLE)
         async with working(world, theirs) as worker:
@@ -62,14 +64,38 @@ class AnswerContract:
             await world.state.leases.release(worker.lease, {})
         async with working(world, mine) as worker:
             await save(worker, await load(worker, link), await load(worker, alone))
-            asked = [Answer(link.link_id, Action.EXCLUDE), Answer(alone.link_id, Action.RETRY)]
+            asked = [Answer(link.link_id, Action.EXCLUDE), Answer(alone.link_id, Action.KEEP_APART, ("people/c1", "7"))]
             await ask(world, worker, *asked)
             async with worker.begin() as tx:
-                await tx.answers.hand_on([link.link_id])
-                assert list(await tx.answers.given()) == asked[1:]
+                assert set(await tx.answers.given()) == set(asked)
+                assert await tx.answers.hand_on([link.link_id, alone.link_id], world.clock.now()) == {link.link_id}
             await world.state.leases.release(worker.lease, {})
-        async with working(world, theirs) as worker, worker.begin() as tx:
-            assert list(await tx.answers.given()) == asked[:1]
+        assert (await world.config(theirs)).next_due == world.clock.now()
+        await world.put(theirs, active=False)
+        async with working(world, mine) as worker, worker.begin() as tx:
+            assert set(await tx.answers.given()) == set(asked)
+            assert await tx.answers.hand_on([link.link_id], EPOCH) == frozenset()
+
+    async def test_what_one_configuration_holds_a_pair_for_is_its_own_until_it_is_lifted(self, world: World) -> None:
+        mine, theirs = await siblings(world)
+        hold = Hold(reason="refused", since=EPOCH, provider_message="no", failed=True)
+        link = a_link(hold=hold, pending_since=EPOCH)
+        async with working(world, theirs) as worker:
+            await save(worker, link)
+            await world.state.leases.release(worker.lease, {})
+        async with working(world, mine) as worker:
+            guest = await load(worker, link)
+            assert (guest.foreign, guest.hold) == (True, None)
+            await save(worker, replace(guest, hold=replace(hold, reason="mine"), pending_since=EPOCH))
+            await world.state.leases.release(worker.lease, {})
+        async with working(world, theirs) as worker:
+            assert (await load(worker, link)).hold == hold
+            async with worker.begin() as tx:
+                await tx.links.lift_elsewhere([link.link_id])
+            assert (await load(worker, link)).hold == hold
+            await world.state.leases.release(worker.lease, {})
+        async with working(world, mine) as worker:
+            assert (await load(worker, link)).hold is None
 
     async def test_the_last_answer_for_a_pair_counts(self, world: World) -> None:
         link = a_link()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from contactsync.domain.actions import Action
 from contactsync.domain.link import PairState
 from contactsync.ports.state import Run, RunMode, RunSettings, RunState
 from tests.integration.rules.stories import (
@@ -11,8 +12,11 @@ from tests.integration.rules.stories import (
     book_sizes,
     person,
     record,
+    settled,
+    titles,
     writes,
 )
+from tests.stories.common import CRITERIA
 from tests.support.sync_world import SyncWorld, sync_world
 from tests.support.vendors import google_book
 
@@ -49,6 +53,80 @@ async def run_as(world: SyncWorld, settings: RunSettings, *, mode: RunMode = Run
     """A run of that configuration."""
     world.settings = settings
     return await world.sync(mode=mode)
+
+
+# --- what people ask --------------------------------------------------------------------------------------------------
+
+
+async def shared(world: SyncWorld, count: int = 1) -> tuple[str, str, RunSettings, RunSettings]:
+    """The first of so many pairs in two configurations: record, person, the older one that keeps it, the younger."""
+    (record_id, *_), (name, *_) = await settled(world, count, Title="Analyst", Lead_Source="Partner")
+    first = world.settings
+    await world.add_configuration("Second")
+    second = world.settings
+    for settings in (second, first, second):
+        await run_as(world, settings)
+        await world.pass_time(minutes=20)
+    return record_id, name, first, second
+
+
+@pytest.mark.parametrize("asked_of", ["keeper", "guest"])
+@pytest.mark.parametrize("third", [False, True])
+async def test_what_was_asked_of_a_pair_is_done_though_its_keeper_stops_before_it_runs(
+    asked_of: str, *, third: bool
+) -> None:
+    async with sync_world() as world:
+        record_id, name, first, second = await shared(world)
+        if third:
+            await world.add_configuration("Third")
+        world.settings = first if asked_of == "keeper" else second
+        await world.answer(record_id, Action.EXCLUDE)
+        if asked_of == "guest":
+            await run_as(world, second)  # which left it to the keeper
+        await world.books.put(first, active=False)
+        await world.vendors.crm.edit(record_id, Title="Countess")
+
+        for _ in range(2):
+            assert not writes(await run_as(world, second))
+            await world.pass_time(minutes=20)
+
+        assert await titles(world, record_id, name) == ("Countess", "Analyst")
+        assert (await world.pair(record_id)).excluded
+
+
+async def test_what_was_asked_last_counts_through_whichever_configuration() -> None:
+    async with sync_world() as world:
+        record_id, name, first, second = await shared(world)
+        world.settings = second
+        await world.answer(record_id, Action.RETRY)
+        world.settings = first
+        await world.answer(record_id, Action.EXCLUDE)
+        await world.vendors.crm.edit(record_id, Title="Countess")
+
+        for settings in (second, first):
+            assert not writes(await run_as(world, settings))
+
+        assert await titles(world, record_id, name) == ("Countess", "Analyst")
+
+
+async def test_what_was_asked_of_a_pair_out_of_everybodys_sight_is_done_though_its_keeper_stopped() -> None:
+    """Nobody takes it over, since nobody has it in scope; with a third configuration it is not simply one's own."""
+    async with sync_world(view_criteria=CRITERIA) as world:
+        record_id, name, first, second = await shared(world, 12)
+        await world.add_configuration("Third")
+        third = world.settings
+        await world.vendors.google.move(name, remove=[first.group_id, second.group_id])
+        await world.vendors.crm.edit(record_id, Lead_Source="Other")
+        for settings in (second, first):
+            await run_as(world, settings, mode=RunMode.FULL)
+        await world.books.put(first, active=False)
+        world.settings = second
+        await world.answer(record_id, Action.EXCLUDE)
+
+        await run_as(world, second)
+
+        assert (await world.pair(record_id)).excluded
+        await run_as(world, third)
 
 
 # --- creates ----------------------------------------------------------------------------------------------------------

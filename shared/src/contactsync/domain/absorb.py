@@ -61,7 +61,7 @@ def absorb(link: Link | None, observation: Observation, side: Side, context: Abs
         link = None
     if link is not None and link.foreign:
         after = absorb(replace(link, foreign=False), observation, side, context)
-        return _for_guest(link, after or link)
+        return _for_guest(link, after or link, context)
     if link is None:
         if observation.deleted or not observation.in_scope:
             return None
@@ -88,7 +88,7 @@ def absorb_absence(link: Link, side: Side, context: AbsorbContext) -> Link:
     the visibility wait before the listing began, or later.
     """
     if link.foreign:
-        return _for_guest(link, absorb_absence(replace(link, foreign=False), side, context))
+        return _for_guest(link, absorb_absence(replace(link, foreign=False), side, context), context)
     known = link.side(side)
     if known.presence is not Presence.PRESENT or _is_unsettled(known.written_at, context):
         return link
@@ -105,7 +105,7 @@ def absorb_deletion(link: Link, side: Side, at: datetime, context: AbsorbContext
     A contact of which a state later than the record is known was restored since.
     """
     if link.foreign:
-        return _for_guest(link, absorb_deletion(replace(link, foreign=False), side, at, context))
+        return _for_guest(link, absorb_deletion(replace(link, foreign=False), side, at, context), context)
     known = link.side(side)
     is_record = at < context.listing_started - _JUST_NOW
     if is_record and known.presence is Presence.PRESENT and known.modified_at is not None and at < known.modified_at:
@@ -137,8 +137,8 @@ def taken_over(link: Link, side: Side, seen: DigestSet, empty: bytes) -> Link:
     return link
 
 
-def _for_guest(before: Link, after: Link) -> Link:
-    noted = as_guest(before, after)
+def _for_guest(before: Link, after: Link, context: AbsorbContext) -> Link:
+    noted = _lift_hold(as_guest(before, after), context.run_started, context)
     return before if noted == before else noted
 
 

@@ -49,6 +49,8 @@ class Answer:
 
     link_id: LinkId
     action: Action
+    rivals: tuple[str, ...] = ()
+    """Remote ids of the contacts in doubt, as they stood where the person was asked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

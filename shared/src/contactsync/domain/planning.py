@@ -126,7 +126,7 @@ def _as_guest(link: Link, policy: Policy) -> Decision:
     new_here = link.crm.in_scope and not link.google.in_scope and not link.google.seen_in_scope
     if not both or not new_here or link.excluded or not policy.direction.writes(Side.GOOGLE):
         reason = Reason.EXCLUDED if link.excluded else Reason.OWNED_BY_ANOTHER
-        return Decision(link=link.put_down(), outcome=Outcome.SKIPPED, reason=reason)
+        return Decision(link=replace(link.put_down(), hold=None), outcome=Outcome.SKIPPED, reason=reason)
     join = Intent(side=Side.GOOGLE, kind=EffectKind.JOIN_GROUP, after_base=link.crm.seen.pack())
     return Decision(link=link, intents=(join,), outcome=Outcome.UPDATED, reason=Reason.ADOPTED, takes=True)
 

@@ -39,7 +39,7 @@ def confirm(  # noqa: PLR0913  one provider answer, field by field
     """
     written = link.side(intent.side)
     if link.foreign:
-        return link.with_side(intent.side, _joined(written, now)).put_down()
+        return replace(link.with_side(intent.side, _joined(written, now)).put_down(), hold=None)
     match intent.kind:
         case EffectKind.CREATE:
             written = _created(intent, observation, digester, mapping, left_out, source=link.side(intent.side.other))

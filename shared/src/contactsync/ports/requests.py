@@ -147,7 +147,7 @@ class PairAnswers(Protocol):
     async def ask(
         self, organisation_id: OrganisationId, config_id: ConfigId, answers: Sequence[Answer], now: datetime
     ) -> None:
-        """Store answers for the next run of this configuration; a later one for the same pair replaces an earlier one.
+        """Store answers for the next run of whoever keeps the pairs then; a later one for a pair replaces an earlier.
 
         Raises UnknownRowError, with nothing stored, when the configuration does not have one of the pairs.
         """

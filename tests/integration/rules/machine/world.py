@@ -132,7 +132,7 @@ class MachineWorld(RuleBasedStateMachine):
 
     def _to_restore(self) -> set[str]:
         assert isinstance(self.world.books, MemoryBooks)
-        asked = {link_id for _, link_id in self.world.books.state.tables.answers}
+        asked = self.world.books.state.tables.answers
         links = [one for one in self.sight.links.values() if one.restoring is not None or one.link_id in asked]
         return {remote_id for link in links for side in Side if (remote_id := link.side(side).remote_id)}
 

@@ -92,7 +92,6 @@ async def act(
 def _status(explained: Explained, language: Language) -> ContactStatus:
     pair, link = explained.pair, explained.pair.link
     reason = Reason.OWNED_BY_ANOTHER if link.foreign else link.reason
-    hold = None if link.foreign else link.hold
     return ContactStatus(
         link_id=link.link_id,
         name=pair.last_row.name if pair.last_row else "",
@@ -102,7 +101,7 @@ def _status(explained: Explained, language: Language) -> ContactStatus:
         crm=_side(link.crm),
         google=_side(link.google),
         waiting_since=_waiting_since(link),
-        held=_doubt(hold, language) if hold else None,
+        held=_doubt(link.hold, language) if link.hold else None,
         excluded=link.excluded,
         diverged=sorted(crm_field_of(key) for key in link.diverged),
         last=_last(pair, language),

@@ -65,7 +65,9 @@ class PairService:
         place = (caller.organisation_id, config.config_id)
         now = self.clock.now()
         # In this order: a worker may begin the run at once, and takes the answers before all else.
-        await self.answers.ask(*place, [Answer(before.pair.link.link_id, action)], now)
+        link = before.pair.link
+        answer = Answer(link.link_id, action, link.hold.rivals if link.hold else ())
+        await self.answers.ask(*place, [answer], now)
         asked = await self.requests.request(*place, RunMode.SYNC, "user", now)
         return await self._one(caller, config, link_id), asked.run_id
 

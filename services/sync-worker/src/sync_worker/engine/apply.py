@@ -343,7 +343,7 @@ class Sender:
                 elif _holds_nothing(operation, answer):
                     settled.append(self._left_out(operation, work, effect, answer))
                     done.append(work)
-                elif answer.stale or answer.gone:
+                elif answer.stale or (answer.gone and operation[1] is not EffectKind.JOIN_GROUP):
                     settled.append(_as(effect, EffectState.REJECTED, "gone" if answer.gone else "stale"))
                     again.append(work)
                 else:

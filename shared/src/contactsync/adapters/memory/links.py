@@ -208,6 +208,7 @@ class MemoryLinks:
             pending_since=None,
             pending_order=None,
             taken_by=None,
+            hold=None,
         )
         has_values = any(part.values is not None or part.name for part in (link.crm, link.google))
         keeper = None if link.state is PairState.SINGLE else self._config
@@ -224,6 +225,7 @@ class MemoryLinks:
             pending_since=link.pending_since,
             pending_order=link.pending_order or link.pending_since,
             taken_by=link.taken_by,
+            hold=link.hold,
         )
         self._journal.put(self._scopes, link.link_id, scope)
 
@@ -307,6 +309,13 @@ class MemoryLinks:
                 claimed.add(link_id)
         return frozenset(claimed)
 
+    async def lift_elsewhere(self, link_ids: Sequence[LinkId]) -> None:
+        """Take from these pairs what other configurations of the account hold them for."""
+        for config_id, scopes in self._tables.scopes.items():
+            for link_id in link_ids if config_id != self._config else ():
+                if link_id in scopes and scopes[link_id].hold is not None:
+                    self._journal.put(scopes, link_id, replace(scopes[link_id], hold=None))
+
 
 def pairs_of(tables: Tables, config_id: ConfigId) -> list[Link]:
     """The pairs of a configuration as they stand."""
@@ -325,6 +334,7 @@ def _joined(link: Link, scope: ScopeRow) -> Link:
         pending_since=scope.pending_since,
         pending_order=scope.pending_order,
         taken_by=scope.taken_by,
+        hold=scope.hold,
     )
 
 
@@ -381,10 +391,12 @@ def _position(link: Link) -> tuple[datetime, datetime, LinkId]:
 
 def _stands_as(link: Link) -> Outcome:
     """What a pair counts as that the run did not touch."""
-    if link.excluded or link.state is PairState.DORMANT:
+    if link.excluded:
         return Outcome.SKIPPED
     if link.hold is not None:
         return Outcome.FAILED if link.hold.failed else Outcome.HELD
+    if link.state is PairState.DORMANT:
+        return Outcome.SKIPPED
     if link.pending_since is not None:
         return Outcome.WAITING
     return Outcome.UNCHANGED if link.state is PairState.LINKED else Outcome.SKIPPED

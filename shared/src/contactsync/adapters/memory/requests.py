@@ -122,7 +122,7 @@ class MemoryAnswers:
     async def ask(
         self, organisation_id: OrganisationId, config_id: ConfigId, answers: Sequence[Answer], now: datetime
     ) -> None:
-        """Store answers for the next run of this configuration."""
+        """Store answers for the next run of whoever keeps the pairs."""
         del now
         async with self._alone() as journal:
             config = self._tables.configs.get(config_id)
@@ -131,7 +131,7 @@ class MemoryAnswers:
             if foreign or any(answer.link_id not in pairs for answer in answers):
                 raise UnknownRowError(details={"configuration": str(config_id)})
             for answer in answers:
-                journal.put(self._tables.answers, (config_id, answer.link_id), answer.action)
+                journal.put(self._tables.answers, answer.link_id, answer)
 
     async def last_overwritten(self, organisation_id: OrganisationId, link_id: LinkId) -> Overwritten | None:
         """The newest write of the pair that can be restored."""

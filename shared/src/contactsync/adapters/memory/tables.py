@@ -8,10 +8,10 @@ from datetime import datetime, timedelta
 from typing import TypeVar
 from uuid import UUID
 
-from contactsync.domain.actions import Action
+from contactsync.domain.actions import Answer
 from contactsync.domain.contact import Side
 from contactsync.domain.ids import AccountKey, ConfigId, EffectId, LinkId, OrganisationId, RecordId, RunId
-from contactsync.domain.link import Link
+from contactsync.domain.link import Hold, Link
 from contactsync.ports.queue import OutboundHint
 from contactsync.ports.requests import Wish
 from contactsync.ports.state import Effect, Outsider, Run, RunContact, RunSettings, SyncState, ToldRecord
@@ -87,6 +87,7 @@ class ScopeRow:
     pending_since: datetime | None = None
     pending_order: datetime | None = None
     taken_by: RunId | None = None
+    hold: Hold | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +149,7 @@ class Tables:
     claims: dict[tuple[OrganisationId, bytes], Claim] = field(default_factory=dict)
     effects: dict[EffectId, Effect] = field(default_factory=dict)
     told: dict[tuple[ConfigId, RecordId], ToldRecord] = field(default_factory=dict)
-    answers: dict[tuple[ConfigId, LinkId], Action] = field(default_factory=dict)
+    answers: dict[LinkId, Answer] = field(default_factory=dict)
     outbox: dict[UUID, OutboxRow] = field(default_factory=dict)
 
 

@@ -6,7 +6,10 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
+import orjson
+
 from contactsync.adapters.sql.audit import record_act_in
+from contactsync.adapters.sql.codec import columns, dump
 from contactsync.adapters.sql.database import Connection, Database
 from contactsync.adapters.sql.effects import last_restorable
 from contactsync.adapters.sql.vault import SqlVault
@@ -17,31 +20,31 @@ from contactsync.ports import audit
 from contactsync.ports.state import RunSettings
 
 _ASK: Final = """
-INSERT INTO link_answers AS a (organisation_id, config_id, link_id, action, asked_at)
-SELECT $1, $2::uuid, t.link_id, t.action, $5 FROM unnest($3::uuid[], $4::text[]) AS t(link_id, action)
+INSERT INTO link_answers AS a (organisation_id, link_id, action, rivals, asked_at)
+SELECT $1, t.*, $6 FROM unnest($3::uuid[], $4::text[], $5::text[]) AS t(link_id, action, rivals)
 CROSS JOIN LATERAL (
     SELECT 1 FROM link_scopes WHERE organisation_id = $1 AND config_id = $2 AND link_id = t.link_id OFFSET 0
 ) s
-ON CONFLICT (organisation_id, config_id, link_id) DO UPDATE SET action = excluded.action, asked_at = excluded.asked_at
+ON CONFLICT (organisation_id, link_id) DO UPDATE SET action = excluded.action, rivals = excluded.rivals,
+    asked_at = excluded.asked_at
 """
 # Locked: an answer that is replaced meanwhile waits, and is then one more.
 _ANSWERS: Final = """
-SELECT link_id, action FROM link_answers WHERE organisation_id = $1 AND config_id = $2 ORDER BY asked_at, link_id
+SELECT link_id, action, rivals FROM link_answers a WHERE organisation_id = $1
+AND EXISTS (SELECT FROM link_scopes WHERE organisation_id = $1 AND config_id = $2 AND link_id = a.link_id)
+ORDER BY asked_at, link_id
 FOR UPDATE
 """
-_HAND_ON: Final = """
-WITH asked AS (
-    DELETE FROM link_answers WHERE organisation_id = $1 AND config_id = $2 AND link_id = ANY($3::uuid[])
-    RETURNING link_id, action, asked_at
-)
-INSERT INTO link_answers (organisation_id, config_id, link_id, action, asked_at)
-SELECT $1, l.kept_by, a.link_id, a.action, a.asked_at FROM asked a JOIN links l ON l.link_id = a.link_id
-WHERE l.organisation_id = $1
-ON CONFLICT (organisation_id, config_id, link_id) DO UPDATE SET action = excluded.action, asked_at = excluded.asked_at
+_KEEPERS: Final = """
+SELECT l.link_id, c.config_id FROM links l
+JOIN sync_configs c ON c.organisation_id = $1 AND c.config_id = l.kept_by AND c.status = 'active'
+WHERE l.organisation_id = $1 AND l.link_id = ANY($2::uuid[])
 """
-_ANSWERED: Final = """
-DELETE FROM link_answers WHERE organisation_id = $1 AND config_id = $2 AND link_id = ANY($3::uuid[])
+_RUN_SOON: Final = """
+UPDATE sync_configs SET next_due = least(next_due, $3::timestamptz)
+WHERE organisation_id = $1 AND config_id = ANY($2::uuid[]) AND status = 'active'
 """
+_ANSWERED: Final = "DELETE FROM link_answers WHERE organisation_id = $1 AND link_id = ANY($2::uuid[])"
 
 
 class SqlPairAnswers:
@@ -54,7 +57,7 @@ class SqlPairAnswers:
     async def ask(
         self, organisation_id: OrganisationId, config_id: ConfigId, answers: Sequence[Answer], now: datetime
     ) -> None:
-        """Store answers for the next run of this configuration."""
+        """Store answers for the next run of whoever keeps the pairs."""
         async with self._database.tenant(organisation_id) as connection:
             await ask_in(connection, organisation_id, config_id, answers, now)
             for answer in answers:
@@ -79,9 +82,10 @@ async def ask_in(
     now: datetime,
 ) -> None:
     """Store answers within an open transaction of that organisation. Raises as `PairAnswers.ask`."""
-    last = {answer.link_id: answer.action.value for answer in answers}
-    columns = (list(last), list(last.values()))
-    status = await connection.execute(_ASK, organisation_id, config_id, *columns, now)
+    if not answers:
+        return
+    last = {answer.link_id: (answer.link_id, answer.action.value, dump(answer.rivals)) for answer in answers}
+    status = await connection.execute(_ASK, organisation_id, config_id, *columns(last.values()), now)
     if int(status.split()[-1]) != len(last):
         raise UnknownRowError(details={"configuration": str(config_id)})
 
@@ -95,15 +99,18 @@ class SqlAnswerStore:
         self._config = settings.config_id
 
     async def given(self) -> Sequence[Answer]:
-        """What people asked of this configuration's pairs and no run has carried out."""
+        """What people asked of pairs that this configuration knows."""
         rows = await self._connection.fetch(_ANSWERS, self._organisation, self._config)
-        return [Answer(row["link_id"], Action(row["action"])) for row in rows]
+        return [Answer(row["link_id"], Action(row["action"]), tuple(orjson.loads(row["rivals"]))) for row in rows]
 
-    async def hand_on(self, link_ids: Sequence[LinkId]) -> None:
-        """What was asked of these pairs through this configuration becomes an answer to their keepers."""
-        if link_ids:
-            await self._connection.execute(_HAND_ON, self._organisation, self._config, link_ids)
+    async def hand_on(self, link_ids: Sequence[LinkId], now: datetime) -> frozenset[LinkId]:
+        """Let the keepers of these pairs run now; the pairs whose keeper is active, and will."""
+        rows = await self._connection.fetch(_KEEPERS, self._organisation, link_ids) if link_ids else []
+        keepers = sorted({row["config_id"] for row in rows})
+        if keepers:
+            await self._connection.execute(_RUN_SOON, self._organisation, keepers, now)
+        return frozenset(row["link_id"] for row in rows)
 
     async def done(self, link_ids: Sequence[LinkId]) -> None:
         """These pairs' answers are carried out."""
-        await self._connection.execute(_ANSWERED, self._organisation, self._config, link_ids)
+        await self._connection.execute(_ANSWERED, self._organisation, link_ids)

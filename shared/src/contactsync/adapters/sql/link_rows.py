@@ -46,9 +46,6 @@ LINK_COLUMNS: Final = (
     *((f"crm_{name}", kind) for name, kind in _SIDE_COLUMNS),
     *((f"google_{name}", kind) for name, kind in _SIDE_COLUMNS),
     ("values_run", "uuid"),
-    ("hold", "jsonb"),
-    ("hold_message", "bytea"),
-    ("held_until", "timestamptz"),
     ("excluded", "boolean"),
     ("diverged", "text"),
     ("keep_apart", "text"),
@@ -66,6 +63,9 @@ SCOPE_COLUMNS: Final = (
     ("pending_since", "timestamptz"),
     ("pending_order", "timestamptz"),
     ("taken_by", "uuid"),
+    ("hold", "jsonb"),
+    ("hold_message", "bytea"),
+    ("held_until", "timestamptz"),
 )
 """Columns of `link_scopes` beside organisation and configuration, with their types."""
 
@@ -103,7 +103,6 @@ class LinkCodec:
             *crm,
             *google,
             run_id if has_values else None,
-            *self._hold_row(link),
             link.excluded,
             orjson.dumps(sorted(link.diverged)).decode() if link.diverged else None,
             orjson.dumps(sorted(link.keep_apart)).decode() if link.keep_apart else None,
@@ -149,12 +148,11 @@ class LinkCodec:
         }
         message = None
         if hold.provider_message:
-            context = self._context(link.link_id, "links.hold_message")
+            context = self._context(link.link_id, "link_scopes.hold_message")
             message = self._sealer.seal(hold.provider_message.encode(), context)
         return (orjson.dumps(facts).decode(), message, hold.retry_at or NEVER)
 
-    @staticmethod
-    def scope_row(link: Link) -> tuple[object, ...]:
+    def scope_row(self, link: Link) -> tuple[object, ...]:
         """The link's marks of one configuration, in the order of SCOPE_COLUMNS."""
         crm, google = link.crm, link.google
         return (
@@ -169,6 +167,7 @@ class LinkCodec:
             link.pending_since,
             link.pending_order or link.pending_since,
             link.taken_by,
+            *self._hold_row(link),
         )
 
     # --- from rows ---
@@ -176,8 +175,8 @@ class LinkCodec:
     def link(self, row: Sequence[Any], *, run_id: RunId | None = None, foreign: bool = False) -> Link:
         """The link in a row of SELECTED; with `run_id` only with the values that this run stored."""
         link_id, state, reason = row[0], row[1], row[2]
-        values_run, hold, message, held_until, *marks = row[_TAIL]
-        excluded, diverged, keep_apart, same_as, restoring, _, dormant, *scope = marks
+        values_run, excluded, diverged, keep_apart, same_as, restoring, _, dormant, *scope = row[_TAIL]
+        pending_since, pending_order, taken_by, hold, message, held_until = scope[6:]
         readable = run_id is None or values_run == run_id
         crm_marks, google_marks = (_NO_MARKS, _NO_MARKS) if dormant is None else (scope[0:3], scope[3:6])
         pair_state = PairState(state)
@@ -188,8 +187,8 @@ class LinkCodec:
             state=pair_state,
             crm=self._side(link_id, "crm", row[_CRM], crm_marks, readable=readable),
             google=self._side(link_id, "google", row[_GOOGLE], google_marks, readable=readable),
-            pending_since=scope[6],
-            pending_order=scope[7],
+            pending_since=pending_since,
+            pending_order=pending_order,
             hold=None if hold is None else self._hold(link_id, hold, message, held_until),
             excluded=excluded,
             diverged=frozenset(map(RowKey, orjson.loads(diverged))) if diverged else frozenset(),
@@ -197,7 +196,7 @@ class LinkCodec:
             same_as=same_as,
             restoring=restoring,
             reason=reason,
-            taken_by=scope[8],
+            taken_by=taken_by,
             foreign=foreign,
         )
 
@@ -238,9 +237,8 @@ class LinkCodec:
 
     def _hold(self, link_id: LinkId, facts: str, message: bytes | None, held_until: datetime) -> Hold:
         stored: Mapping[str, Any] = orjson.loads(facts)
-        text = (
-            "" if message is None else self._sealer.open(message, self._context(link_id, "links.hold_message")).decode()
-        )
+        context = self._context(link_id, "link_scopes.hold_message")
+        text = "" if message is None else self._sealer.open(message, context).decode()
         return Hold(
             reason=stored["reason"],
             since=datetime.fromisoformat(stored["since"]),

@@ -103,7 +103,6 @@ class SqlLinks:
     async def let_go(self, reason: str, limit: int) -> int:
         """Take this reason's hold from so many pending pairs, the first in order."""
         status = await self._connection.execute(_LET_GO, self._organisation, self._config, reason, limit)
-        self._stored.clear()
         return int(status.split()[-1])
 
     async def unseen(self, side: Side, listing: int, after: LinkId | None, limit: int) -> Sequence[Link]:
@@ -283,6 +282,12 @@ class SqlLinks:
         rows = await self._connection.fetch(_CLAIM, self._organisation, ordered, link_ids, until, self._clock.now())
         return frozenset(row["link_id"] for row in rows)
 
+    async def lift_elsewhere(self, link_ids: Sequence[LinkId]) -> None:
+        """Take from these pairs what other configurations of the account hold them for."""
+        if link_ids:
+            scope = (self._organisation, self._config, self._account)
+            await self._connection.execute(_LIFT_ELSEWHERE, *scope, link_ids)
+
 
 def _stored(row: Mapping[str, Any] | asyncpg.Record) -> _Stored:
     return _Stored(row["crm_id"], row["google_id"], row["google_presence"], row["crm_keys"], row["google_keys"])
@@ -355,15 +360,15 @@ _BY_KEY: Final = _read(
 _PENDING: Final = _scoped(
     "s.pending_since IS NOT NULL AND s.taken_by IS DISTINCT FROM $4::uuid "
     "AND (s.pending_since, s.pending_order, s.link_id) > ($6, $7, $8)",
-    "(l.held_until IS NULL OR l.held_until <= $5)",
+    "(s.held_until IS NULL OR s.held_until <= $5)",
     "s.pending_since, s.pending_order, s.link_id LIMIT $9",
 )
 _LET_GO: Final = """
-UPDATE links SET hold = NULL, hold_message = NULL, held_until = NULL
-WHERE organisation_id = $1 AND link_id IN (
-    SELECT s.link_id FROM link_scopes s JOIN links l ON l.organisation_id = $1 AND l.link_id = s.link_id
-    WHERE s.organisation_id = $1 AND s.config_id = $2 AND s.pending_since IS NOT NULL AND l.hold ->> 'reason' = $3
-    ORDER BY s.pending_since, s.pending_order, s.link_id LIMIT $4
+UPDATE link_scopes SET hold = NULL, hold_message = NULL, held_until = NULL
+WHERE organisation_id = $1 AND config_id = $2 AND link_id IN (
+    SELECT link_id FROM link_scopes
+    WHERE organisation_id = $1 AND config_id = $2 AND pending_since IS NOT NULL AND hold ->> 'reason' = $3
+    ORDER BY pending_since, pending_order, link_id LIMIT $4
 )
 """
 _UNSEEN: Final = {
@@ -379,7 +384,7 @@ FROM link_scopes s
 CROSS JOIN LATERAL (
     SELECT * FROM links WHERE organisation_id = $1 AND link_id = s.link_id AND account_key = $3 OFFSET 0
 ) l"""
-_DUE: Final = "s.pending_since IS NOT NULL AND (l.held_until IS NULL OR l.held_until <= $4)"
+_DUE: Final = "s.pending_since IS NOT NULL AND (s.held_until IS NULL OR s.held_until <= $4)"
 
 
 def _alone(link: str, side: Side) -> str:
@@ -399,7 +404,7 @@ _COUNTS: Final = f"""
 SELECT CASE WHEN s.dormant AND l.state = 'linked' THEN 'dormant' ELSE l.state END AS state,
        count(*) AS pairs,
        count(*) FILTER (WHERE {_DUE}) AS pending,
-       count(*) FILTER (WHERE l.held_until > $4) AS held,
+       count(*) FILTER (WHERE s.held_until > $4) AS held,
        count(*) FILTER (
            WHERE l.state <> 'gone' AND NOT (s.dormant AND l.state = 'linked') AND (s.crm_in_scope OR s.google_in_scope)
        ) AS in_scope,
@@ -410,9 +415,9 @@ GROUP BY 1
 """
 _STANDING: Final = f"""
 SELECT CASE WHEN l.excluded THEN 'skipped'
+            WHEN (s.hold ->> 'failed')::boolean THEN 'failed'
+            WHEN s.hold IS NOT NULL THEN 'held'
             WHEN s.dormant AND l.state = 'linked' THEN 'skipped'
-            WHEN (l.hold ->> 'failed')::boolean THEN 'failed'
-            WHEN l.hold IS NOT NULL THEN 'held'
             WHEN s.pending_since IS NOT NULL THEN 'waiting'
             WHEN l.state = 'linked' AND NOT s.dormant THEN 'unchanged'
             ELSE 'skipped' END AS outcome,
@@ -442,7 +447,7 @@ SELECT s.link_id, s.pending_since, s.pending_order,
     )) AS wanted
 {_PAIRS} WHERE s.organisation_id = $1 AND s.config_id = $2 AND s.pending_since IS NOT NULL
 AND s.taken_by IS DISTINCT FROM $4::uuid AND (s.pending_since, s.pending_order, s.link_id) > ($6, $7, $8)
-AND (l.held_until IS NULL OR l.held_until <= $5)
+AND (s.held_until IS NULL OR s.held_until <= $5)
 ORDER BY s.pending_since, s.pending_order, s.link_id LIMIT $9
 """  # noqa: S608  our own columns
     for side in Side
@@ -530,6 +535,12 @@ UPDATE links SET crm_sealed = NULL, google_sealed = NULL, values_run = NULL
 WHERE organisation_id = $1 AND account_key = $2 AND values_run = $3
 """
 
+_LIFT_ELSEWHERE: Final = """
+UPDATE link_scopes SET hold = NULL, hold_message = NULL, held_until = NULL
+WHERE organisation_id = $1 AND link_id = ANY($4::uuid[]) AND hold IS NOT NULL AND config_id IN (
+    SELECT config_id FROM sync_configs WHERE organisation_id = $1 AND account_key = $3 AND config_id <> $2
+)
+"""
 _CLAIM: Final = """
 INSERT INTO claims AS c (organisation_id, digest, link_id, until)
 SELECT $1, t.digest, t.link_id, $4::timestamptz FROM unnest($2::bytea[], $3::uuid[]) AS t(digest, link_id)

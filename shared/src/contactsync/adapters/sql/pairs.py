@@ -33,9 +33,9 @@ def _by_remote(side: Side, place: int) -> str:
 
 
 _STANDS: Final = f"""CASE $9::text
-    WHEN '{Standing.HELD}' THEN l.hold IS NOT NULL
+    WHEN '{Standing.HELD}' THEN s.hold IS NOT NULL
     WHEN '{Standing.EXCLUDED}' THEN l.excluded
-    WHEN '{Standing.WAITING}' THEN s.pending_since IS NOT NULL AND l.hold IS NULL AND NOT l.excluded
+    WHEN '{Standing.WAITING}' THEN s.pending_since IS NOT NULL AND s.hold IS NULL AND NOT l.excluded
     ELSE $9 IS NULL OR $9 = CASE WHEN s.dormant AND l.state = 'linked' THEN 'dormant' ELSE l.state END END"""
 _FIND: Final = f"""
 SELECT {SELECTED}, a.action AS asked, r.*
@@ -43,7 +43,7 @@ FROM link_scopes s
 CROSS JOIN LATERAL (
     SELECT * FROM links WHERE organisation_id = $1 AND link_id = s.link_id AND account_key = $3 OFFSET 0
 ) l
-LEFT JOIN link_answers a ON a.organisation_id = $1 AND a.config_id = $2 AND a.link_id = s.link_id
+LEFT JOIN link_answers a ON a.organisation_id = $1 AND a.link_id = s.link_id
 LEFT JOIN LATERAL (
     SELECT c.run_id, c.recorded_at, c.outcome AS row_outcome, c.reason AS row_reason, c.crm_id AS row_crm_id,
         c.google_id AS row_google_id, c.sealed AS row_sealed, c.fields AS row_fields, c.sides AS row_sides,

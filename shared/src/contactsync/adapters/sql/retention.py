@@ -63,6 +63,7 @@ _OF_LINKS: Final = (
     "DELETE FROM link_aliases WHERE organisation_id = $1 AND link_id = ANY($2::uuid[])",
     "DELETE FROM link_scopes WHERE organisation_id = $1 AND link_id = ANY($2::uuid[])",
     "DELETE FROM claims WHERE organisation_id = $1 AND link_id = ANY($2::uuid[])",
+    "DELETE FROM link_answers WHERE organisation_id = $1 AND link_id = ANY($2::uuid[])",
 )
 _CLAIMS: Final = "DELETE FROM claims WHERE organisation_id = $1 AND until < $2"
 _NEWS: Final = "DELETE FROM deliveries WHERE organisation_id = $1 AND created_at < $2 AND state <> 'waiting'"

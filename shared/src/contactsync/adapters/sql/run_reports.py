@@ -67,9 +67,9 @@ SELECT l.link_id, '{outcome}' AS outcome, l.reason, l.crm_id, l.google_id, NULL:
     '{{}}'::text[] AS fields, '{{}}'::text[] AS sides, '{{}}'::jsonb AS left_out
 FROM link_scopes s CROSS JOIN LATERAL (
     SELECT link_id, state, reason, crm_id, google_id FROM links
-    WHERE organisation_id = $1 AND link_id = s.link_id AND state <> 'gone' AND NOT excluded AND hold IS NULL OFFSET 0
+    WHERE organisation_id = $1 AND link_id = s.link_id AND state <> 'gone' AND NOT excluded OFFSET 0
 ) l
-WHERE s.organisation_id = $1 AND s.config_id = $2 AND {condition} AND s.link_id > $4
+WHERE s.organisation_id = $1 AND s.config_id = $2 AND s.hold IS NULL AND {condition} AND s.link_id > $4
   AND NOT EXISTS (SELECT FROM run_contacts c
                   WHERE c.organisation_id = $1 AND c.run_id = $3 AND c.link_id = s.link_id)
 ORDER BY s.link_id LIMIT $5

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Protocol
 
 from contactsync.domain.actions import Answer
@@ -12,14 +13,17 @@ from contactsync.domain.ids import (
 
 
 class AnswerStore(Protocol):
-    """What people asked through one configuration, for the runs that carry it out."""
+    """What people asked, for the runs that carry it out."""
 
     async def given(self) -> Sequence[Answer]:
-        """What people asked of this configuration's pairs and no run has carried out; they keep until `done`."""
+        """What people asked, through whichever configuration, of pairs that this one knows; kept until `done`."""
         ...
 
-    async def hand_on(self, link_ids: Sequence[LinkId]) -> None:
-        """What was asked of these pairs through this configuration becomes an answer to their keepers."""
+    async def hand_on(self, link_ids: Sequence[LinkId], now: datetime) -> frozenset[LinkId]:
+        """Leave what was asked of these pairs to their keepers, whose next runs are due now, whatever their frequency.
+
+        Which of the pairs have a keeper that is active: of the others nobody else will do what was asked.
+        """
         ...
 
     async def done(self, link_ids: Sequence[LinkId]) -> None:

@@ -102,8 +102,8 @@ class LinkStore(Protocol):
     async def standing(self, run_id: RunId) -> Mapping[Outcome, int]:
         """Pairs of the configuration without a row in this run's report, by what they count as.
 
-        With a hold `held` (`failed` when the provider refused it), pending `waiting`, linked `unchanged`, all others
-        but `gone` ones (dormant, released, alone by a rule) `skipped`.
+        Excluded ones `skipped`, with a hold `held` (`failed` when the provider refused it), dormant `skipped`, pending
+        `waiting`, linked `unchanged`, all others but `gone` ones (released, alone by a rule) `skipped`.
         """
         ...
 
@@ -128,4 +128,8 @@ class LinkStore(Protocol):
 
     async def claim(self, digests: Mapping[LinkId, bytes], until: datetime) -> frozenset[LinkId]:
         """Links whose e-mail digest is now claimed for a create in this organisation; the others must wait."""
+        ...
+
+    async def lift_elsewhere(self, link_ids: Sequence[LinkId]) -> None:
+        """Take from these pairs what other configurations hold them for: these will look again."""
         ...

@@ -303,9 +303,6 @@ CREATE TABLE links (
     google_read_only        text,
     google_sealed           bytea,
     values_run              uuid,
-    hold                    jsonb,
-    hold_message            bytea,
-    held_until              timestamptz,
     excluded                boolean NOT NULL,
     diverged                text,
     keep_apart              text,
@@ -327,7 +324,6 @@ CREATE INDEX links_buried_google ON links (organisation_id, account_key, google_
 COMMENT ON COLUMN links.crm_base IS 'Packed keyed digests of the mapped fields at the last agreement';
 COMMENT ON COLUMN links.crm_keys IS 'Packed match keys; link_keys finds links by them';
 COMMENT ON COLUMN links.crm_sealed IS 'Name and mapped values, for the run values_run alone';
-COMMENT ON COLUMN links.held_until IS 'NULL: not held; year 9999: until a person answers or the reason changes';
 COMMENT ON COLUMN links.kept_by IS 'The configuration that synchronises its fields; NULL while it stands alone';
 COMMENT ON COLUMN links.diverged IS 'JSON array of mapping rows; NULL: none';
 
@@ -345,20 +341,26 @@ CREATE TABLE link_scopes (
     pending_since        timestamptz,
     pending_order        timestamptz,
     taken_by             uuid,
+    hold                 jsonb,
+    hold_message         bytea,
+    held_until           timestamptz,
     PRIMARY KEY (organisation_id, config_id, link_id)
 ) WITH (fillfactor = 70);
 CREATE INDEX link_scopes_pending ON link_scopes (organisation_id, config_id, pending_since, pending_order, link_id)
     WHERE pending_since IS NOT NULL;
+COMMENT ON COLUMN link_scopes.hold IS 'Why this configuration keeps it back: what one was refused, another may do';
+COMMENT ON COLUMN link_scopes.held_until IS 'NULL: not held; year 9999: until a person answers or the reason changes';
 
 CREATE TABLE link_answers (
     organisation_id uuid NOT NULL,
-    config_id       uuid NOT NULL,
     link_id         uuid NOT NULL,
     action          text NOT NULL,
+    rivals          text NOT NULL,
     asked_at        timestamptz NOT NULL,
-    PRIMARY KEY (organisation_id, config_id, link_id)
+    PRIMARY KEY (organisation_id, link_id)
 );
-COMMENT ON TABLE link_answers IS 'What a person asked of a pair, until a run carries it out';
+COMMENT ON TABLE link_answers IS 'What a person asked of a pair, until a run of whoever keeps it then carries it out';
+COMMENT ON COLUMN link_answers.rivals IS 'JSON array of the remote ids that he was asked about';
 
 CREATE TABLE link_keys (
     organisation_id uuid NOT NULL,
