@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from structlog.testing import capture_logs
@@ -15,11 +16,15 @@ from config_api.scheduler.freshness import FreshnessWatch
 from config_api.scheduler.scheduler import Scheduler
 from contactsync.adapters.sql.freshness import SqlFreshness
 from contactsync.adapters.sql.requests import SqlRunSweeper
+from contactsync.domain.contact import Side
+from contactsync.domain.effect import EffectKind
+from contactsync.domain.ids import EffectId
+from contactsync.domain.link import Hold
 from contactsync.domain.reasons import Reason
-from contactsync.ports.state import RunState
+from contactsync.ports.state import Effect, EffectState, Run, RunState
 from contactsync.telemetry import metrics
 from tests.integration.config_api.conftest import Desk
-from tests.integration.config_api.working import working
+from tests.integration.config_api.working import pair, working
 
 pytestmark = pytest.mark.postgres
 
@@ -127,9 +132,12 @@ async def test_two_missed_intervals_raise_one_alarm_until_a_run_succeeds(desk: D
     assert await alarms() == [saved["id"]]
     assert await alarms() == []
     assert metrics.REGISTRY.get_sample_value("contactsync_overdue_configurations") == 1
+    activated = (desk.clock.now() - 2 * HOUR - timedelta(seconds=1)).timestamp()
+    assert metrics.REGISTRY.get_sample_value("contactsync_last_success_timestamp_seconds") == activated
     await work_off(desk, saved)
     assert await alarms() == []
     assert metrics.REGISTRY.get_sample_value("contactsync_overdue_configurations") == 0
+    assert metrics.REGISTRY.get_sample_value("contactsync_last_success_timestamp_seconds") == 0
 
 
 async def test_runs_that_wait_are_counted_by_what_they_wait_for(desk: Desk) -> None:
@@ -150,6 +158,59 @@ async def test_runs_that_wait_are_counted_by_what_they_wait_for(desk: Desk) -> N
     desk.clock.advance(HOUR)
     await watch.look()
     assert waiting() is None
+
+
+async def test_what_is_held_and_what_nobody_knows_is_counted(desk: Desk) -> None:
+    saved = await desk.save()
+    now = desk.clock.now()
+    holds = (
+        Hold(reason=Reason.AMBIGUOUS_MATCH, since=now),
+        Hold(reason=Reason.REJECTED_BY_PROVIDER, since=now, retry_at=now + HOUR),
+        Hold(reason=Reason.REJECTED_BY_PROVIDER, since=now, retry_at=now + 2 * HOUR),
+    )
+    account = desk.accounts.known[LOCAL_USER.user_id].account
+    async with working(desk.resources, saved["id"], saved["run_id"], account) as work, work.begin() as tx:
+        await tx.links.save([replace(pair(number), hold=hold) for number, hold in enumerate(holds)])
+        sent = [effect(work.run, sent_at=now - ago) for ago in (timedelta(), timedelta(minutes=6), timedelta(hours=1))]
+        await tx.effects.add(sent)
+        await tx.effects.settle([replace(sent[1], state=EffectState.UNKNOWN)])
+    watch = FreshnessWatch(SqlFreshness(desk.resources.foundation.database), desk.clock)
+
+    def counted() -> list[float | None]:
+        read = metrics.REGISTRY.get_sample_value
+        held = [read("contactsync_held_records", {"until": until}) for until in ("answer", "date")]
+        return [*held, read("contactsync_unknown_effects")]
+
+    await watch.look()
+    assert counted() == [1, 2, 2]
+    desk.clock.advance(HOUR)
+    await watch.look()
+    assert counted() == [1, 1, 3]
+
+
+def effect(run: Run, sent_at: datetime) -> Effect:
+    """A write that was sent."""
+    return Effect(
+        effect_id=EffectId(uuid4()),
+        run_id=run.run_id,
+        link_id=pair(1).link_id,
+        side=Side.GOOGLE,
+        kind=EffectKind.CREATE,
+        batch=uuid4(),
+        sent_at=sent_at,
+    )
+
+
+async def test_settled_writes_are_counted_by_side_kind_and_outcome(desk: Desk) -> None:
+    saved = await desk.save()
+    account = desk.accounts.known[LOCAL_USER.user_id].account
+    labels = {"side": "google", "kind": "create", "outcome": "confirmed"}
+    before = metrics.REGISTRY.get_sample_value("contactsync_effects_total", labels) or 0
+    async with working(desk.resources, saved["id"], saved["run_id"], account) as work, work.begin() as tx:
+        sent = [effect(work.run, sent_at=desk.clock.now()) for _ in range(3)]
+        await tx.effects.add(sent)
+        await tx.effects.settle([replace(one, state=EffectState.CONFIRMED) for one in sent[:2]])
+    assert metrics.REGISTRY.get_sample_value("contactsync_effects_total", labels) == before + 2
 
 
 async def test_the_connections_of_the_pool_are_measured(desk: Desk) -> None:

@@ -1,4 +1,4 @@
-"""Whether configurations are kept as fresh as their frequency says, across organisations."""
+"""Whether configurations are kept as fresh as their frequency says, and what stands still, across organisations."""
 
 from __future__ import annotations
 
@@ -20,6 +20,12 @@ class Freshness:
     """Paused configurations by reason."""
     waiting: Mapping[str, int]
     """Runs that wait for a date, by reason."""
+    last_success: datetime | None
+    """When the one that is overdue longest last succeeded, or was activated; None when none is overdue."""
+    held: Mapping[str, int]
+    """Pairs that are held, by `answer` (a person's, or a change) and `date` (tried again by itself)."""
+    unknown_effects: int
+    """Writes of which nobody knows whether they arrived."""
 
 
 class FreshnessStore(Protocol):

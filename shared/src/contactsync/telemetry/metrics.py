@@ -80,6 +80,23 @@ PAUSED_CONFIGURATIONS: Final = _gauge("paused_configurations", "Configurations t
 OVERDUE_CONFIGURATIONS: Final = _gauge(
     "overdue_configurations", "Active configurations without a successful run for twice their interval."
 )
+LAST_SUCCESS: Final = _gauge(
+    "last_success_timestamp_seconds",
+    "When the configuration that is overdue longest last succeeded; 0: none is overdue.",
+)
+HELD_RECORDS: Final = _gauge(
+    "held_records", "Pairs that are held, counted up to 100,000; until: answer, date.", "until"
+)
+UNKNOWN_EFFECTS: Final = _gauge(
+    "unknown_effects", "Writes of which nobody knows whether they arrived, until a run has looked them up."
+)
+EFFECTS: Final = _counter(
+    "effects_total",
+    "Writes to single contacts that were settled; outcome: confirmed, rejected, unknown.",
+    "side",
+    "kind",
+    "outcome",
+)
 
 # --- providers --------------------------------------------------------------------------------------------------------
 

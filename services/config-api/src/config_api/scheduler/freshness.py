@@ -42,6 +42,11 @@ class FreshnessWatch:
         metrics.WAITING_RUNS.clear()
         for reason, runs in found.waiting.items():
             metrics.WAITING_RUNS.labels(reason=reason).set(runs)
+        last_success = found.last_success
+        metrics.LAST_SUCCESS.set(0 if last_success is None else last_success.timestamp())
+        for until, pairs in found.held.items():
+            metrics.HELD_RECORDS.labels(until=until).set(pairs)
+        metrics.UNKNOWN_EFFECTS.set(found.unknown_effects)
         news = [config_id for config_id in found.overdue if config_id not in self._alarmed]
         for config_id in news[:_NAMED]:
             log.error("sync.configuration.overdue", config_id=str(config_id))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final
@@ -18,6 +19,7 @@ from contactsync.errors import StateInvariantError
 from contactsync.ports.clock import Clock
 from contactsync.ports.state import Effect, EffectState, Run
 from contactsync.ports.vault import SealContext, Sealer
+from contactsync.telemetry import metrics
 
 _COLUMNS: Final = (
     "effect_id, run_id, link_id, side, kind, batch, state, remote_id, after_base, sent_at, attempt, reason, "
@@ -132,6 +134,8 @@ class SqlEffects:
         status = await self._connection.execute(_SETTLE, self._organisation, self._fence, *arrays)
         if int(status.split()[-1]) != len(effects):
             raise StateInvariantError("no such effect")
+        for kinds, number in Counter((e.side.value, e.kind.value, e.state.value) for e in effects).items():
+            metrics.EFFECTS.labels(*kinds).inc(number)
 
     async def unsettled(self) -> Sequence[Effect]:
         """Effects of this configuration that are `sending` or `unknown`, oldest first, with their values."""

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from contactsync.adapters.sql.database import Database
+from contactsync.adapters.sql.link_rows import NEVER
 from contactsync.domain.frequency import INTERVALS
 from contactsync.ports.freshness import Freshness
 
 _MISSED: Final = 2
 """So many intervals without a successful run make a configuration overdue."""
 _OVERDUE: Final = """
-SELECT c.config_id FROM sync_configs c JOIN unnest($2::text[], $3::interval[]) AS f(frequency, every) USING (frequency)
+SELECT c.config_id, greatest(c.last_sync_at, c.activated_at) AS succeeded_at
+FROM sync_configs c JOIN unnest($2::text[], $3::interval[]) AS f(frequency, every) USING (frequency)
 WHERE c.status = 'active' AND greatest(c.last_sync_at, c.activated_at) < $1::timestamptz - $4 * f.every
-ORDER BY greatest(c.last_sync_at, c.activated_at)
+ORDER BY succeeded_at
 """
 _PAUSED: Final = """
 SELECT paused_reason, count(*) AS configurations FROM sync_configs WHERE status = 'paused' GROUP BY paused_reason
@@ -22,6 +24,19 @@ SELECT paused_reason, count(*) AS configurations FROM sync_configs WHERE status 
 _WAITING: Final = """
 SELECT reason, count(*) AS runs FROM runs
 WHERE state IN ('queued', 'running', 'waiting') AND state = 'waiting' AND wait_until > $1 GROUP BY reason
+"""
+_COUNTED: Final = 100_000
+"""Counting ends here: beyond it the exact number tells an operator nothing more."""
+_HELD: Final = """
+SELECT count(*) FILTER (WHERE held_until >= $3) AS answer, count(*) FILTER (WHERE held_until < $3) AS date
+FROM (SELECT held_until FROM links WHERE held_until > $1 AND state <> 'gone' LIMIT $2) AS held
+"""
+_UNANSWERED: Final = timedelta(minutes=5)
+"""Longer than any call and the lease of whoever sent it."""
+_UNKNOWN: Final = """
+SELECT count(*) FROM (
+    SELECT FROM effects WHERE state IN ('sending', 'unknown') AND (state = 'unknown' OR sent_at < $1) LIMIT $2
+) AS unknown
 """
 
 
@@ -37,8 +52,13 @@ class SqlFreshness:
             overdue = await connection.fetch(_OVERDUE, now, list(INTERVALS), list(INTERVALS.values()), _MISSED)
             paused = await connection.fetch(_PAUSED)
             waiting = await connection.fetch(_WAITING, now)
+            held = await connection.fetchrow(_HELD, now, _COUNTED, NEVER)
+            unknown = await connection.fetchval(_UNKNOWN, now - _UNANSWERED, _COUNTED)
         return Freshness(
             [row["config_id"] for row in overdue],
             {row["paused_reason"]: row["configurations"] for row in paused},
             {row["reason"]: row["runs"] for row in waiting},
+            overdue[0]["succeeded_at"] if overdue else None,
+            {} if held is None else dict(held),
+            unknown,
         )
