@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 from random import SystemRandom
 
@@ -14,8 +16,10 @@ from contactsync.adapters.sql.migrate import current_revision, newest_revision
 from standalone.ports import LOOPBACK, free_ports
 from tests.contract.state.worlds import KEYS
 from tests.images.engine import Container, build, container, once
+from tests.support.installation import installation, outcomes
 from tests.support.postgres import Database
 from tests.support.rabbitmq import VirtualHost
+from tests.support.vendors import vendors
 from tests.support.waiting import wait_until
 
 pytestmark = [
@@ -26,6 +30,13 @@ pytestmark = [
     pytest.mark.xdist_group("image"),
 ]
 _WITHIN_S = 60
+PROCESSES = {
+    "config-api": "ADMIN_PORT",
+    "relay": "ADMIN_PORT",
+    "scheduler": "ADMIN_PORT",
+    "sync-worker": "WORKER_ADMIN_PORT",
+}
+"""The roles that stay, and the setting of their admin port."""
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -88,15 +99,36 @@ async def test_migrate_brings_the_schema_and_may_be_repeated(empty_database: Dat
     assert await asyncio.to_thread(current_revision, empty_database.admin_url) == newest_revision()
 
 
-@pytest.mark.parametrize(
-    ("role", "port_variable"),
-    [
-        ("config-api", "ADMIN_PORT"),
-        ("relay", "ADMIN_PORT"),
-        ("scheduler", "ADMIN_PORT"),
-        ("sync-worker", "WORKER_ADMIN_PORT"),
-    ],
-)
+async def test_the_roles_of_the_image_carry_out_a_sync_together(
+    empty_database: Database, virtual_host: VirtualHost, tmp_path: Path
+) -> None:
+    """From an empty database to the contact group; what the first run left waiting, the scheduler asks for."""
+    secrets = folder_of(tmp_path, {"DATABASE_ADMIN_URL": empty_database.admin_url})
+    async with container(["migrate"], {}, secrets, tmp_path / "migrate") as running:
+        assert await running.exit_code() == 0, running.log
+    async with (
+        vendors() as both,
+        installation(both, empty_database, virtual_host.url, tmp_path, roles=()) as product,
+        AsyncExitStack() as roles,
+    ):
+        few = {"CONTACTSYNC_INITIAL_LIMIT": "10", "CONTACTSYNC_CATCH_UP_PAUSE": "1s"}
+        for role, port_variable in PROCESSES.items():
+            (admin_port,) = free_ports(1, SystemRandom())
+            settings = {**product.environment, **few, f"CONTACTSYNC_{port_variable}": str(admin_port)}
+            running = await roles.enter_async_context(container([role], settings, secrets, tmp_path / role))
+            await wait_until(partial(ready, running, admin_port), within_s=_WITHIN_S)
+        await both.crm.populate(15)
+        await product.connect()
+        first = await product.ended((await product.configure(direction="crm_to_google"))["run_id"])
+        assert (first["state"], outcomes(first)) == ("succeeded", {"created": 10, "waiting": 5})
+
+        async def everybody() -> bool:
+            return len(await both.google.people(in_group=True)) == 15
+
+        await wait_until(everybody, within_s=_WITHIN_S)
+
+
+@pytest.mark.parametrize(("role", "port_variable"), PROCESSES.items())
 async def test_a_role_becomes_ready_and_ends_in_order(
     role: str, port_variable: str, database: Database, virtual_host: VirtualHost, tmp_path: Path
 ) -> None:
