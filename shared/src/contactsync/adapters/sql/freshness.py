@@ -29,7 +29,7 @@ _COUNTED: Final = 100_000
 """Counting ends here: beyond it the exact number tells an operator nothing more."""
 _HELD: Final = """
 SELECT count(*) FILTER (WHERE held_until >= $3) AS answer, count(*) FILTER (WHERE held_until < $3) AS date
-FROM (SELECT held_until FROM links WHERE held_until > $1 AND state <> 'gone' LIMIT $2) AS held
+FROM (SELECT held_until FROM link_scopes WHERE held_until > $1 LIMIT $2) AS held
 """
 _UNANSWERED: Final = timedelta(minutes=5)
 """Longer than any call and the lease of whoever sent it."""

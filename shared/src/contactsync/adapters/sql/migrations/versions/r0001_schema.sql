@@ -321,8 +321,6 @@ CREATE INDEX links_buried_crm ON links (organisation_id, account_key, crm_id)
     WHERE crm_id IS NOT NULL AND state = 'gone';
 CREATE INDEX links_buried_google ON links (organisation_id, account_key, google_id)
     WHERE google_id IS NOT NULL AND state = 'gone';
-CREATE INDEX links_held ON links (held_until) WHERE held_until IS NOT NULL AND state <> 'gone';
-COMMENT ON INDEX links_held IS 'Counted for all organisations together: how many are held';
 COMMENT ON COLUMN links.crm_base IS 'Packed keyed digests of the mapped fields at the last agreement';
 COMMENT ON COLUMN links.crm_keys IS 'Packed match keys; link_keys finds links by them';
 COMMENT ON COLUMN links.crm_sealed IS 'Name and mapped values, for the run values_run alone';
@@ -350,6 +348,8 @@ CREATE TABLE link_scopes (
 ) WITH (fillfactor = 70);
 CREATE INDEX link_scopes_pending ON link_scopes (organisation_id, config_id, pending_since, pending_order, link_id)
     WHERE pending_since IS NOT NULL;
+CREATE INDEX link_scopes_held ON link_scopes (held_until) WHERE held_until IS NOT NULL;
+COMMENT ON INDEX link_scopes_held IS 'Counted for all organisations together: how many are held';
 COMMENT ON COLUMN link_scopes.hold IS 'Why this configuration keeps it back: what one was refused, another may do';
 COMMENT ON COLUMN link_scopes.held_until IS 'NULL: not held; year 9999: until a person answers or the reason changes';
 
@@ -637,7 +637,7 @@ GRANT SELECT (organisation_id, config_id, crm_connection_id, status, paused_reas
 GRANT SELECT (organisation_id, run_id, config_id, account_key, state, reason, first, slice, attempt, wait_until, created_at,
               updated_at, finished_at, told) ON runs TO contactsync_scheduler;
 GRANT SELECT (organisation_id, state, sent_at) ON effects TO contactsync_scheduler;
-GRANT SELECT (organisation_id, state, held_until) ON links TO contactsync_scheduler;
+GRANT SELECT (organisation_id, held_until) ON link_scopes TO contactsync_scheduler;
 GRANT SELECT, DELETE ON outbox TO contactsync_scheduler;
 GRANT UPDATE (taken_until, published_at) ON outbox TO contactsync_scheduler;
 GRANT SELECT (organisation_id, channel_id, connection_id, expires_at, tried_at) ON webhook_channels TO contactsync_scheduler;
@@ -652,7 +652,7 @@ CREATE POLICY scheduler ON connections FOR SELECT TO contactsync_scheduler USING
 CREATE POLICY scheduler ON sync_configs FOR SELECT TO contactsync_scheduler USING (true);
 CREATE POLICY scheduler ON runs FOR SELECT TO contactsync_scheduler USING (true);
 CREATE POLICY scheduler ON effects FOR SELECT TO contactsync_scheduler USING (true);
-CREATE POLICY scheduler ON links FOR SELECT TO contactsync_scheduler USING (true);
+CREATE POLICY scheduler ON link_scopes FOR SELECT TO contactsync_scheduler USING (true);
 CREATE POLICY scheduler ON outbox TO contactsync_scheduler USING (true) WITH CHECK (true);
 CREATE POLICY scheduler ON webhook_channels FOR SELECT TO contactsync_scheduler USING (true);
 CREATE POLICY scheduler ON deliveries TO contactsync_scheduler USING (true) WITH CHECK (true);
