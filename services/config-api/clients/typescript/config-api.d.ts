@@ -1547,7 +1547,7 @@ export interface components {
             field: string;
             /**
              * Message
-             * @example Field required
+             * @example A value is needed.
              */
             message: string;
         };
@@ -7367,6 +7367,15 @@ export interface operations {
                      *     }
                      */
                     "application/json": components["schemas"]["Accepted"];
+                };
+            };
+            /** @description `malformed_body` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
             /** @description `not_found` */

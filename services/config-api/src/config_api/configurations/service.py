@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import lru_cache
 from typing import Any
@@ -22,12 +22,15 @@ from config_api.configurations.schemas import (
     Switch,
 )
 from config_api.configurations.surroundings import Surroundings
-from config_api.configurations.validation import Offered, check, chosen_from, missing_in
+from config_api.configurations.validation import Offered, check, chosen_from, errors_in, missing_in
 from config_api.web.callers import Caller, Role, owner_of
-from config_api.web.problems import FieldError, FieldErrorBody, ProblemError
+from config_api.web.fields import FieldError
+from config_api.web.language import Language
+from config_api.web.problems import FieldErrorBody, ProblemError
 from contactsync.domain.contact import Side
 from contactsync.domain.ids import ConfigId, GroupId, ViewId
 from contactsync.domain.mapping import Mapping
+from contactsync.errors import ContactSyncError
 from contactsync.ports.clock import Clock
 from contactsync.ports.configurations import (
     Chosen,
@@ -65,6 +68,13 @@ class ConfigurationService:
         chosen = chosen_from(body, await self._offered(caller, body))
         with _conflicts_told():
             return self._shown(await self.store.add(*place, chosen, accounts, now))
+
+    async def wrong_values(self, caller: Caller, body: ConfigurationBody) -> list[FieldError]:
+        """What the accounts do not offer of the settings; nothing while they cannot be asked."""
+        try:
+            return errors_in(body, await self._offered(caller, body))
+        except (ProblemError, ContactSyncError):
+            return []
 
     async def page(self, caller: Caller, after: Place | None, limit: int) -> list[Configuration]:
         """Configurations after that place, newest first."""
@@ -144,8 +154,7 @@ class ConfigurationService:
         """What keeps the settings from being complete: values to choose, accounts to connect."""
         unconnected = await self.surroundings.unconnected(caller)
         return missing_in(body) + [
-            FieldError(f"connections.{provider.value}", why, "Connect this account")
-            for provider, why in unconnected.items()
+            FieldError(f"connections.{provider.value}", why) for provider, why in unconnected.items()
         ]
 
     async def _offered(self, caller: Caller, body: ConfigurationBody) -> Offered:
@@ -181,7 +190,7 @@ class ConfigurationService:
             id=draft.config_id,
             version=draft.etag,
             status=Status.DRAFT,
-            missing=[FieldErrorBody(**asdict(one)) for one in missing],
+            missing=[FieldErrorBody.of(one, Language.ENGLISH) for one in missing],
             backlog=Backlog(contacts=0, runs=0, seconds=0),
             limits=self._limits(),
             created_at=draft.created_at,

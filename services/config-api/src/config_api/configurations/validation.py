@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from config_api.configurations.schemas import CatchUp, ConfigurationBody, MappingRowBody, Switch
 from config_api.configurations.surroundings import Group
-from config_api.web.problems import FieldError, ProblemError
+from config_api.web.fields import FieldError
+from config_api.web.problems import ProblemError
 from contactsync.domain.catalogue import CrmField
 from contactsync.domain.contact import Side
 from contactsync.domain.fit import fit
@@ -40,7 +41,12 @@ class Offered:
 def missing_in(body: ConfigurationBody) -> list[FieldError]:
     """What a person has still to choose."""
     chosen = {"crm_view_id": body.crm_view_id, "google_group": body.google_group, "direction": body.direction}
-    return [FieldError(name, "missing", "Choose one") for name, value in chosen.items() if value is None]
+    return [FieldError(name, "missing") for name, value in chosen.items() if value is None]
+
+
+def errors_in(body: ConfigurationBody, offered: Offered) -> list[FieldError]:
+    """All that is wrong with the values that were chosen."""
+    return _errors(body, offered, scope_is_confirmed=False)[0]
 
 
 def check(body: ConfigurationBody, offered: Offered, *, scope_is_confirmed: bool = False) -> FieldMapping | None:
@@ -110,16 +116,14 @@ def _scope_errors(body: ConfigurationBody, offered: Offered, *, scope_is_confirm
     writes = body.direction is not None and body.direction.writes(Side.CRM)
     if body.direction is not None and body.direction not in offered.directions:
         allowed = ", ".join(sorted(offered.directions))
-        message = f"Your CRM profile allows {allowed} only"
-        yield FieldError("direction", "direction_not_allowed", message)
+        yield FieldError("direction", "direction_not_allowed", {"allowed": allowed})
     if not offered.view_is_known:
-        yield FieldError("crm_view_id", "unknown_view", "The CRM has no such list view for you")
+        yield FieldError("crm_view_id", "unknown_view")
     group = offered.group
     if not offered.group_is_known:
-        yield FieldError("google_group", "unknown_group", "The Google account has no such group")
+        yield FieldError("google_group", "unknown_group")
     elif group is not None and group.system and writes and not scope_is_confirmed:
-        message = f"{group.members} people of the phone book would become visible in the CRM; confirm that they may"
-        yield FieldError("confirm_scope", "scope_not_confirmed", message)
+        yield FieldError("confirm_scope", "scope_not_confirmed", {"members": group.members})
 
 
 def _mapping_errors(
@@ -127,37 +131,36 @@ def _mapping_errors(
 ) -> Iterator[FieldError]:
     for problem in error.problems:
         if problem.row is None:
-            yield FieldError("mapping", problem.code, problem.message)
+            yield FieldError("mapping", problem.code)
         elif body.mapping is not None and problem.code == "invalid_row":
             yield from _row_errors(problem.row, body.mapping[problem.row], fields)
         else:
             part = "google_field" if problem.code == "google_field_twice" else "crm_field"
-            yield FieldError(f"mapping.{problem.row}.{part}", problem.code, problem.message)
+            yield FieldError(f"mapping.{problem.row}.{part}", problem.code)
 
 
 def _row_errors(number: int, row: MappingRowBody, fields: Mapping[str, CrmField]) -> Iterator[FieldError]:
     """What keeps one row from being understood: its CRM field, its Google field, or the two together."""
     crm, google = fields.get(row.crm_field), None
     if crm is None:
-        yield FieldError(f"mapping.{number}.crm_field", "unknown_crm_field", "The CRM has no such field")
+        yield FieldError(f"mapping.{number}.crm_field", "unknown_crm_field")
     try:
         google = GooglePath.parse(row.google_field)
-    except ValueError as error:
-        yield FieldError(f"mapping.{number}.google_field", "unknown_google_field", str(error))
+    except ValueError:
+        yield FieldError(f"mapping.{number}.google_field", "unknown_google_field")
     if crm is not None and google is not None and row_kind(crm.kind, google_kind(google)) is None:
-        message = f"A field of kind {crm.kind} cannot be kept in one of kind {google_kind(google)}"
-        yield FieldError(f"mapping.{number}", "kinds_differ", message)
+        yield FieldError(f"mapping.{number}", "kinds_differ", {"crm": crm.kind, "google": google_kind(google)})
 
 
 def _value_errors(body: ConfigurationBody, fields: Mapping[str, CrmField]) -> Iterator[FieldError]:
     for name, value in body.crm_values.items():
         crm = fields.get(name)
         if crm is None:
-            yield FieldError(f"crm_values.{name}", "unknown_crm_field", "The CRM has no such field")
+            yield FieldError(f"crm_values.{name}", "unknown_crm_field")
         elif not crm.writable:
-            yield FieldError(f"crm_values.{name}", "read_only", "The CRM does not let this field be written")
+            yield FieldError(f"crm_values.{name}", "read_only")
         elif fit(_alone(crm), value, Side.CRM).reason is not None:
-            yield FieldError(f"crm_values.{name}", "value_does_not_fit", "The field cannot hold this value")
+            yield FieldError(f"crm_values.{name}", "value_does_not_fit")
 
 
 def _alone(crm: CrmField) -> MappingRow:
@@ -174,5 +177,4 @@ def _required_errors(
     for crm in fields.values():
         needed = crm.mandatory and crm.writable and crm.api_name != LAST_NAME
         if needed and crm.api_name not in body.crm_values and mapping.by_crm(crm.api_name) is None:
-            message = "The CRM requires this field of each new record: map it, or give a value"
-            yield FieldError(f"crm_values.{crm.api_name}", "crm_field_required", message)
+            yield FieldError(f"crm_values.{crm.api_name}", "crm_field_required")

@@ -23,7 +23,8 @@ from config_api.forms.schemas import (
     ViewList,
 )
 from config_api.web.callers import Caller
-from config_api.web.problems import FieldError, ProblemError
+from config_api.web.fields import FieldError
+from config_api.web.problems import ProblemError
 from contactsync.adapters.google.metadata import ContactGroup, GoogleAccount
 from contactsync.adapters.http import AuthorizedHttp, OpenGate
 from contactsync.adapters.sql.connections import SqlConnections
@@ -86,7 +87,7 @@ class FormService:
         try:
             made = await self._account(google).create_group(name)
         except RecordRejectedError as error:
-            taken = FieldError("name", error.reason, "The account has a group of this name, or does not take it")
+            taken = FieldError("name", error.reason)
             raise ProblemError("invalid_request", errors=[taken]) from error
         finally:
             self.cache.forget(_key(google, "groups"))

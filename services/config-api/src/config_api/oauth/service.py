@@ -15,7 +15,8 @@ from config_api.connections.schemas import AuthorizeRequest
 from config_api.oauth.returned import Returned
 from config_api.oauth.zoho import UserRefusedError, ZohoConsents, new_grant
 from config_api.web.callers import Caller
-from config_api.web.problems import FieldError, ProblemError
+from config_api.web.fields import FieldError
+from config_api.web.problems import ProblemError
 from contactsync.adapters.google.oauth import GoogleOAuth
 from contactsync.adapters.sql.connections import SqlConnections
 from contactsync.adapters.zoho.data_centres import HOME
@@ -173,7 +174,7 @@ class Consents:
 
     def _check_return(self, url: str | None) -> None:
         if url is not None and _origin(url) not in self.return_origins:
-            error = FieldError("return_url", "origin_not_allowed", "The origin is not on the list RETURN_ORIGINS")
+            error = FieldError("return_url", "origin_not_allowed")
             raise ProblemError("invalid_request", errors=[error])
 
     def _data_centre(self, name: str | None) -> str:
@@ -182,7 +183,7 @@ class Consents:
         try:
             return self.zoho.data_centres.named(name).name
         except ConfigurationError as error:
-            problem = FieldError("data_centre", "unknown", "There is no data centre of this name")
+            problem = FieldError("data_centre", "unknown_data_centre")
             raise ProblemError("invalid_request", errors=[problem]) from error
 
     async def _grant(self, provider: Provider, consent: UnderWay, returned: Returned, code: str) -> NewGrant:

@@ -10,7 +10,8 @@ from fastapi import Request, Response
 from fastapi.routing import APIRoute
 from starlette.types import Message
 
-from config_api.web.problems import FieldError, ProblemError
+from config_api.web.fields import FieldError
+from config_api.web.problems import ProblemError
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
@@ -66,7 +67,8 @@ def _object(pairs: Sequence[tuple[str, object]]) -> dict[str, object]:
     if len(found) < len(pairs):
         names = [name for name, _ in pairs]
         twice = sorted({name for name in names if names.count(name) > 1})
-        errors = [FieldError(name, "given_twice", "The name stands twice in one object") for name in twice]
+        # Half of a character, which JSON can write, cannot be sent back.
+        errors = [FieldError(name.encode(errors="replace").decode(), "given_twice") for name in twice]
         raise ProblemError("malformed_body", errors=errors)
     return found
 

@@ -15,7 +15,8 @@ from fastapi import Request, Response
 
 from config_api.web.bodies import Handler, StrictRoute
 from config_api.web.callers import current_caller
-from config_api.web.problems import FieldError, ProblemError
+from config_api.web.fields import FieldError
+from config_api.web.problems import ProblemError
 from contactsync.adapters.sql.idempotency import KeptAnswer, Refusal, RequestKey, SqlIdempotency
 
 _DESCRIBED: Final[Mapping[str, Any]] = {
@@ -91,8 +92,8 @@ def _replayed(kept: KeptAnswer) -> Response:
 
 def _checked(text: str) -> str:
     if not text or len(text) > _MAX_LENGTH or not text.isprintable():
-        message = f"Printable text of up to {_MAX_LENGTH} characters"
-        raise ProblemError("invalid_request", errors=[FieldError("Idempotency-Key", "invalid", message)])
+        wrong = FieldError("Idempotency-Key", "key_invalid", {"max_length": _MAX_LENGTH})
+        raise ProblemError("invalid_request", errors=[wrong])
     return text
 
 

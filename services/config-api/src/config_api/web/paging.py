@@ -11,7 +11,8 @@ from uuid import UUID
 import orjson
 from fastapi import Query
 
-from config_api.web.problems import FieldError, ProblemError
+from config_api.web.fields import FieldError
+from config_api.web.problems import ProblemError
 
 Limit = Annotated[int, Query(ge=1, le=100, description="Items on a page")]
 Cursor = Annotated[str | None, Query(max_length=500, description="`next_cursor` of the page before")]
@@ -37,7 +38,7 @@ def decode_cursor(cursor: str | None, parts: int) -> tuple[str, ...] | None:
 
 def invalid_cursor() -> ProblemError:
     """The problem of a cursor that this list has not given."""
-    return ProblemError("invalid_request", errors=[FieldError("cursor", "cursor_invalid", "Not a cursor of this list")])
+    return ProblemError("invalid_request", errors=[FieldError("cursor", "cursor_invalid")])
 
 
 def id_place(cursor: str | None) -> UUID | None:

@@ -9,7 +9,7 @@ import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Self
 
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
@@ -17,6 +17,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
+from config_api.web.fields import FieldError, field_errors
 from config_api.web.language import Language, language_of
 from contactsync.errors import (
     AuthorizationLostError,
@@ -209,15 +210,6 @@ _ALL = (
 PROBLEMS: Mapping[str, Problem] = {problem.code: problem for problem in _ALL}
 
 
-@dataclass(frozen=True, slots=True)
-class FieldError:
-    """One value that is not accepted: where it stands (`mapping.3.crm_field`), a code, a sentence."""
-
-    field: str
-    code: str
-    message: str
-
-
 class BodyTooLargeError(Exception):
     """More bytes came than a request may have."""
 
@@ -254,7 +246,12 @@ class FieldErrorBody(BaseModel):
 
     field: str = Field(examples=["direction"])
     code: str = Field(examples=["missing"])
-    message: str = Field(examples=["Field required"])
+    message: str = Field(examples=["A value is needed."])
+
+    @classmethod
+    def of(cls, error: FieldError, language: Language) -> Self:
+        """The error as it is told in a language."""
+        return cls(field=error.field, code=error.code, message=error.message(language))
 
 
 class ProblemBody(BaseModel):
@@ -287,35 +284,36 @@ def responses(*codes: str) -> dict[int | str, dict[str, Any]]:
 
 def _example(problem: Problem) -> dict[str, object]:
     """The problem as it is sent."""
-    error = FieldError("direction", "missing", "Field required")
+    error = FieldError("direction", "missing")
     return {
         "type": f"urn:contact-sync:problem:{problem.code}",
         "code": problem.code,
         "title": problem.texts[Language.ENGLISH],
         "status": problem.status,
         "request_id": "5d1f0c9e8b7a4f6d9c3b2a1f0e9d8c7b",
-        **({"errors": [_field(error)]} if problem.code == "invalid_request" else {}),
+        **({"errors": _told([error], Language.ENGLISH)} if problem.code == "invalid_request" else {}),
     }
 
 
 def answer(request: Request, error: ProblemError) -> JSONResponse:
     """The response that says it."""
+    language = language_of(request)
     body = {
         "type": f"urn:contact-sync:problem:{error.problem.code}",
         "code": error.problem.code,
-        "title": error.problem.texts[language_of(request)],
+        "title": error.problem.texts[language],
         "status": error.problem.status,
         **({"detail": error.detail} if error.detail else {}),
         **({"request_id": request_id} if (request_id := getattr(request.state, "request_id", "")) else {}),
-        **({"errors": [_field(item) for item in error.errors]} if error.errors else {}),
+        **({"errors": _told(error.errors, language)} if error.errors else {}),
         **error.extra,
     }
     headers = {"WWW-Authenticate": "Bearer"} if error.problem.status == HTTPStatus.UNAUTHORIZED else {}
     return JSONResponse(body, status_code=error.problem.status, headers=headers | error.headers, media_type=MEDIA_TYPE)
 
 
-def _field(error: FieldError) -> dict[str, str]:
-    return {"field": error.field, "code": error.code, "message": error.message}
+def _told(errors: Sequence[FieldError], language: Language) -> list[dict[str, str]]:
+    return [FieldErrorBody.of(error, language).model_dump() for error in errors]
 
 
 ANSWERED: tuple[type[Exception], ...] = (
@@ -370,11 +368,7 @@ def _from_validation(error: RequestValidationError) -> ProblemError:
     items = error.errors()
     if any(item["type"] == "json_invalid" for item in items):
         return ProblemError("malformed_body")
-    errors = [
-        FieldError(".".join(str(part) for part in item["loc"][1:]) or str(item["loc"][0]), item["type"], item["msg"])
-        for item in items
-    ]
-    return ProblemError("invalid_request", errors=errors)
+    return ProblemError("invalid_request", errors=field_errors(items, skip=1))
 
 
 _BY_STATUS = {

@@ -76,7 +76,7 @@ async def zoho_notification(channel: UUID, request: Request, given: Given) -> Re
     "/webhooks/sync-requests/{endpoint}",
     status_code=202,
     summary="A CRM asks for runs",
-    responses=responses("not_found", "invalid_request", "body_too_large"),
+    responses=responses("not_found", "invalid_request", "malformed_body", "body_too_large"),
     openapi_extra={"requestBody": _SYNC_BODY, "parameters": _SYNC_HEADERS},
 )
 async def sync_request(endpoint: UUID, request: Request, given: Given) -> Accepted:

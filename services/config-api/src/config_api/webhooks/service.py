@@ -8,8 +8,10 @@ from uuid import UUID, uuid4
 
 from pydantic import ValidationError
 
+from config_api.web.bodies import parsed
 from config_api.web.callers import Caller
-from config_api.web.problems import FieldError, ProblemError
+from config_api.web.fields import FieldError, field_errors
+from config_api.web.problems import ProblemError
 from config_api.webhooks.intake import RunAsker
 from config_api.webhooks.schemas import SyncRequest, WebhookEndpointBody
 from config_api.webhooks.signing import is_secret, is_signed, new_secret
@@ -60,17 +62,17 @@ class WebhookEndpoints:
     def _errors(self, body: WebhookEndpointBody) -> list[FieldError]:
         if body.direction is Direction.INCOMING:
             return [
-                FieldError(name, "not_for_incoming", "For outgoing endpoints alone")
+                FieldError(name, "not_for_incoming")
                 for name, value in (("url", body.url), ("events", body.events))
                 if value
             ]
         parts = _parts(body.url or "")
         if parts is None:
-            return [FieldError("url", "not_an_address", "An https address without a user name")]
+            return [FieldError("url", "not_an_address")]
         scheme, host = parts
         # Where the name leads is checked at every call, since it may change between two of them.
         if scheme != "https" and host not in self._allowed_hosts:
-            return [FieldError("url", "not_https", "An https address without a user name")]
+            return [FieldError("url", "not_https")]
         return []
 
 
@@ -114,7 +116,6 @@ class SyncRequests:
 def _request(body: bytes) -> SyncRequest:
     """The body, read after its signature was checked; nothing asks for everything."""
     try:
-        return SyncRequest.model_validate_json(body) if body.strip() else SyncRequest()
+        return SyncRequest.model_validate(parsed(body)) if body.strip() else SyncRequest()
     except ValidationError as error:
-        errors = [FieldError(".".join(map(str, item["loc"])), item["type"], item["msg"]) for item in error.errors()]
-        raise ProblemError("invalid_request", errors=errors) from None
+        raise ProblemError("invalid_request", errors=field_errors(error.errors())) from None
