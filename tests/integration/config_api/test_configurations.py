@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -17,6 +17,7 @@ from contactsync.domain.policy import Direction
 from contactsync.ports.connections import Provider
 from tests.integration.config_api.conftest import Desk, body
 from tests.support.accounts import GROUP, MY_CONTACTS, OTHER_GROUP, OTHER_VIEW
+from tests.support.pairs import put_pair
 
 pytestmark = pytest.mark.postgres
 
@@ -175,6 +176,48 @@ async def test_a_deactivated_configuration_runs_no_more_and_its_run_is_cancelled
     assert started["status"] == "active"
     assert datetime.fromisoformat(started["next_sync_at"]) >= desk.clock.now() + timedelta(hours=1)
     assert (await desk.get(f"/v1/runs/{started['run_id']}"))["state"] == "queued"
+
+
+@pytest.mark.parametrize("method", ["POST", "DELETE"])
+async def test_what_the_crm_told_a_configuration_that_stops_is_forgotten(desk: Desk, method: str) -> None:
+    stops, stays = await desk.save(), await desk.save(google_group=OTHER_GROUP)
+    database = desk.resources.foundation.database
+    async with database.tenant(LOCAL_USER.organisation_id) as connection:
+        for saved in (stops, stays):
+            told = (LOCAL_USER.organisation_id, saved["id"], "7", desk.clock.now())
+            await connection.execute("INSERT INTO crm_told VALUES ($1, $2, $3, $4, $4)", *told)
+
+    path = f"/v1/sync-configs/{stops['id']}"
+    await desk.api.request(method, path if method == "DELETE" else f"{path}/deactivate")
+
+    async with database.tenant(LOCAL_USER.organisation_id) as connection:
+        left = await connection.fetch("SELECT config_id FROM crm_told")
+    assert [str(row["config_id"]) for row in left] == [stays["id"]]
+
+
+async def test_what_was_asked_of_a_pair_that_nobody_has_any_more_is_forgotten(desk: Desk) -> None:
+    first, second = await desk.save(), await desk.save(google_group=OTHER_GROUP)
+    database, organisation = desk.resources.foundation.database, LOCAL_USER.organisation_id
+    shared = await put_pair(database, organisation, UUID(first["id"]))
+    alone = await put_pair(database, organisation, UUID(first["id"]))
+    async with database.tenant(organisation) as connection:
+        copied = "organisation_id, $1, link_id, false, true, true, 1, true, true, 1"
+        await connection.execute(
+            f"INSERT INTO link_scopes SELECT {copied} FROM link_scopes WHERE link_id = $2",  # noqa: S608  our own names
+            UUID(second["id"]),
+            shared,
+        )
+    for link_id in (shared, alone):
+        await desk.api.post(f"/v1/sync-configs/{first['id']}/contacts/{link_id}/actions", json={"action": "exclude"})
+
+    async def asked() -> list[UUID]:
+        async with database.tenant(organisation) as connection:
+            return [row["link_id"] for row in await connection.fetch("SELECT link_id FROM link_answers")]
+
+    await desk.api.post(f"/v1/sync-configs/{first['id']}/deactivate")
+    assert set(await asked()) == {shared, alone}
+    await desk.api.delete(f"/v1/sync-configs/{first['id']}")
+    assert await asked() == [shared]
 
 
 async def test_a_deleted_configuration_is_found_by_nobody_and_its_place_is_free(desk: Desk) -> None:

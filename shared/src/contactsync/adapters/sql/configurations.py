@@ -91,6 +91,15 @@ _OPEN_RUN: Final = """
 SELECT run_id FROM runs WHERE organisation_id = $1 AND config_id = $2 AND state IN ('queued', 'running', 'waiting')
 FOR UPDATE
 """
+_FORGET_TOLD: Final = "DELETE FROM crm_told WHERE organisation_id = $1 AND config_id = $2"
+_FORGET_ASKED: Final = """
+DELETE FROM link_answers a USING link_scopes s
+WHERE a.organisation_id = $1 AND s.organisation_id = $1 AND s.config_id = $2 AND s.link_id = a.link_id AND NOT EXISTS (
+    SELECT FROM sync_configs c JOIN link_scopes o
+      ON o.organisation_id = $1 AND o.config_id = c.config_id AND o.link_id = a.link_id
+    WHERE c.organisation_id = $1 AND c.config_id <> $2 AND c.status <> 'deleted'
+)
+"""
 _DROP_WISHES: Final = "UPDATE runs SET wishes = '[]' WHERE organisation_id = $1 AND run_id = $2"
 
 
@@ -278,6 +287,10 @@ class SqlConfigurations:
         if isinstance(current, StoredConfiguration) and current.status.value == status:
             return
         await connection.execute(_STOP, organisation_id, config_id, status, now)
+        await connection.execute(_FORGET_TOLD, organisation_id, config_id)
+        if status == "deleted":
+            # What nobody is left to do is not done years later by one that is made again.
+            await connection.execute(_FORGET_ASKED, organisation_id, config_id)
         action = Action.CONFIGURATION_DELETED if status == "deleted" else Action.CONFIGURATION_DEACTIVATED
         await _record(connection, organisation_id, now, action, config_id)
         if open_run is not None:
