@@ -16,6 +16,7 @@ from contactsync.domain.policy import DeletePolicy, Direction
 from contactsync.domain.reasons import Reason
 from contactsync.ports.state import RunMode, RunState
 from tests.stories.common import (
+    CRITERIA,
     DAYS_AGO,
     add_group,
     book_sizes,
@@ -282,6 +283,59 @@ async def test_configurations_with_different_mappings_come_to_rest(first_to_run:
             for mode in RunMode.SYNC, RunMode.FULL:
                 assert not writes(await world.sync(mode=mode))
         assert await titles(first, record_id, name) == ("Countess", "Countess")
+
+
+async def test_one_that_may_write_to_google_from_now_on_puts_shared_contacts_into_its_group(
+    open_world: OpenWorld,
+) -> None:
+    async with open_world() as first:
+        (record_id,), (name,) = await settled(first, 1)
+        second, group = await second_configuration(first, direction=Direction.GOOGLE_TO_CRM)
+        await rest(second)
+        assert await members_of(first, group) == []
+
+        await second.configure(direction=Direction.TWO_WAY)
+        await rest(second)
+
+        assert await members_of(first, group) == [name]
+        assert (await second.pair(record_id)).reason == Reason.OWNED_BY_ANOTHER
+
+
+async def test_a_record_that_left_the_view_has_left_it_for_each_configuration(open_world: OpenWorld) -> None:
+    """The keeper has read what made it leave; the other one, which takes its place, must learn it all the same."""
+    async with open_world(view_criteria=CRITERIA) as first:
+        (record_id,), (name,) = await settled(first, 1, Title="Analyst", Lead_Source="Partner")
+        second, _ = await second_configuration(first)
+        await rest(second, first, second)
+        await first.vendors.crm.edit(record_id, Lead_Source="Other", Title="Countess")
+        await rest(first, second)
+        await first.switch_off()
+        await first.vendors.google.edit(name, biographies=[{"value": "met in Venice"}])
+
+        for _ in range(2):
+            assert not writes(await second.sync())
+            await first.pass_time(minutes=20)
+
+        assert await titles(first, record_id, name) == ("Countess", "Analyst")
+        assert (await second.pair(record_id)).state is PairState.DORMANT
+
+
+async def test_whoever_left_the_view_before_he_was_made_is_made_by_nobody(open_world: OpenWorld) -> None:
+    async with open_world(view_criteria=CRITERIA, direction=Direction.GOOGLE_TO_CRM) as first:
+        await first.sync()
+        second, _ = await second_configuration(first, direction=Direction.TWO_WAY)
+        await rest(second)
+        (record_id,) = await first.vendors.crm.add([record(0, Lead_Source="Partner")])
+        await first.vendors.google.control.settings(max_contact_bytes=1)
+        await rest(first, second)
+        assert (await second.pair(record_id)).held
+        await first.vendors.google.control.settings(max_contact_bytes=131072)
+        await first.vendors.crm.edit(record_id, Lead_Source="Other")
+        await rest(first, second)
+
+        assert not writes(await second.answer(record_id, Action.RETRY))
+
+        assert await book_sizes(first) == (1, 0)
 
 
 # --- what is new ------------------------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from contactsync.domain.link import Link
 from contactsync.domain.mapping import Mapping as FieldMapping
 from contactsync.domain.mapping import crm_field_of
 from contactsync.domain.outcome import Outcome
-from contactsync.domain.policy import Direction
+from contactsync.domain.policy import Direction, Policy
 from contactsync.domain.reasons import Reason
 from contactsync.ports.requests import APPROVAL, RunLimits
 from contactsync.ports.state import Run, RunContact, RunMode, RunSettings
@@ -52,6 +52,11 @@ class InsideWorld:
     def clock(self) -> ManualClock:
         """Our clock."""
         return self._shared.clock
+
+    @property
+    def policy(self) -> Policy:
+        """The configuration's settings."""
+        return self._settings.policy
 
     @property
     def mapping(self) -> FieldMapping:

@@ -124,8 +124,10 @@ def _as_guest(link: Link, policy: Policy) -> Decision:
     """A pair that another configuration keeps: this one puts the person into its own group, and writes nothing else."""
     both = link.crm.presence is link.google.presence is Presence.PRESENT
     new_here = link.crm.in_scope and not link.google.in_scope and not link.google.seen_in_scope
-    if not both or not new_here or link.excluded or not policy.direction.writes(Side.GOOGLE):
-        reason = Reason.EXCLUDED if link.excluded else Reason.OWNED_BY_ANOTHER
+    skipped = _skips(link.crm, policy)
+    if not both or not new_here or link.excluded or skipped or not policy.direction.writes(Side.GOOGLE):
+        rule = Reason.NO_EMAIL_SKIPPED if new_here and skipped else Reason.OWNED_BY_ANOTHER
+        reason = Reason.EXCLUDED if link.excluded else rule
         return Decision(link=replace(link.put_down(), hold=None), outcome=Outcome.SKIPPED, reason=reason)
     join = Intent(side=Side.GOOGLE, kind=EffectKind.JOIN_GROUP, after_base=link.crm.seen.pack())
     return Decision(link=link, intents=(join,), outcome=Outcome.UPDATED, reason=Reason.ADOPTED, takes=True)
@@ -217,9 +219,14 @@ def _single(link: Link, side: Side, policy: Policy) -> Decision:
         return _skipped(link, Reason.OUT_OF_SCOPE)
     if not policy.direction.writes(side.other):
         return _skipped(link, Reason.ONE_WAY)
-    if policy.no_email is NoEmailRule.SKIP and not link.side(side).has_email:
+    if _skips(link.side(side), policy):
         return _skipped(link, Reason.NO_EMAIL_SKIPPED)
     return _create(link, side, policy, Reason.NONE)
+
+
+def _skips(side: LinkSide, policy: Policy) -> bool:
+    """Whether the configuration leaves this contact out because it has no address."""
+    return policy.no_email is NoEmailRule.SKIP and not side.has_email
 
 
 def _create(link: Link, source: Side, policy: Policy, reason: Reason) -> Decision:

@@ -213,7 +213,11 @@ class _CrmReader:
 
 
 def _is_news(link: Link | None, record: Observation) -> bool:
-    """Whether this configuration does not know this state yet; another one's reading may have brought it."""
+    """Whether this configuration does not know this state yet.
+
+    Another one's reading may have brought it: that one knows whether the record is in its own view, not in this one's.
+    """
     if link is None or link.state is PairState.GONE or link.crm.revision != record.revision:
         return True
-    return not link.crm.in_scope and (link.foreign or link.state is PairState.SINGLE)
+    # One that was taken over a moment ago is to be read anew.
+    return link.foreign or link.state is PairState.SINGLE or not link.crm.seen
