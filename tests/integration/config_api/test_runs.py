@@ -14,7 +14,7 @@ from uuid import uuid4
 import orjson
 import pytest
 
-from config_api.resources import LOCAL_USER
+from config_api.resources import LOCAL_USER, MOST_WATCHED
 from contactsync.domain.contact import Side
 from contactsync.domain.effect import EffectKind
 from contactsync.domain.ids import EffectId, LinkId
@@ -325,6 +325,41 @@ async def test_a_ticket_opens_the_events_of_its_run_once(desk: Desk) -> None:
     first = await desk.api.get(ticket["events_url"])
     assert (first.status_code, first.headers["content-type"]) == (200, "text/event-stream; charset=utf-8")
     assert (await desk.api.get(ticket["events_url"])).status_code == 401
+
+
+async def test_somebody_watches_so_many_runs_at_once_and_others_after_them(desk: Desk) -> None:
+    async with started(desk) as begun, asyncio.TaskGroup() as tasks:
+        address = f"/v1/runs/{begun.run}/events"
+        told: list[dict[str, str]] = []
+        watching = [tasks.create_task(read_events(desk, address, {}, told)) for _ in range(MOST_WATCHED)]
+        await wait_until(lambda: len(told) == MOST_WATCHED)
+        ticket = (await desk.api.post(f"{address}-ticket")).json()
+        for one_more in (address, ticket["events_url"]):
+            refused = await desk.api.get(one_more)
+            assert (refused.status_code, refused.json()["code"]) == (429, "rate_limited")
+            assert refused.headers["retry-after"] == "5"
+        watching[0].cancel()
+        held = desk.resources.watching
+        await wait_until(lambda: len(held) == MOST_WATCHED - 1)
+        await end(begun.work)
+        async with asyncio.timeout(10):
+            while not all(one.done() for one in watching):
+                desk.clock.advance(timedelta(seconds=1))
+                await asyncio.wait(watching, timeout=0.05)
+        await wait_until(lambda: len(held) == 0)
+
+
+async def test_the_events_of_a_run_whose_configuration_is_deleted_end(desk: Desk) -> None:
+    async with started(desk) as begun:
+        told: list[dict[str, str]] = []
+        reading = asyncio.create_task(read_events(desk, f"/v1/runs/{begun.run}/events", {}, told))
+        await wait_until(lambda: len(told) == 1)
+        assert (await desk.api.delete(f"/v1/sync-configs/{begun.config}")).status_code == 204
+        async with asyncio.timeout(10):
+            while not reading.done():
+                desk.clock.advance(timedelta(seconds=1))
+                await asyncio.wait([reading], timeout=0.05)
+        await reading
 
 
 # --- stopping and answering -------------------------------------------------------------------------------------------

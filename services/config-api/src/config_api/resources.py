@@ -24,7 +24,7 @@ from config_api.runs.service import RunService
 from config_api.settings import ConfigApiSettings
 from config_api.signin.zoho import ZohoSignIn
 from config_api.web.callers import Authenticator, Caller, LocalUser, Role
-from config_api.web.rates import RequestRates
+from config_api.web.rates import AtOnce, RequestRates
 from config_api.webhooks.assembly import Webhooks, webhooks_on
 from contactsync.adapters.sql.answers import SqlPairAnswers
 from contactsync.adapters.sql.audit import SqlAuditTrail
@@ -44,6 +44,8 @@ from contactsync.ports.clock import Clock
 from contactsync.ports.connections import GrantKeeper, Provider
 from contactsync.ports.vault import TokenSource
 
+MOST_WATCHED = 20
+"""Runs that a user may watch at once in one process."""
 LOCAL_USER = Caller(
     OrganisationId(UUID("00000000-0000-4000-8000-000000000001")),
     UserId(UUID("00000000-0000-4000-8000-000000000002")),
@@ -60,6 +62,7 @@ class Resources:
     foundation: Foundation
     authenticator: Authenticator
     rates: RequestRates
+    watching: AtOnce
     members: SqlMembers
     requests: SqlRunRequests
     tickets: SqlTickets
@@ -108,6 +111,7 @@ async def resources_on(foundation: Foundation, settings: ConfigApiSettings) -> R
         foundation=foundation,
         authenticator=await _local_user(members) if trust is None else trust.callers,
         rates=RequestRates(settings.requests_per_user, settings.requests_per_organisation, clock),
+        watching=AtOnce(MOST_WATCHED),
         tickets=tickets,
         sessions=sessions,
         trust=trust,

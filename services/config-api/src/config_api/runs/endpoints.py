@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from typing import Annotated, Any, Final
 from uuid import UUID
 
@@ -18,7 +19,8 @@ from config_api.web.idempotency import IdempotentRoute
 from config_api.web.language import language_of
 from config_api.web.paging import Cursor, Limit, dated_place, encode_cursor, id_place
 from config_api.web.problems import ProblemError, responses
-from contactsync.domain.ids import LinkId
+from config_api.web.rates import AtOnce
+from contactsync.domain.ids import LinkId, UserId
 from contactsync.domain.outcome import Outcome
 from contactsync.ports.audit import Action, AuditEntry
 from contactsync.ports.reports import RunPlace, RunReport
@@ -185,6 +187,7 @@ async def watch(
 ) -> StreamingResponse:
     """The run as server-sent events, until it ends."""
     caller = await _watcher(request, given, ticket, run_id)
+    given.watching.check(caller.user_id)
     await given.runs.one(caller, run_id)
     stream = events(
         lambda: given.runs.one(caller, run_id),
@@ -193,7 +196,14 @@ async def watch(
         given.foundation.clock,
         request.app.state.stopping,
     )
-    return StreamingResponse(stream, media_type=MEDIA_TYPE, headers={"X-Accel-Buffering": "no"})
+    counted = _counted(stream, given.watching, caller.user_id)
+    return StreamingResponse(counted, media_type=MEDIA_TYPE, headers={"X-Accel-Buffering": "no"})
+
+
+async def _counted(stream: AsyncIterator[bytes], watching: AtOnce, user_id: UserId) -> AsyncIterator[bytes]:
+    with watching.held(user_id):
+        async for part in stream:
+            yield part
 
 
 async def _watcher(request: Request, given: Given, ticket: str | None, run_id: UUID) -> Caller:

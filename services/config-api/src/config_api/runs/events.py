@@ -12,6 +12,7 @@ from typing import Final
 
 from config_api.runs.report import shown
 from config_api.web.language import Language
+from contactsync.errors import UnknownRowError
 from contactsync.ports.clock import Clock
 from contactsync.ports.reports import RunReport
 from contactsync.waiting import first_of
@@ -38,11 +39,14 @@ async def events(
     clock: Clock,
     stopping: asyncio.Event,
 ) -> AsyncIterator[bytes]:
-    """The stream: `progress` at each change, `end` at the end; ends early when the process does."""
+    """The stream: `progress` at each change, `end` at the end; ends early when the process does, or the run is gone."""
     yield b"retry: 2000\n\n"
     told_at = clock.monotonic()
     while not stopping.is_set():
-        report = await look()
+        try:
+            report = await look()
+        except UnknownRowError:  # its configuration was deleted
+            return
         event_id = _event_id(report)
         if event_id != last_seen or not report.state.open:
             yield _event(report, event_id, language)

@@ -6,8 +6,9 @@ Kept in each process, so that no request waits for a shared count: with n proces
 from __future__ import annotations
 
 import math
-from collections import OrderedDict
-from collections.abc import Hashable
+from collections import Counter, OrderedDict
+from collections.abc import Hashable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -16,6 +17,7 @@ from contactsync.ports.clock import Clock
 
 _WINDOW_S: Final = 60.0
 _MOST_KEPT: Final = 50_000
+_LOOK_AGAIN_S: Final = 5
 
 
 @dataclass(slots=True)
@@ -59,3 +61,30 @@ class RequestRates:
             raise ProblemError("rate_limited", headers={"Retry-After": str(math.ceil(wait))})
         self._users.count((organisation, user), now)
         self._organisations.count(organisation, now)
+
+
+class AtOnce:
+    """How many endless answers somebody may hold at once: each asks the database every second, whoever reads it."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._held: Counter[Hashable] = Counter()
+
+    def __len__(self) -> int:
+        """How many are held by all."""
+        return self._held.total()
+
+    def check(self, key: Hashable) -> None:
+        """Raise a 429 problem with `Retry-After` where there is no room for one more."""
+        if self._held[key] >= self._most:
+            raise ProblemError("rate_limited", headers={"Retry-After": str(_LOOK_AGAIN_S)})
+
+    @contextmanager
+    def held(self, key: Hashable) -> Iterator[None]:
+        """Count one while it is sent."""
+        self._held[key] += 1
+        try:
+            yield
+        finally:
+            self._held[key] -= 1
+            self._held += Counter()  # forgets those who hold none
