@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from contactsync.adapters.sql.database import Connection, Database
 
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
-_COMMIT: Final = "COMMIT;"
+_COMMIT: Final = "COMMIT"
 
 
 @dataclass(slots=True)

@@ -11,7 +11,7 @@ import asyncpg
 from pydantic import TypeAdapter
 
 from contactsync.adapters.sql.audit import record_in
-from contactsync.adapters.sql.database import Connection, Database
+from contactsync.adapters.sql.database import Connection, Database, savepoint
 from contactsync.adapters.sql.sealing import DataSealer, KeyRing, derived
 from contactsync.adapters.sql.vault import InstallationKeys, OrganisationKeys, SqlVault, connection_context
 from contactsync.domain.ids import ConnectionId, OrganisationId, UserId
@@ -225,7 +225,7 @@ class SqlConnections:
             return None
         if pinned is None:
             try:
-                async with connection.transaction():  # a savepoint: another of our organisations may have it
+                async with savepoint(connection):  # another of our organisations may have it
                     await connection.execute(_PIN_ORGANISATION, organisation_id, wanted, grant.region)
             except asyncpg.UniqueViolationError:
                 return OtherAccount("", grant.profile.organisation_name)

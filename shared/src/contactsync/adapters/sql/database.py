@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass
+from types import TracebackType
 from typing import TYPE_CHECKING, TypeAlias
 from urllib.parse import urlsplit, urlunsplit
 
@@ -23,8 +24,9 @@ Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProx
 """A connection of the pool, inside a transaction."""
 
 SCHEDULER_ROLE = "contactsync_scheduler"
-_ENTER = "SELECT set_config('contactsync.organisation', $1, true)"
-_STEP_INTO = f"SET LOCAL ROLE {SCHEDULER_ROLE}"
+_BEGIN = "BEGIN"
+_ENTER = "BEGIN; SET LOCAL contactsync.organisation = '{}'"
+_STEP_INTO = f"BEGIN; SET LOCAL ROLE {SCHEDULER_ROLE}"
 _CHECK_ROLE = """
 SELECT r.rolsuper OR r.rolbypassrls AS passes_walls,
        pg_has_role(current_user, $1, 'USAGE') AS inherits,
@@ -48,6 +50,60 @@ class PoolSettings:
     idle_in_transaction_s: float = 20.0
 
 
+class _Transaction(AbstractAsyncContextManager[Connection]):
+    """A transaction on a connection of the pool; commits at the end, rolls back on any error.
+
+    What it begins with travels with its BEGIN: the driver's own transactions take a round trip for each of the two.
+    """
+
+    __slots__ = ("_begin", "_connection", "_pool")
+
+    def __init__(self, pool: asyncpg.Pool[asyncpg.Record], begin: str) -> None:
+        self._pool = pool
+        self._begin = begin
+
+    async def __aenter__(self) -> Connection:
+        began = time.perf_counter()
+        self._connection = await self._pool.acquire()
+        metrics.POOL_WAIT.observe(time.perf_counter() - began)
+        try:
+            await self._connection.execute(self._begin)
+        except BaseException:
+            await self._give_up()
+            raise
+        return self._connection
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is not None:
+            await self._give_up()
+            return
+        try:
+            await self._connection.execute("COMMIT")
+        finally:
+            await self._pool.release(self._connection)
+
+    async def _give_up(self) -> None:
+        try:
+            with suppress(asyncpg.InterfaceError):  # a connection that is lost has nothing to roll back
+                await self._connection.execute("ROLLBACK")
+        finally:
+            await self._pool.release(self._connection)
+
+
+@asynccontextmanager
+async def savepoint(connection: Connection) -> AsyncIterator[None]:
+    """A part of a transaction: when it fails, it alone is undone, and the transaction may go on."""
+    await connection.execute("SAVEPOINT part")
+    try:
+        yield
+    except BaseException:
+        await connection.execute("ROLLBACK TO SAVEPOINT part")
+        raise
+    await connection.execute("RELEASE SAVEPOINT part")
+
+
 class Database:
     """A pool of connections of the application's role.
 
@@ -57,32 +113,17 @@ class Database:
     def __init__(self, pool: asyncpg.Pool[asyncpg.Record]) -> None:
         self._pool = pool
 
-    @asynccontextmanager
-    async def _connection(self) -> AsyncIterator[Connection]:
-        began = time.perf_counter()
-        async with self._pool.acquire() as connection:
-            metrics.POOL_WAIT.observe(time.perf_counter() - began)
-            yield connection
-
-    @asynccontextmanager
-    async def tenant(self, organisation_id: OrganisationId) -> AsyncIterator[Connection]:
+    def tenant(self, organisation_id: OrganisationId) -> AbstractAsyncContextManager[Connection]:
         """A transaction that sees the rows of one organisation; commits at the end, rolls back on any error."""
-        async with self._connection() as connection, connection.transaction():
-            await connection.execute(_ENTER, str(organisation_id))
-            yield connection
+        return _Transaction(self._pool, _ENTER.format(organisation_id.hex))  # of a UUID alone: it becomes a statement
 
-    @asynccontextmanager
-    async def scheduler(self) -> AsyncIterator[Connection]:
+    def scheduler(self) -> AbstractAsyncContextManager[Connection]:
         """A transaction that sees ids and times of all organisations, and nothing else."""
-        async with self._connection() as connection, connection.transaction():
-            await connection.execute(_STEP_INTO)
-            yield connection
+        return _Transaction(self._pool, _STEP_INTO)
 
-    @asynccontextmanager
-    async def untenanted(self) -> AsyncIterator[Connection]:
+    def untenanted(self) -> AbstractAsyncContextManager[Connection]:
         """A transaction that sees the tables outside the tenant walls alone."""
-        async with self._connection() as connection, connection.transaction():
-            yield connection
+        return _Transaction(self._pool, _BEGIN)
 
     async def fetch_as_tenants(self, statement: str, *values: object) -> list[asyncpg.Record]:
         """The rows of one statement that enters the tenants that it names by itself, in a transaction of its own."""
