@@ -77,6 +77,12 @@ async def test_the_account_is_known_by_its_subject() -> None:
     assert (identity.subject, identity.email) == (CLAIMS["sub"], CLAIMS["email"])
 
 
+async def test_clocks_that_go_apart_keep_nobody_from_connecting() -> None:
+    """The token comes from Google itself and carries our nonce: OpenID Connect asks for its end, not its beginning."""
+    ahead = {"iat": NOW + 86_400, "exp": NOW + 90_000}
+    assert (await exchanged(signed({**CLAIMS, **ahead}))).identity.subject == CLAIMS["sub"]
+
+
 @pytest.mark.parametrize(
     "changed",
     [

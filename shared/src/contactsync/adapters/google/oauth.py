@@ -178,6 +178,9 @@ class GoogleOAuth:
             exp={"essential": True},
             nonce={"essential": True, "value": nonce},
         )
+        # When it was issued is of no interest: it comes from Google itself and answers our nonce, and a clock of ours
+        # that is late must keep nobody from connecting.
+        claims.pop("iat", None)
         try:
             registry.validate(claims)
         except JoseError as error:
