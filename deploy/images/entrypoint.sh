@@ -13,8 +13,12 @@ relay | scheduler | migrate)
 sync-worker)
     exec python -m sync_worker run
     ;;
+ready)
+    # For engines whose health checks are commands: ends with 0 when the role on this admin port is ready.
+    exec python -c 'import sys, urllib.request as u; u.urlopen(f"http://127.0.0.1:{sys.argv[1]}/readyz", timeout=5)' "$2"
+    ;;
 *)
-    echo "usage: config-api [COMMAND] | relay | scheduler | migrate | sync-worker" >&2
+    echo "usage: config-api [COMMAND] | relay | scheduler | migrate | sync-worker | ready PORT" >&2
     exit 64 # EX_USAGE, sysexits.h
     ;;
 esac

@@ -99,7 +99,7 @@ def test_health_is_asked_where_the_role_answers(compose: Mapping[str, Any]) -> N
     for role in SETTINGS.keys() - {"migrate"}:
         settings = SETTINGS[role]
         port = settings.model_fields["worker_admin_port" if role == "sync-worker" else "admin_port"].default
-        assert f":{port}/readyz" in compose["services"][role]["healthcheck"]["test"][-1]
+        assert compose["services"][role]["healthcheck"]["test"] == ["CMD", "contactsync", "ready", str(port)]
 
 
 def test_servers_are_reached_from_inside_alone(compose: Mapping[str, Any]) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
+from asyncio.subprocess import DEVNULL
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -29,6 +31,31 @@ def test_an_unknown_role_is_refused_with_the_list_of_roles() -> None:
     done = subprocess.run(["/bin/sh", ENTRYPOINT, "worker"], check=False, capture_output=True, text=True)
     assert done.returncode == EX_USAGE
     assert "sync-worker" in done.stderr
+
+
+def test_a_health_check_by_command_tells_whether_the_role_answers() -> None:
+    async def status(answer: bytes) -> int:
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            request = await reader.readuntil(b"\r\n\r\n")
+            assert request.startswith(b"GET /readyz ")
+            writer.write(b"HTTP/1.1 %s\r\nContent-Length: 0\r\nConnection: close\r\n\r\n" % answer)
+            await writer.drain()
+            writer.close()
+
+        async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+            port = server.sockets[0].getsockname()[1]
+            asked = await asyncio.create_subprocess_exec(
+                "/bin/sh",
+                ENTRYPOINT,
+                "ready",
+                str(port),
+                env={"PATH": str(Path(sys.executable).parent)},
+                stderr=DEVNULL,
+            )
+            return await asked.wait()
+
+    assert asyncio.run(status(b"200 OK")) == 0
+    assert asyncio.run(status(b"503 Service Unavailable")) == 1
 
 
 def test_what_is_not_the_product_stays_out_of_the_build() -> None:
