@@ -210,8 +210,12 @@ class MortalState:
     def credits(self) -> CreditStore:
         return self._state.credits
 
-    async def slices_under_way(self, hint: RunHint, account: AccountKey) -> int:
-        return await self._state.slices_under_way(hint, account)
+    async def slices_before(self, hint: RunHint, account: AccountKey) -> int:
+        return await self._state.slices_before(hint, account)
+
+    async def call_next(self, hint: RunHint) -> None:
+        self._mortal.crash.tick()
+        await self._state.call_next(hint)
 
     async def account_of(self, hint: RunHint) -> AccountKey | None:
         self._mortal.crash.tick()

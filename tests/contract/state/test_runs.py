@@ -15,9 +15,11 @@ from contactsync.domain.ids import EffectId, LinkId, RecordId, RowKey, RunId
 from contactsync.domain.link import Link, PairState
 from contactsync.domain.outcome import Outcome
 from contactsync.domain.policy import Direction, Policy
+from contactsync.domain.reasons import Reason
 from contactsync.errors import LeaseLostError, NotActiveError, StateInvariantError
 from contactsync.messages.hint import RunHint
 from contactsync.ports.queue import Lane, OutboundHint
+from contactsync.ports.requests import LOST_AFTER
 from contactsync.ports.state import (
     Effect,
     EffectState,
@@ -25,6 +27,7 @@ from contactsync.ports.state import (
     Phase,
     RunContact,
     RunMode,
+    RunSettings,
     RunState,
     SyncState,
     Watch,
@@ -300,6 +303,51 @@ class ClaimContract:
             await world.relay.mark_published([hint.message_id for hint in await hints(world)])
             await world.state.postpone(hint_of(worker.settings, worker.run.run_id, 5), EPOCH, "account_busy")
             assert await hints(world) == []
+
+    async def put_off(self, world: World, runs: int) -> tuple[list[RunSettings], list[RunHint]]:
+        """Runs of one organisation, asked for in this order and put off for their fair share in the opposite one."""
+        organisation = uuid4()
+        settings = [some_settings(organisation=organisation) for _ in range(runs)]
+        for one in settings:
+            await world.put(one)
+            now = world.clock.now()
+            await world.requests.request(one.organisation_id, one.config_id, RunMode.SYNC, "user", now)
+            world.clock.advance(timedelta(seconds=1))
+        asked = await hints(world)
+        await world.relay.mark_published([hint.message_id for hint in asked])
+        for hint in reversed(asked):
+            await world.state.postpone(hint.hint, world.clock.now() + HOUR, Reason.FAIR_SHARE)
+        return settings, [hint.hint for hint in asked]
+
+    async def test_whoever_has_waited_longer_for_a_fair_share_goes_before(self, world: World) -> None:
+        settings, asked = await self.put_off(world, 3)
+        await self.put_off(world, 1)  # of another organisation
+
+        async def before() -> list[int]:
+            pairs = zip(asked, settings, strict=True)
+            return [await world.state.slices_before(hint, one.account) for hint, one in pairs]
+
+        assert await before() == [0, 1, 2]
+        holder = uuid4()
+        async with world.presence(holder):
+            lease = await lease_of(world, settings[2].account, holder)
+            assert await before() == [1, 2, 2], "the last one is at work"
+            await world.state.leases.release(lease, {})
+        world.clock.advance(HOUR + LOST_AFTER)
+        assert await before() == [0, 0, 0], "nobody came by: their hints may be lost"
+
+    async def test_whoever_has_waited_longest_for_a_fair_share_is_called_first(self, world: World) -> None:
+        settings, asked = await self.put_off(world, 2)
+        await self.put_off(world, 1)
+        assert await hints(world) == []
+        for hint, one in zip(asked, settings, strict=True):
+            await world.state.call_next(asked[1])
+            (called,) = await hints(world)
+            assert called.hint == hint
+            assert await world.state.account_of(hint) == one.account
+            await world.relay.mark_published([called.message_id])
+        await world.state.call_next(asked[0])
+        assert await hints(world) == [], "nobody of this organisation is left; others are not called"
 
 
 class RunContract:

@@ -10,6 +10,7 @@ from contactsync.domain.ids import RunId
 from contactsync.domain.outcome import Outcome
 from contactsync.domain.policy import Direction
 from contactsync.domain.reasons import Reason
+from contactsync.messages.hint import RunHint
 from contactsync.ports.state import Run, RunMode, RunSettings, RunState
 from sync_worker.engine.settings import EngineSettings
 from sync_worker.limits import Quota
@@ -253,3 +254,39 @@ async def test_an_organisation_has_no_more_slices_under_way_than_its_share(open_
 
             await world.books.state.leases.release(lease, {})
             assert (await world.until_ended(mine)).state is RunState.SUCCEEDED
+
+
+async def put_off(world: SyncWorld) -> tuple[RunSettings, RunHint]:
+    """A run of another configuration of the same organisation, put off for its fair share."""
+    other = some_settings(organisation=world.settings.organisation_id)
+    await world.books.put(other)
+    run_id = await requested(world, other)
+    (asked,) = [hint for hint in await world.books.relay.take(10) if hint.hint.run == run_id]
+    await world.books.relay.mark_published([asked.message_id])
+    await world.books.state.postpone(asked.hint, world.clock.now() + timedelta(hours=1), Reason.FAIR_SHARE)
+    return other, asked.hint
+
+
+async def test_a_slice_steps_back_for_one_that_has_waited_longer(open_world: OpenWorld) -> None:
+    worker = WorkerSettings(slices_per_organisation=1)
+    async with open_world(direction=Direction.CRM_TO_GOOGLE, worker=worker) as world:
+        await put_off(world)
+        await world.pass_until(world.clock.now() + timedelta(seconds=1))
+        mine = await requested(world, world.settings)
+        await world.work_due()
+        row = await world.books.run_row(world.settings, mine)
+        assert (row.state, row.reason, row.attempt) == ("waiting", Reason.FAIR_SHARE, 0)
+
+
+async def test_who_has_waited_longest_comes_the_moment_that_a_slice_ends(open_world: OpenWorld) -> None:
+    worker = WorkerSettings(slices_per_organisation=1)
+    async with open_world(direction=Direction.CRM_TO_GOOGLE, worker=worker) as world:
+        mine = await requested(world, world.settings)
+        await world.pass_until(world.clock.now() + timedelta(seconds=1))
+        other, hint = await put_off(world)
+
+        await world.work_due()
+
+        assert (await world.books.run_row(world.settings, mine)).attempt == 1
+        assert [due.hint for due in await world.books.relay.take(10) if due.hint.run != mine] == [hint]
+        assert await world.books.state.account_of(hint) == other.account

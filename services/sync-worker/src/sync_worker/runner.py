@@ -14,6 +14,7 @@ import structlog
 
 from contactsync.domain.credits import Shares
 from contactsync.domain.ids import LinkId
+from contactsync.domain.reasons import Reason
 from contactsync.errors import LeaseLostError
 from contactsync.messages.hint import RunHint
 from contactsync.ports.clock import Clock
@@ -89,7 +90,7 @@ class SliceRunner:
         lease = await self._state.leases.acquire(account, self._holder, self._settings.lease_ttl)
         if isinstance(lease, Busy):
             log.info("sync.account.busy", until=lease.until.isoformat())
-            await self._postpone(hint, "account_busy")
+            await self._postpone(hint, Reason.ACCOUNT_BUSY)
             return
         keeper = LeaseKeeper(
             self._state.leases,
@@ -100,25 +101,30 @@ class SliceRunner:
             asked_at=asked_at,
             bucket=QuotaBucket(self._settings.quotas.get("google", Quota()), self._clock, lease.bucket),
         )
+        has_room = False
         try:
-            if await self._has_room(hint, lease):
+            has_room = await self._has_room(hint, lease)
+            if has_room:
                 await self._hold(keeper, hint, lane)
         finally:
             # Nothing is left to give back where the slice ended as it should.
             await self._state.leases.release(keeper.lease, keeper.given_back())
+            if has_room:
+                await self._state.call_next(hint)
 
     async def _has_room(self, hint: RunHint, lease: Lease) -> bool:
-        """Whether the organisation may have one more slice under way; asked with the lease in hand.
+        """Whether the organisation may have one more slice under way; who has waited longest goes first.
 
+        Asked with the lease in hand.
         Two that ask at once see one another's lease, so that both may step back, and never more work than may.
         """
-        if await self._state.slices_under_way(hint, lease.account) < self._settings.slices_per_organisation:
+        if await self._state.slices_before(hint, lease.account) < self._settings.slices_per_organisation:
             return True
         log.info("sync.organisation.busy")
-        await self._postpone(hint, "fair_share")
+        await self._postpone(hint, Reason.FAIR_SHARE)
         return False
 
-    async def _postpone(self, hint: RunHint, reason: str) -> None:
+    async def _postpone(self, hint: RunHint, reason: Reason) -> None:
         """Store a date; the hint itself is done with."""
         jitter = timedelta(seconds=self._rng.uniform(0, self._settings.busy_pause.total_seconds()))
         await self._state.postpone(hint, self._clock.now() + self._settings.busy_pause + jitter, reason)

@@ -39,6 +39,8 @@ def is_by_hand(trigger: str) -> bool:
     return trigger == BY_HAND or trigger.startswith(APPROVAL)
 
 
+LOST_AFTER = timedelta(seconds=30)
+"""A slice that waits and did not come by so long after its date keeps no other waiting: its hint may be lost."""
 TAKEN_FOR = timedelta(seconds=30)
 """How long a relay has hints to itself before another may take them."""
 

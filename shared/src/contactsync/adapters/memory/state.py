@@ -27,10 +27,11 @@ from contactsync.adapters.memory.runs import (
 from contactsync.adapters.memory.tables import ConfigRow, Journal, RunRow, Tables
 from contactsync.domain.ids import AccountKey, ConfigId, RecordId, RunId
 from contactsync.domain.link import Link
+from contactsync.domain.reasons import Reason
 from contactsync.errors import StateInvariantError
 from contactsync.messages.hint import RunHint
 from contactsync.ports.clock import Clock
-from contactsync.ports.requests import SUSPECT_AFTER, RunLimits
+from contactsync.ports.requests import LOST_AFTER, SUSPECT_AFTER, RunLimits
 from contactsync.ports.state import Claimed, Lease, Run, RunContact, RunSettings, RunState, ToldRecord
 
 
@@ -176,14 +177,41 @@ class MemoryState:
         early = run.wait_until is not None and run.wait_until > now
         return row if run.state.open and run.slice == hint.slice and not early else None
 
-    async def slices_under_way(self, hint: RunHint, account: AccountKey) -> int:
-        """Google accounts but this one on which slices of the hint's organisation are being worked."""
+    async def slices_before(self, hint: RunHint, account: AccountKey) -> int:
+        """Google accounts but this one whose slices go before the hinted one, of the same organisation."""
         async with self._alone():
             now = self._clock.now()
+            mine = _waits_since(self._tables.runs[RunId(hint.run)])
+            line = [row for row in self._in_line(hint, since=now - LOST_AFTER) if _waits_since(row) < mine]
             open_runs = (row.run for row in self._tables.runs.values() if row.run.state.open)
             accounts = {run.settings.account for run in open_runs if run.settings.organisation_id == hint.organisation}
-            rows = (self._tables.accounts.get(one) for one in accounts - {account})
-            return sum(row is not None and row.until is not None and row.until > now for row in rows)
+            rows = {one: self._tables.accounts.get(one) for one in accounts}
+            worked = {one for one, row in rows.items() if row is not None and (row.until or now) > now}
+            return len(({row.run.settings.account for row in line} | worked) - {account})
+
+    async def call_next(self, hint: RunHint) -> None:
+        """Let come at once the slice of the hint's organisation that has waited longest for its fair share."""
+        async with self._alone() as journal:
+            now = self._clock.now()
+            row = min(self._in_line(hint, since=now), key=_waits_since, default=None)
+            if row is None:
+                return
+            journal.put(self._tables.runs, row.run.run_id, replace(row, run=replace(row.run, wait_until=now)))
+            for dated in list(self._tables.outbox.values()):
+                if dated.hint.hint.run == row.run.run_id and dated.published_at is None and dated.not_before > now:
+                    journal.put(self._tables.outbox, dated.hint.message_id, replace(dated, not_before=now))
+
+    def _in_line(self, hint: RunHint, *, since: datetime) -> list[RunRow]:
+        """Runs of the hint's organisation that wait for their fair share until later than that."""
+        return [
+            row
+            for row in self._tables.runs.values()
+            if row.run.settings.organisation_id == hint.organisation
+            and row.run.state is RunState.WAITING
+            and row.run.reason == Reason.FAIR_SHARE
+            and row.run.wait_until is not None
+            and row.run.wait_until > since
+        ]
 
     async def postpone(self, hint: RunHint, until: datetime, reason: str) -> None:
         """Store a date to try the slice again (busy account, fair share), with its hint in the outbox."""
@@ -241,3 +269,8 @@ class MemoryState:
                 self._owner = None
                 if not committed:
                     journal.rollback()
+
+
+def _waits_since(row: RunRow) -> tuple[datetime, RunId]:
+    """Progress, and nothing that puts a run off, sets `updated_at`."""
+    return row.updated_at or row.run.created_at, row.run.run_id

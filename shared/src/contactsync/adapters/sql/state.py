@@ -18,7 +18,7 @@ from contactsync.adapters.sql.effects import SqlEffects
 from contactsync.adapters.sql.leases import SqlLeases, enter_fenced, release_in
 from contactsync.adapters.sql.link_rows import LinkCodec
 from contactsync.adapters.sql.links import SqlLinks
-from contactsync.adapters.sql.outbox import NewId, SqlOutbox
+from contactsync.adapters.sql.outbox import NewId, SqlOutbox, hasten
 from contactsync.adapters.sql.outsiders import SqlOutsiders
 from contactsync.adapters.sql.run_factory import RunFactory, contact_limit, lane_of
 from contactsync.adapters.sql.runs import RUN_COLUMNS, SqlRuns, run_from
@@ -28,7 +28,7 @@ from contactsync.domain.ids import AccountKey, ConfigId, OrganisationId, RunId
 from contactsync.domain.link import Link
 from contactsync.messages.hint import RunHint
 from contactsync.ports.clock import Clock
-from contactsync.ports.requests import SUSPECT_AFTER, RunLimits
+from contactsync.ports.requests import LOST_AFTER, SUSPECT_AFTER, RunLimits
 from contactsync.ports.state import Claimed, Lease, Run
 
 _DUE: Final = """
@@ -51,11 +51,25 @@ UPDATE runs SET started_at = $3, settings = $4::jsonb, account_key = $5, first =
     sync = $8::jsonb
 WHERE organisation_id = $1 AND run_id = $2
 """
-_UNDER_WAY: Final = """
-SELECT count(DISTINCT r.account_key) FROM runs r JOIN google_accounts a ON a.account_key = r.account_key
-WHERE r.organisation_id = $1 AND r.state IN ('queued', 'running', 'waiting') AND r.account_key <> $2
-AND a.holder IS NOT NULL AND a.until > clock_timestamp()
-"""
+_IN_LINE: Final = "state IN ('queued', 'running', 'waiting') AND state = 'waiting' AND reason = 'fair_share'"
+# Progress, and nothing that puts a run off, sets updated_at: since then its slice has waited.
+_BEFORE: Final = f"""
+SELECT count(DISTINCT account_key) FROM (
+    SELECT r.account_key FROM runs r JOIN google_accounts a ON a.account_key = r.account_key
+    WHERE r.organisation_id = $1 AND r.state IN ('queued', 'running', 'waiting')
+    AND a.holder IS NOT NULL AND a.until > clock_timestamp()
+    UNION ALL
+    SELECT account_key FROM runs
+    WHERE organisation_id = $1 AND {_IN_LINE} AND wait_until > $4
+    AND (updated_at, run_id) < (SELECT updated_at, run_id FROM runs WHERE organisation_id = $1 AND run_id = $3)
+) AS before WHERE account_key <> $2
+"""  # noqa: S608 # our own condition
+_CALL: Final = f"""
+UPDATE runs SET wait_until = $2 WHERE organisation_id = $1 AND run_id = (
+    SELECT run_id FROM runs WHERE organisation_id = $1 AND {_IN_LINE} AND wait_until > $2
+    ORDER BY updated_at, run_id LIMIT 1 FOR UPDATE SKIP LOCKED
+) RETURNING run_id
+"""  # noqa: S608 # our own condition
 _POSTPONE: Final = """
 UPDATE runs SET state = 'waiting', wait_until = $3, reason = $4 WHERE organisation_id = $1 AND run_id = $2
 """
@@ -149,11 +163,19 @@ class SqlState:
         )
         return True
 
-    async def slices_under_way(self, hint: RunHint, account: AccountKey) -> int:
-        """Google accounts but this one on which slices of the hint's organisation are being worked."""
+    async def slices_before(self, hint: RunHint, account: AccountKey) -> int:
+        """Google accounts but this one whose slices go before the hinted one, of the same organisation."""
+        lost = self._clock.now() - LOST_AFTER
         async with self._database.tenant(OrganisationId(hint.organisation)) as connection:
-            under_way: int = await connection.fetchval(_UNDER_WAY, hint.organisation, account)
-        return under_way
+            before: int = await connection.fetchval(_BEFORE, hint.organisation, account, hint.run, lost)
+        return before
+
+    async def call_next(self, hint: RunHint) -> None:
+        """Let come at once the slice of the hint's organisation that has waited longest for its fair share."""
+        async with self._database.tenant(OrganisationId(hint.organisation)) as connection:
+            run_id = await connection.fetchval(_CALL, hint.organisation, self._clock.now())
+            if run_id is not None:
+                await hasten(connection, hint.organisation, run_id, self._clock.now())
 
     async def postpone(self, hint: RunHint, until: datetime, reason: str) -> None:
         """Store a date to try the slice again (busy account, fair share), with its hint in the outbox."""

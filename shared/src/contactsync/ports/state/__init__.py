@@ -144,8 +144,16 @@ class State(Protocol):
         """Count the attempt of the slice and return the run, in one commit, before its work begins."""
         ...
 
-    async def slices_under_way(self, hint: RunHint, account: AccountKey) -> int:
-        """Google accounts but this one on which slices of the hint's organisation are being worked."""
+    async def slices_before(self, hint: RunHint, account: AccountKey) -> int:
+        """Google accounts but this one whose slices go before the hinted one, of the same organisation.
+
+        They are being worked; or they were put off for their fair share, have waited longer, and are not overdue for
+        more than half a minute: one whose hint was lost keeps nobody waiting.
+        """
+        ...
+
+    async def call_next(self, hint: RunHint) -> None:
+        """Let come at once the slice of the hint's organisation that has waited longest for its fair share."""
         ...
 
     async def postpone(self, hint: RunHint, until: datetime, reason: str) -> None:
