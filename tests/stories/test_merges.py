@@ -284,3 +284,21 @@ async def test_a_person_with_our_mark_who_comes_back_outside_the_group_is_not_ta
         assert (await world.pair(record_id)).state is PairState.LINKED
         assert await titles(world, record_id, name) == ("Countess", "Countess")
         assert await book_sizes(world) == (1, 1)
+
+
+async def test_a_dozen_released_pairs_whose_records_are_made_again_with_edits_go_on_in_one_run(
+    open_world: OpenWorld,
+) -> None:
+    """Each was decided a second time while its first write was queued, which ended the run."""
+    async with open_world(deletions=DeletePolicy.KEEP) as world:
+        records, people = await settled(world, 12, Title="Analyst")
+        await world.vendors.crm.delete(*records)
+        await world.sync()
+        await world.pass_time(minutes=20)
+
+        again = await world.vendors.crm.add([record(n, Title="Countess") for n in range(12)])
+        run = await world.sync()
+
+        assert (run.state, writes(run)) == (RunState.SUCCEEDED, {"google.update": 12})
+        assert await book_sizes(world) == (12, 12)
+        assert await titles(world, again[0], people[0]) == ("Countess", "Countess")

@@ -54,7 +54,8 @@ class Planner:
         self._active = set(Side)
         self._after: PendingPosition | None = None
         self._exhausted = False
-        self._absorbed: set[LinkId] = set()
+        self._joined: set[LinkId] = set()
+        """Pairs that were joined, which have their work already, and the links that they absorbed."""
         self._filling = asyncio.Lock()
         self._moved = asyncio.Condition()
         self._closed: dict[Operation, str] = {}
@@ -176,14 +177,16 @@ class Planner:
             if not chunk:
                 self._exhausted = True
                 return
-            apart = session.unknown.keys() | session.under_way | self._absorbed
+            apart = session.unknown.keys() | session.under_way | self._joined
             fresh = [link for link in chunk if link.link_id not in apart]
             kept = await with_values(session, [link for link in fresh if not link.foreign])
             matched = await match(session, [link for link in kept if not is_unread(link, session.mapping)])
             links = await with_values(session, matched.links, unsaved=matched.joined)
             await recall_journal(session, links)
             if len(kept) < len(fresh):
-                links = sorted([*links, *(link for link in fresh if link.foreign)], key=_order(chunk))
+                taken = {link.link_id for link in links}  # one of them may be this configuration's by now
+                guests = [link for link in fresh if link.foreign and link.link_id not in taken]
+                links = sorted([*links, *guests], key=_order(chunk))
             decisions = [
                 (link, left_for_later(link) if link.link_id in matched.later else decided(session, link))
                 for link in links
@@ -193,7 +196,7 @@ class Planner:
             self._exhausted = True
             raise
         self._after = position(chunk[-1])
-        self._absorbed |= matched.absorbed
+        self._joined |= matched.absorbed | matched.joined
 
     async def _take(self, matched: Matched, decisions: Sequence[tuple[Link, Decision]]) -> None:
         """Store what needs no write, then queue the rest, and stop where the run's limit is reached."""
