@@ -534,7 +534,8 @@ class LinkContract:
             seen = await load(worker, link)
             later = EPOCH + HOUR
             joined = replace(seen.google, in_scope=True, listing=3, written_at=later, base=DigestSet(), revision="r9")
-            await save(worker, replace(seen, crm=LinkSide(), google=joined, hold=None, pending_since=EPOCH))
+            crm = LinkSide(keys=seen.crm.keys)
+            await save(worker, replace(seen, crm=crm, google=joined, hold=None, pending_since=EPOCH))
             again = await load(worker, link)
             await world.state.leases.release(worker.lease, {})
         assert seen.foreign
@@ -699,6 +700,21 @@ class LinkContract:
             world.clock.advance(timedelta(seconds=5))
             async with worker.begin() as tx:
                 assert await tx.links.claim({two: b"x" * 16}, EPOCH + HOUR) == {two}
+
+    async def test_a_pair_that_another_keeps_is_found_by_the_keys_that_its_guest_saw(self, world: World) -> None:
+        mine, theirs = await siblings(world)
+        link, key = a_link(), MatchKey(KeyKind.WEAK_EMAIL, b"0123456789abcdef")
+        async with working(world, theirs) as worker:
+            await save(worker, link)
+            await world.state.leases.release(worker.lease, {})
+        async with working(world, mine) as worker:
+            seen = await load(worker, link)
+            await save(worker, replace(seen, google=replace(seen.google, keys=(key,))))
+            async with worker.begin() as tx:
+                assert [one.link_id for one in await tx.links.by_keys(Side.GOOGLE, [key])] == [link.link_id]
+                gone = await tx.links.by_keys(Side.GOOGLE, link.google.keys) if link.google.keys else []
+            assert gone == []
+            assert (await load(worker, link)).google.keys == (key,)
 
     async def test_a_claim_holds_across_configurations_and_not_across_organisations(self, world: World) -> None:
         mine = some_settings()

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from dataclasses import replace
+from uuid import uuid4
+
 import pytest
 
 from contactsync.domain.actions import Action
+from contactsync.domain.ids import ConfigId, ViewId
 from contactsync.domain.link import PairState
+from contactsync.domain.policy import DeletePolicy, Direction
+from contactsync.ports.requests import APPROVAL
 from contactsync.ports.state import Run, RunMode, RunSettings, RunState
 from tests.integration.rules.stories import (
     DAYS_AGO,
@@ -175,3 +182,127 @@ async def test_two_configurations_of_one_account_that_run_at_once_take_turns() -
             assert run.state is RunState.SUCCEEDED
 
         assert await book_sizes(world) == (30, 30)
+
+
+# --- different views --------------------------------------------------------------------------------------------------
+
+
+async def partners_and_all(world: SyncWorld) -> tuple[str, str, RunSettings, RunSettings]:
+    """A pair in both of two configurations: record, person, the older one of partners alone, the younger one of all."""
+    record_id, name, first, second = await shared(world)
+    crm = world.vendors.crm
+    body = {"name": "All", "criteria": None, "owner": crm.user_id}
+    view = await crm.control.call("POST", f"/organisations/{crm.zgid}/views", body)
+    second = replace(second, view_id=ViewId(view["id"]))
+    await world.books.put(second)
+    await run_as(world, second, mode=RunMode.FULL)
+    return record_id, name, first, second
+
+
+@pytest.mark.parametrize("begins", ["older", "younger"])
+async def test_a_record_made_again_where_its_keeper_does_not_see_it_goes_on_with_the_one_that_does(begins: str) -> None:
+    async with sync_world(view_criteria=CRITERIA) as world:
+        record_id, name, first, second = await partners_and_all(world)
+        await world.vendors.crm.delete(record_id)
+        for settings in (first, second):
+            assert not writes(await run_as(world, settings))
+            await world.pass_time(minutes=20)
+
+        [again] = await world.vendors.crm.add([record(0, Title="Countess", Lead_Source="Other")])
+        for settings in (first, second) if begins == "older" else (second, first):
+            await run_as(world, settings)
+            await world.pass_time(minutes=20)
+        await run_as(world, second)
+
+        world.settings = second
+        pair = await world.pair(again)
+        assert (pair.google.remote_id, pair.state) == (name, PairState.LINKED)
+        assert await titles(world, again, name) == ("Countess", "Countess")
+        assert await book_sizes(world) == (1, 1)
+
+
+async def test_who_leaves_the_keepers_view_goes_on_with_the_other_and_comes_back() -> None:
+    async with sync_world(view_criteria=CRITERIA) as world:
+        record_id, name, first, second = await partners_and_all(world)
+        for source, title in [("Other", "Countess"), ("Partner", "Analyst"), ("Other", "Poet")]:
+            await world.vendors.crm.edit(record_id, Lead_Source=source, Title=title)
+            written: Counter[str] = Counter()
+            for settings in (first, second, first):
+                written.update(writes(await run_as(world, settings)))
+                await world.pass_time(minutes=20)
+            assert written == {"google.update": 1}
+            assert await titles(world, record_id, name) == (title, title)
+
+
+# --- deletes and merges -----------------------------------------------------------------------------------------------
+
+
+async def test_deletes_that_nobody_approved_are_not_carried_out_by_the_next_keeper_nor_when_the_first_comes_back() -> (
+    None
+):
+    async with sync_world(deletions=DeletePolicy.PROPAGATE) as world:
+        records, _ = await settled(world, 12)
+        first = world.settings
+        await world.add_configuration("Second")
+        second = world.settings
+        for settings in (second, first, second):
+            await run_as(world, settings)
+            await world.pass_time(minutes=20)
+        await world.vendors.crm.delete(*records[:7])
+        asked = await run_as(world, first)
+        assert asked.state is RunState.NEEDS_APPROVAL
+        await world.books.put(first, active=False)
+
+        for settings in (second, second):
+            assert not writes(await run_as(world, settings))
+            await world.pass_time(minutes=20)
+        await world.books.put(first)
+        for settings in (first, second, first):
+            assert not writes(await run_as(world, settings))
+            await world.pass_time(minutes=20)
+
+        world.settings = first
+        late = await world.sync(mode=RunMode.APPROVED_DELETES, trigger=f"{APPROVAL}{asked.run_id}")
+        assert not writes(late)
+        assert await book_sizes(world) == (5, 12)
+
+
+async def test_deletes_that_wait_for_an_approval_are_not_those_of_a_configuration_made_again() -> None:
+    async with sync_world(deletions=DeletePolicy.PROPAGATE) as world:
+        records, _ = await settled(world, 12)
+        await world.vendors.crm.delete(*records[:7])
+        assert (await world.sync()).state is RunState.NEEDS_APPROVAL
+        await world.books.put(world.settings, active=False)
+        world.settings = replace(world.settings, config_id=ConfigId(uuid4()))
+        await world.books.put(world.settings)
+
+        for _ in range(3):
+            run = await world.sync()
+            assert (writes(run), run.state) == ({}, RunState.SUCCEEDED)
+            await world.pass_time(minutes=20)
+
+
+@pytest.mark.parametrize("begins", ["older", "younger"])
+@pytest.mark.parametrize("kept", ["older", "younger"])
+async def test_people_of_two_configurations_who_are_merged_cost_neither_record(begins: str, kept: str) -> None:
+    async with sync_world(direction=Direction.GOOGLE_TO_CRM, deletions=DeletePolicy.PROPAGATE) as world:
+        first = world.settings
+        mine = await world.vendors.google.add([person(n) for n in range(6)])
+        await run_as(world, first)
+        group = await world.add_configuration("Second")
+        second = world.settings
+        theirs = await world.vendors.google.add([person(n) for n in range(6, 12)], in_group=False)
+        for name in theirs:
+            await world.vendors.google.move(name, add=[group])
+        for settings in (second, first, second):
+            await run_as(world, settings)
+            await world.pass_time(minutes=20)
+        assert await book_sizes(world) == (12, 12)
+        await world.vendors.google.merge(*((mine[0], theirs[0]) if kept == "older" else (theirs[0], mine[0])))
+
+        for settings in ((first, second) if begins == "older" else (second, first)) * 2:
+            run = await run_as(world, settings)
+            assert "crm.delete" not in writes(run)
+            await world.pass_time(minutes=20)
+
+        assert await book_sizes(world) == (12, 11)

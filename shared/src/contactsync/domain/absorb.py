@@ -73,11 +73,20 @@ def absorb(link: Link | None, observation: Observation, side: Side, context: Abs
     known = link.side(side)
     if _is_late(known, observation, context):
         return link.with_side(side, replace(known, listing=_listing(known, observation, context)))
+    if _is_inherited(link) and link.side(side.other).presence in {Presence.DELETED, Presence.ABSENT}:
+        # It had lost a side before this configuration had it: nothing is to be deleted for that.
+        link = replace(link, state=PairState.DORMANT)
     shown = _shown(known, observation, side, context)
     if known.base and not known.seen:  # another contact has taken the side's place, and is read for the first time
         link = taken_over(link, side, shown.seen, context.digester.empty)
         shown = replace(shown, base=link.side(side).base.restricted(context.mapping))
     return _noted(link, side, shown, observation, context)
+
+
+def _is_inherited(link: Link) -> bool:
+    """Whether an earlier configuration left the pair, and this one has never had any of it in scope."""
+    had = any(link.side(side).in_scope or link.side(side).seen_in_scope for side in Side)
+    return link.state is PairState.LINKED and link.taken_by is None and not had
 
 
 def absorb_absence(link: Link, side: Side, context: AbsorbContext) -> Link:

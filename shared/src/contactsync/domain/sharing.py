@@ -71,7 +71,10 @@ def _unseen(side: LinkSide) -> LinkSide:
 
 
 def as_guest(before: Link, after: Link) -> Link:
-    """What a configuration notes of a pair that another one keeps: which side is in its own scope, nothing else."""
+    """What a configuration notes of a pair that another one keeps: which side is in its own scope.
+
+    Besides, by what its contacts are found: whoever was merged into one of them lives on there, whoever looks first.
+    """
     sides = [_marked(before.side(side), after.side(side)) for side in Side]
     guest = replace(before, crm=sides[0], google=sides[1])
     if before.state is PairState.LINKED:
@@ -85,4 +88,4 @@ def as_guest(before: Link, after: Link) -> Link:
 def _marked(before: LinkSide, after: LinkSide) -> LinkSide:
     """A contact that was deleted may be made again by the keeper: then it has never been in this one's group."""
     seen = after.seen_in_scope and after.presence is Presence.PRESENT
-    return replace(before, in_scope=after.in_scope, seen_in_scope=seen, listing=after.listing)
+    return replace(before, in_scope=after.in_scope, seen_in_scope=seen, listing=after.listing, keys=after.keys)

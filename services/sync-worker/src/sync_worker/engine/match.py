@@ -111,9 +111,8 @@ class _Matcher:
         if (orphan := self._orphan_of(link)) is not None:
             if is_remembered(orphan, standing_side(link)):
                 return self._excluded(orphan, link)
-            if orphan.foreign:
-                return self._later(link)  # the configuration that keeps the pair finds it too
-            self._continue(orphan, link)
+            # Whoever keeps the pair may not see its successor. Where he does, he takes the pair back when he runs.
+            self._continue(replace(orphan, foreign=False), link)
             return None
         resolved = self._resolved(link if link.hold is None or link.hold.failed else replace(link, hold=None))
         if resolved.hold is None and resolved.state is PairState.SINGLE:

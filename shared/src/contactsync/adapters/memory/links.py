@@ -191,12 +191,17 @@ class MemoryLinks:
         for link in links:
             self._save_scope(link)
             if link.foreign:
-                self._note_writing(link)
+                self._note(link)
 
-    def _note_writing(self, link: Link) -> None:
+    def _note(self, link: Link) -> None:
+        """Of a pair that another one keeps: when the person was written, and by what the contacts are found."""
         row = self._tables.links[link.link_id]
-        google = replace(row.link.google, written_at=link.google.written_at)
-        self._journal.put(self._tables.links, link.link_id, replace(row, link=replace(row.link, google=google)))
+        crm = replace(row.link.crm, keys=link.crm.keys)
+        google = replace(row.link.google, keys=link.google.keys, written_at=link.google.written_at)
+        noted = replace(row, link=replace(row.link, crm=crm, google=google))
+        self._unindex(link.link_id)
+        self._index(noted)
+        self._journal.put(self._tables.links, link.link_id, noted)
 
     def _save(self, link: Link) -> None:
         dormant = link.state is PairState.DORMANT

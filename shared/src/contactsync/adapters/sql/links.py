@@ -7,14 +7,14 @@ keys is touched only for pairs whose keys changed; what a page replaces is read 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
 
 import asyncpg
 
-from contactsync.adapters.sql.codec import columns, key_digests
+from contactsync.adapters.sql.codec import columns, key_digests, pack_keys
 from contactsync.adapters.sql.database import Connection
 from contactsync.adapters.sql.link_rows import LINK_COLUMNS, SCOPE_COLUMNS, SELECTED, LinkCodec
 from contactsync.domain.contact import Side
@@ -183,11 +183,23 @@ class SqlLinks:
         if own:
             await self._save_own(own)
         if len(own) < len(links):
-            written = columns((link.link_id, link.google.written_at) for link in links if link.foreign)
-            await self._connection.execute(_NOTE_WRITING, self._organisation, self._account, *written)
+            await self._note([link for link in links if link.foreign])
         if links:
             scopes = columns(self._codec.scope_row(link) for link in links)
             await self._connection.execute(_SAVE_SCOPES, self._organisation, self._config, *scopes)
+
+    async def _note(self, links: Sequence[Link]) -> None:
+        """Of pairs that others keep: when the person was written, and by what the contacts are found."""
+        await self._read_stored([link.link_id for link in links if link.link_id not in self._stored])
+        keys = [(pack_keys(link.crm.keys), pack_keys(link.google.keys)) for link in links]
+        rows = [(link.link_id, link.google.written_at, *its) for link, its in zip(links, keys, strict=True)]
+        await self._connection.execute(_NOTE, self._organisation, self._account, *columns(rows))
+        fresh = [
+            replace(self._stored[link.link_id], crm_keys=crm, google_keys=google)
+            for link, (crm, google) in zip(links, keys, strict=True)
+        ]
+        await self._index_keys(links, fresh)
+        self._stored.update({link.link_id: row for link, row in zip(links, fresh, strict=True)})
 
     async def _save_own(self, links: Sequence[Link]) -> None:
         await self._read_stored([link.link_id for link in links if link.link_id not in self._stored])
@@ -475,10 +487,11 @@ FROM sync_configs c CROSS JOIN unnest($3::uuid[]) AS w CROSS JOIN LATERAL (
 ) s
 WHERE c.organisation_id = $1 AND c.account_key = $2 AND c.status = 'active'
 """
-_NOTE_WRITING: Final = """
-UPDATE links l SET google_written_at = t.at FROM unnest($3::uuid[], $4::timestamptz[]) AS t(link_id, at)
+_NOTE: Final = """
+UPDATE links l SET google_written_at = t.at, crm_keys = t.crm, google_keys = t.google
+FROM unnest($3::uuid[], $4::timestamptz[], $5::bytea[], $6::bytea[]) AS t(link_id, at, crm, google)
 WHERE l.organisation_id = $1 AND l.account_key = $2 AND l.link_id = t.link_id
-AND l.google_written_at IS DISTINCT FROM t.at
+AND (l.google_written_at, l.crm_keys, l.google_keys) IS DISTINCT FROM (t.at, t.crm, t.google)
 """
 _ALIASES: Final = """
 SELECT google_id, link_id FROM link_aliases

@@ -69,7 +69,7 @@ class LinkStore(Protocol):
         """Insert or replace these links with their scope in this configuration; values are sealed for the run.
 
         From then on this configuration keeps those that do not stand alone. Of `foreign` ones, which another keeps,
-        this one's marks alone are stored, and when the person was last written.
+        this one's marks alone are stored, when the person was last written, and by what the contacts are found.
         """
         ...
 
