@@ -122,6 +122,16 @@ async def test_a_browser_signs_in_and_out(browser: Browser) -> None:
     assert (await browser.send("GET", "/v1/audit-events")).status_code == 401
 
 
+async def test_the_trail_says_who_came_in_and_went_out(browser: Browser) -> None:
+    await browser.sign_in("ada")
+    await browser.send("POST", "/auth/sign-out", Origin=PUBLIC)
+    await browser.sign_in("ada")
+    trail = (await browser.send("GET", "/v1/audit-events")).json()["items"]
+    assert [event["action"] for event in trail] == ["session.opened", "session.ended", "session.opened"]
+    assert {event["details"]["place"] for event in trail} == {"page"}
+    assert {event["actor_id"] for event in trail} == {trail[0]["object_id"]}
+
+
 @pytest.mark.parametrize(
     "headers",
     [
@@ -258,7 +268,7 @@ async def test_a_crm_opens_the_page_in_a_frame_once(browser: Browser, provider: 
     parts = {part.strip() for part in cookie.split(";")}
     assert {"Secure", "HttpOnly", "Path=/", "SameSite=None", "Partitioned", "Max-Age=3600"} <= parts
     trail = await browser.send("GET", "/v1/audit-events")
-    assert [event["action"] for event in trail.json()["items"]] == ["embed_session.created"]
+    assert [event["action"] for event in trail.json()["items"]] == ["session.opened", "embed_session.created"]
     again = await browser.send("GET", address)
     assert (again.status_code, again.json()["code"]) == (400, "state_invalid")
 

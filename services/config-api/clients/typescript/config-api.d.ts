@@ -2295,7 +2295,7 @@ export interface components {
          * @description What was done; part of the interface, so names stay.
          * @enum {string}
          */
-        contactsync__ports__audit__Action: "connection.made" | "connection.removed" | "connection.lost" | "configuration.created" | "configuration.changed" | "configuration.activated" | "configuration.deactivated" | "configuration.deleted" | "run.requested" | "run.cancelled" | "deletes.approved" | "deletes.refused" | "contact.decided" | "report.exported" | "webhook_endpoint.created" | "webhook_endpoint.rotated" | "webhook_endpoint.deleted" | "embed_session.created";
+        contactsync__ports__audit__Action: "connection.made" | "connection.removed" | "connection.lost" | "configuration.created" | "configuration.changed" | "configuration.activated" | "configuration.deactivated" | "configuration.deleted" | "run.requested" | "run.cancelled" | "deletes.approved" | "deletes.refused" | "contact.decided" | "report.exported" | "webhook_endpoint.created" | "webhook_endpoint.rotated" | "webhook_endpoint.deleted" | "embed_session.created" | "session.opened" | "session.ended";
         /**
          * Direction
          * @description Who calls whom.

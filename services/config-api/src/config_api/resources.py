@@ -96,9 +96,10 @@ async def resources_on(foundation: Foundation, settings: ConfigApiSettings) -> R
     """The resources on a foundation that somebody else closes."""
     database, vault, clock = foundation.database, foundation.vault, foundation.clock
     members = SqlMembers(database, vault, clock)
+    audit = SqlAuditTrail(database)
     tickets = SqlTickets(database, vault, clock)
     lifetimes = {Place.PAGE: settings.session_lifetime, Place.FRAME: settings.embed_session_lifetime}
-    sessions = Sessions(tickets, settings.public_address, lifetimes)
+    sessions = Sessions(tickets, audit, clock, settings.public_address, lifetimes)
     directory = SqlCallerDirectory(database, vault, clock)
     trust = trust_from(settings, edges(foundation.client, clock), directory, tickets, sessions, clock)
     requests = SqlRunRequests(database, clock, limits=run_limits(settings))
@@ -116,7 +117,7 @@ async def resources_on(foundation: Foundation, settings: ConfigApiSettings) -> R
         sessions=sessions,
         trust=trust,
         zoho_sign_in=_zoho_sign_in(foundation, settings, connections, directory, tickets),
-        audit=SqlAuditTrail(database),
+        audit=audit,
         members=members,
         requests=requests,
         idempotency=SqlIdempotency(database, vault, clock),

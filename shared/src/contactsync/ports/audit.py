@@ -1,4 +1,4 @@
-"""The trail: who connected, changed, approved, exported, disconnected. Rows are added and never changed."""
+"""The trail: who signed in, connected, changed, approved, exported, disconnected. Rows are added and never changed."""
 
 from __future__ import annotations
 
@@ -34,6 +34,8 @@ class Action(StrEnum):
     WEBHOOK_ENDPOINT_ROTATED = "webhook_endpoint.rotated"
     WEBHOOK_ENDPOINT_DELETED = "webhook_endpoint.deleted"
     EMBED_SESSION_CREATED = "embed_session.created"
+    SESSION_OPENED = "session.opened"
+    SESSION_ENDED = "session.ended"
 
 
 acting_user: ContextVar[UserId | None] = ContextVar("acting_user", default=None)

@@ -19,7 +19,9 @@ from fastapi import Request, Response
 
 from config_api.web.callers import Caller
 from contactsync.domain.ids import OrganisationId, UserId
+from contactsync.ports.audit import Action, AuditEntry, AuditTrail
 from contactsync.ports.callers import Role, Tickets
+from contactsync.ports.clock import Clock
 
 _SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
@@ -32,10 +34,14 @@ class Place(StrEnum):
 
 
 class Sessions:
-    """Opens, finds and closes sessions."""
+    """Opens, finds and closes sessions; the trail says who came in and went out."""
 
-    def __init__(self, tickets: Tickets, public_url: str, lifetimes: Mapping[Place, timedelta]) -> None:
+    def __init__(
+        self, tickets: Tickets, trail: AuditTrail, clock: Clock, public_url: str, lifetimes: Mapping[Place, timedelta]
+    ) -> None:
         self._tickets = tickets
+        self._trail = trail
+        self._clock = clock
         self._public_url = public_url
         self._lifetimes = lifetimes
 
@@ -43,6 +49,7 @@ class Sessions:
         """Give the browser a new session; the secret of an older one is never taken up (fixation)."""
         lifetime = self._lifetimes[place]
         secret = await self._tickets.issue(place.value, content_of(caller), lifetime, caller.user_id)
+        await self._record(Action.SESSION_OPENED, caller, place)
         response.headers.append("Set-Cookie", self._cookie(place, secret, lifetime))
 
     async def caller(self, request: Request) -> Caller | None:
@@ -62,8 +69,14 @@ class Sessions:
         for place in Place:
             secret = request.cookies.get(place.value)
             if secret is not None:
-                await self._tickets.take(place.value, secret)
+                content = await self._tickets.take(place.value, secret)
+                if content is not None:
+                    await self._record(Action.SESSION_ENDED, caller_of(content), place)
                 response.headers.append("Set-Cookie", self._cookie(place, "", timedelta()))
+
+    async def _record(self, action: Action, caller: Caller, place: Place) -> None:
+        entry = AuditEntry(action, "user", str(caller.user_id), caller.user_id, {"place": place.name.lower()})
+        await self._trail.add(caller.organisation_id, self._clock.now(), entry)
 
     def _is_ours(self, request: Request) -> bool:
         return request.method in _SAFE_METHODS or is_from_our_page(request, self._public_url)
