@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 
 from contactsync.adapters.zoho.metadata import KINDS
-from contactsync.domain.catalogue import CrmField
+from contactsync.domain.catalogue import CrmField, ValueKind
 from contactsync.domain.contact import Side
 from contactsync.domain.mapping import GooglePath, Mapping, MappingRow, RowDirection
 from contactsync.domain.reasons import Reason
+from contactsync.ports.state import RunState
 from tests.stories.common import (
     DAYS_AGO,
     address,
@@ -114,6 +115,11 @@ async def test_custom_fields_of_every_kind_cross_are_edited_on_google_and_emptie
         assert await shown_own(world, name) == []
 
 
+TWO_NAMES: list[Json] = [
+    {"givenName": "Ada0", "familyName": "Byron0"},
+    {"givenName": "Augusta", "familyName": "King"},
+]
+
 UNFIT: list[tuple[Json, str]] = [
     ({"data_type": "boolean"}, "perhaps"),
     ({"data_type": "integer"}, "1.5"),
@@ -152,6 +158,83 @@ async def test_what_the_crm_cannot_hold_is_left_out_when_made_and_when_edited_an
         await world.pass_time(hours=25)
         await quiet(world)
         assert [await shown_own(world, one) for one in people] == [own(*texts)] * 2
+
+
+async def test_a_lookup_shows_its_name_on_google_and_is_never_written(open_world: OpenWorld) -> None:
+    async with open_world() as world:
+        sponsor = await world.vendors.crm.add_field("Sponsor", data_type="lookup", lookup="Contacts")
+        field = CrmField(api_name=sponsor, label="Sponsor", writable=False, custom=True)
+        row = MappingRow.of(field, GooglePath.parse("user_defined[Own 0]"))
+        await world.configure(mapping=Mapping([*world.mapping.rows, row]))
+        [patron] = await world.vendors.crm.add([record(1, Last_Name="Babbage", First_Name=None)], at=DAYS_AGO)
+        [record_id] = await world.vendors.crm.add([record(0, **{sponsor: {"id": patron}})], at=DAYS_AGO)
+        await quiet(world)
+        name = (await world.pair(record_id)).google_id
+        assert await shown_own(world, name) == own("Babbage")
+
+        await world.vendors.google.edit(name, userDefined=own("somebody else"))
+        assert not writes(await world.sync())
+        await world.pass_time(hours=25)
+        await quiet(world)
+        assert (await world.pair(record_id)).diverged == (sponsor,)
+        assert (await crm(world, record_id))[sponsor] == patron
+        await world.vendors.crm.edit(record_id, **{sponsor: None})
+        await world.sync()
+        await quiet(world)
+        assert ((await world.pair(record_id)).diverged, await shown_own(world, name)) == ((), [])
+
+
+async def test_another_company_of_a_record_is_linked_by_its_name_too(open_world: OpenWorld) -> None:
+    async with open_world() as world:
+        field = await world.vendors.crm.add_field("Sponsor", data_type="lookup", lookup="Accounts")
+        sponsor = CrmField(api_name=field, label="Sponsor", kind=ValueKind.COMPANY, custom=True)
+        row = MappingRow.of(sponsor, GooglePath.parse("user_defined[Own 0]"))
+        await world.configure(mapping=Mapping([*world.mapping.rows, row]))
+        accounts = f"/organisations/{world.vendors.crm.zgid}/records/Accounts"
+        companies: list[Json] = [{"Account_Name": "Looms & Co"}, {"Account_Name": "Engines Ltd"}]
+        made = await world.vendors.crm.control.call("POST", accounts, {"records": companies})
+        [name] = await world.vendors.google.add([person(0, userDefined=own("looms & co"))])
+        await quiet(world)
+        record_id = (await world.pair(name)).crm_id
+        assert (await crm(world, record_id))[field] == made["ids"][0]
+
+        await world.vendors.google.edit(name, userDefined=own("Engines Ltd"))
+        assert writes(await world.sync()) == {"crm.update": 1}
+        await quiet(world)
+        assert (await crm(world, record_id))[field] == made["ids"][1]
+
+
+async def test_an_edit_that_the_other_side_cannot_hold_is_told_though_nothing_is_written(open_world: OpenWorld) -> None:
+    """Of two names, Google takes one: such a person's name cannot be written."""
+    async with open_world() as world:
+        level, memo = await with_custom(
+            world,
+            {"data_type": "picklist", "choices": ["Gold"], "strict": False},
+            {"data_type": "textarea", "length": 2000},
+        )
+        people = await world.vendors.google.add([*(person(n) for n in range(3)), person(3, names=TWO_NAMES), person(4)])
+        await quiet(world)
+        records = [(await world.pair(one)).crm_id for one in people]
+        await world.vendors.google.edit(people[0], userDefined=own("Tin"))
+        await world.vendors.google.edit(people[1], organizations=[{"name": "Looms & Co", "type": "work"}])
+        await world.vendors.crm.edit(records[2], **{memo: "m" * 1025})
+        await world.vendors.crm.edit(records[3], First_Name="Augusta Ada")
+
+        run = await world.sync()
+
+        assert not writes(run)
+        assert run.outcomes == {"skipped": 4, "unchanged": 1}
+        assert run.state is RunState.PARTIAL
+        rows = {row.google_id: row for row in await world.report(run)}
+        assert [(rows[one].reason, rows[one].left_out, rows[one].fields) for one in people[:4]] == [
+            (Reason.VALUE_DOES_NOT_FIT, {level: Reason.VALUE_DOES_NOT_FIT}, ()),
+            (Reason.COMPANY_NOT_IN_CRM, {"Account_Name": Reason.COMPANY_NOT_IN_CRM}, ()),
+            (Reason.VALUE_DOES_NOT_FIT, {memo: Reason.VALUE_DOES_NOT_FIT}, ()),
+            ("several_entries", {"First_Name": "several_entries"}, ()),
+        ]
+        await world.pass_time(hours=25)
+        run = await world.sync()
+        assert (run.outcomes, run.state, run.writes) == ({"unchanged": 5}, RunState.SUCCEEDED, {})
 
 
 # --- dates ------------------------------------------------------------------------------------------------------------
@@ -429,12 +512,6 @@ async def test_of_a_doubled_key_one_entry_is_synchronised_and_the_other_stays(op
         await quiet(world)
         assert sorted(await shown_own(world, name), key=str) == sorted(rest, key=str)
         assert (await crm(world, record_id)).get(field) is None
-
-
-TWO_NAMES: list[Json] = [
-    {"givenName": "Ada0", "familyName": "Byron0"},
-    {"givenName": "Augusta", "familyName": "King"},
-]
 
 
 async def test_a_person_with_two_names_keeps_both_and_all_else_is_written(open_world: OpenWorld) -> None:

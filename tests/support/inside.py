@@ -218,6 +218,7 @@ def _under(counts: Mapping[str, int], prefix: str) -> dict[str, int]:
 
 def _row(row: RunContact) -> RowView:
     return RowView(
+        link_id=str(row.link_id),
         outcome=row.outcome,
         reason=row.reason,
         crm_id=row.crm_id or "",

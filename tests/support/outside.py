@@ -245,7 +245,7 @@ class OutsideWorld:
         except TimeoutError as error:
             raise AssertionError(f"not ended: {await self.api.get(f'/v1/runs/{run_id}')}") from error
         run = _run(await self.api.get(f"/v1/runs/{run_id}"))
-        await self.product.checks.check(run, Direction(self._settings["direction"]))
+        await self.product.checks.check(run, Direction(self._settings["direction"]), self)
         return run
 
     async def _seen(self, condition: Callable[[], Awaitable[bool]]) -> None:
@@ -432,6 +432,7 @@ def _run(run: Json) -> RunView:
 
 def _row(row: Json) -> RowView:
     return RowView(
+        link_id=row["link_id"],
         outcome=Outcome(row["outcome"]),
         reason=row["reason"],
         crm_id=row["crm_id"] or "",

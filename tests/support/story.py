@@ -16,18 +16,19 @@ A story is a test in `tests/stories`. It asks for the fixture `open_world` and s
 
 The arguments of `open_world` are the configuration's settings (fields of `Policy`, `frequency`, `catch_up`), the view's
 criteria, and `limits`. What a person does at the vendors is `world.vendors`; time goes by with `pass_time`, never by
-waiting. Each run's totals must add up, and no run may write to the source of a one-way configuration: `sync` checks.
+waiting. `sync` checks that each run's totals add up to its contacts, and that it did not write to a one-way source.
 What only the outside can tell (connections, notices, webhooks) asks for `open_outside`, which gives an `OutsideWorld`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable
 from collections.abc import Mapping as MappingABC
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from contactsync.domain.actions import Action
 from contactsync.domain.contact import Side
@@ -67,6 +68,7 @@ class RunView:
 class RowView:
     """A row of a run's report."""
 
+    link_id: str
     outcome: Outcome
     reason: str
     crm_id: str
@@ -97,6 +99,18 @@ class PairView:
     """What may be asked of it now."""
 
 
+class TellsOfContacts(Protocol):
+    """What a run and its configuration tell of contacts."""
+
+    async def report(self, run: RunView) -> list[RowView]:
+        """The rows of the run's report: all but the unchanged and those that wait."""
+        ...
+
+    async def pairs(self) -> list[PairView]:
+        """All pairs of the configuration."""
+        ...
+
+
 class Clock(Protocol):
     """Our clock; the vendors have theirs."""
 
@@ -116,7 +130,7 @@ class HasVendors(Protocol):
         ...
 
 
-class StoryWorld(HasVendors, Protocol):
+class StoryWorld(HasVendors, TellsOfContacts, Protocol):
     """Both vendors, and a configuration of a user."""
 
     @property
@@ -133,16 +147,8 @@ class StoryWorld(HasVendors, Protocol):
         """Ask for a run and return it as it ended; where it waits for a date, time goes by until then."""
         ...
 
-    async def report(self, run: RunView) -> list[RowView]:
-        """The rows of the run's report: all but the unchanged and those that wait."""
-        ...
-
     async def pair(self, remote_id: str) -> PairView:
         """The pair that has this record or person."""
-        ...
-
-    async def pairs(self) -> list[PairView]:
-        """All pairs of the configuration."""
         ...
 
     async def answer(self, remote_id: str, action: Action) -> RunView:
@@ -209,18 +215,43 @@ class OpenWorld(Protocol):
         ...
 
 
+NEEDS_A_REASON = frozenset({Outcome.FAILED, Outcome.HELD, Outcome.SKIPPED})
+COUNTED_ALONE = frozenset({Outcome.WAITING, Outcome.UNCHANGED})
+"""Outcomes that a report does not list unless it is asked for them."""
+
+
+def check_rows(counts: MappingABC[str, int], rows: Iterable[tuple[str, Outcome, str]]) -> None:
+    """A report's rows, by pair, outcome and reason, are what the totals say, and tell why somebody was left out."""
+    listed = list(rows)
+    assert len({link_id for link_id, _, _ in listed}) == len(listed), "a pair has two rows"
+    told = Counter(outcome for _, outcome, _ in listed)
+    assert {one: n for one in Outcome if one not in COUNTED_ALONE and (n := counts[one.value])} == told, counts
+    assert [row for row in listed if row[1] in NEEDS_A_REASON and not row[2]] == [], "left out without a reason"
+
+
 class RunChecks:
     """What must hold of every run of every story."""
+
+    SMALL: Final = 100
+    """Of larger runs the contacts are not looked at one by one."""
 
     def __init__(self, both: Vendors) -> None:
         self._books = {Side.CRM: both.crm.control, Side.GOOGLE: both.google.control}
         self._seen = dict.fromkeys(Side, 0)
 
-    async def check(self, run: RunView, direction: Direction) -> None:
-        """The totals add up, nothing of ours broke, and the source of a one-way configuration was not written."""
+    async def check(self, run: RunView, direction: Direction, world: TellsOfContacts) -> None:
+        """The totals add up, nothing of ours broke, and the source of a one-way configuration was not written.
+
+        Each pair that is not gone, and each that the run tells of, is one of the selected.
+        """
         assert run.reason not in {"state_invariant", "internal_error"}, run
         if run.state in _COMPLETE:
             assert run.counts["selected"] == sum(run.outcomes.values()), run.counts
+            if run.counts["selected"] <= self.SMALL:
+                rows = await world.report(run)
+                check_rows(run.counts, [(row.link_id, row.outcome, row.reason) for row in rows])
+                living = {one.link_id for one in await world.pairs() if one.state is not PairState.GONE}
+                assert run.counts["selected"] == len(living | {row.link_id for row in rows}), run.counts
         for side in Side:
             entries = await self._news(side)
             if not direction.writes(side):

@@ -6,6 +6,7 @@ Hints are taken from the outbox and worked in this process, one after another, a
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
@@ -49,6 +50,7 @@ from sync_worker.engine.settings import EngineSettings
 from sync_worker.runner import SliceRunner, WorkerSettings
 from tests.support.clock import ManualClock
 from tests.support.postgres import Database as TestDatabase
+from tests.support.story import NEEDS_A_REASON, check_rows
 from tests.support.sync_states import Books, Crash, MortalGate, MortalState, WorkerDiedError, books
 from tests.support.vendors import CrmBook, GoogleBook, Json, Vendors, vendors
 
@@ -209,6 +211,11 @@ class SyncWorld:
         assert run.reason not in {"state_invariant", "internal_error"}, run
         if run.state in _COMPLETE:
             assert run.counts["selected"] == sum(run.counts[outcome.value] for outcome in Outcome), run.counts
+            stored = [(str(row.link_id), row.outcome, row.reason) for row in await self.report(run)]
+            # Whoever is left out as before has no row of his own.
+            told = Counter(outcome for _, outcome, _ in stored)
+            check_rows({**run.counts, **{one.value: told[one] for one in NEEDS_A_REASON}}, stored)
+            assert all(told[one] <= run.counts[one.value] for one in NEEDS_A_REASON), run.counts
         for side, book in ((Side.CRM, self.vendors.crm), (Side.GOOGLE, self.vendors.google)):
             entries = await book.control.log(self._checked[side])
             self._checked[side] = max((entry["number"] for entry in entries), default=self._checked[side])

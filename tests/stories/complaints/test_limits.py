@@ -89,6 +89,7 @@ async def test_c13_an_expired_token_leads_to_a_full_reading_that_doubles_and_del
 
 @outside
 async def test_c14_a_failing_configuration_delays_nobody_else(open_outside: OpenOutside) -> None:
+    """Delayed is who waits for a date; how long a slice takes is the machine's affair."""
     async with open_outside() as world:
         other = await google_book(world.vendors.google.control, "charles@example.com")
         colleague = await world.beside(colleague=other)
@@ -97,13 +98,13 @@ async def test_c14_a_failing_configuration_delays_nobody_else(open_outside: Open
         await world.pass_time(minutes=20)
         await world.vendors.google.control.fault("people.connections.list", "status", status=503, account=other.sub)
         await world.vendors.crm.add([record(10)])
-        began = world.clock.now()
 
         troubled = await colleague.ask()
-        mine = await world.sync()
+        told: list[Json] = []
+        mine = await world.ended(await world.ask(), told=told.append)
 
         assert writes(mine) == {"google.create": 1}
-        assert world.clock.now() - began < timedelta(seconds=30)
+        assert "waiting" not in {one["state"] for one in told}
         assert RunState((await colleague.api.get(f"/v1/runs/{troubled}"))["state"]).open
         await world.vendors.google.control.clear_faults()
         assert writes(await colleague.ended(troubled)) == {"google.create": 1}

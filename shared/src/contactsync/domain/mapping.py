@@ -271,6 +271,11 @@ class Mapping:
         """The row with this hash, if the mapping has it."""
         return self._by_hash.get(row_hash)
 
+    @property
+    def companies(self) -> tuple[MappingRow, ...]:
+        """The rows that link accounts of the CRM by name."""
+        return tuple(row for row in self.rows if ValueKind.COMPANY in {row.kind, row.crm_kind})
+
     def by_crm(self, api_name: str) -> MappingRow | None:
         """The row of a CRM field, if it is mapped."""
         return self._by_crm.get(api_name)

@@ -55,6 +55,8 @@ class Reason(StrEnum):
     # Values
     VALUE_DOES_NOT_FIT = "value_does_not_fit"
     COMPANY_NOT_IN_CRM = "company_not_in_crm"
+    SEVERAL_ENTRIES = "several_entries"
+    DATE_AS_TEXT = "date_as_text"
 
     # What providers answer about contacts
     REFUSED = "refused"
@@ -174,7 +176,7 @@ _WRITTEN: Final[Mapping[Reason, tuple[str, str]]] = {
     ),
     Reason.EXCLUDED: (
         "You excluded this contact. Nothing is written to it until you choose “Retry”.",
-        "Vous avez exclu ce contact. Rien n'y est écrit tant que vous ne choisissez pas « Réessayer ».",
+        "Vous avez exclu ce contact. Il n'est plus modifié tant que vous ne choisissez pas « Réessayer ».",
     ),
     Reason.OUT_OF_SCOPE: (
         "It is neither in the list view nor in the group.",
@@ -222,7 +224,7 @@ _WRITTEN: Final[Mapping[Reason, tuple[str, str]]] = {
         "Ce qui avait été écrasé ou supprimé a été rétabli, à votre demande.",
     ),
     Reason.OVER_LIMIT: (
-        "The limit of this sync is reached. It is taken by one of the next ones.",
+        "The limit of this sync is reached. One of the next ones takes this contact.",
         "La limite de cette synchronisation est atteinte. Il sera traité par l'une des suivantes.",
     ),
     Reason.DELETES_DEFERRED: (
@@ -243,7 +245,7 @@ _WRITTEN: Final[Mapping[Reason, tuple[str, str]]] = {
     ),
     Reason.ANOTHER_PROGRAM_WRITES: (
         "A field keeps changing back and forth. Another sync seems to write it; switch that off, then choose “Retry”.",
-        "Un champ change sans cesse. Une autre synchronisation semble l'écrire ; désactivez-la, puis « Réessayer ».",
+        "Un champ change sans cesse, sans doute par une autre synchronisation : désactivez-la, puis « Réessayer ».",
     ),
     Reason.GOOGLE_ACCOUNT_FULL: (
         "The Google account holds as many contacts as it may. Empty its trash or delete some; updates go on.",
@@ -258,12 +260,12 @@ _WRITTEN: Final[Mapping[Reason, tuple[str, str]]] = {
         "L'autre côté n'a pas répondu. Nous cherchons le contact avant de l'envoyer à nouveau.",
     ),
     Reason.NOT_APPLIED: (
-        "The last attempt did not arrive. It is sent again.",
-        "La dernière tentative n'est pas arrivée. Elle est renvoyée.",
+        "The last attempt did not arrive. The contact is sent again.",
+        "La dernière tentative n'a pas abouti. Le contact est envoyé à nouveau.",
     ),
     Reason.CHANGED_MEANWHILE: (
         "The contact kept changing while we wrote it. The next sync takes it.",
-        "Le contact changeait pendant l'écriture. La prochaine synchronisation le traitera.",
+        "Le contact a changé plusieurs fois pendant l'écriture. La prochaine synchronisation le traitera.",
     ),
     Reason.VALUE_DOES_NOT_FIT: (
         "The other side cannot hold this value. It stays where it is, unchanged.",
@@ -273,29 +275,37 @@ _WRITTEN: Final[Mapping[Reason, tuple[str, str]]] = {
         "The CRM has no account of this name. The company stays in Google alone.",
         "Le CRM n'a pas de compte de ce nom. La société reste dans Google seulement.",
     ),
+    Reason.SEVERAL_ENTRIES: (
+        "The contact has two of what Google keeps one of. Merge them there; writing would lose one.",
+        "Ce contact a deux valeurs là où Google n'en garde qu'une. Fusionnez-les : écrire en ferait perdre une.",
+    ),
+    Reason.DATE_AS_TEXT: (
+        "Google holds this date as words. They are left as they are; enter a date there to synchronise it.",
+        "Google contient cette date en toutes lettres. Elle reste ainsi ; saisissez-y une date pour la synchroniser.",
+    ),
     Reason.REFUSED: (
         "The other side did not accept this contact. It is tried again tomorrow, or when it changes.",
         "L'autre côté n'a pas accepté ce contact. Nouvel essai demain, ou dès qu'il change.",
     ),
     Reason.REJECTED_BY_PROVIDER: (
         "The other side did not accept this contact; its message is shown. It is tried again tomorrow, or on a change.",
-        "L'autre côté n'a pas accepté ce contact ; son message est affiché. Nouvel essai demain ou au changement.",
+        "L'autre côté n'a pas accepté ce contact ; son message est affiché. Nouvel essai demain, ou s'il change.",
     ),
     Reason.REVISION_CONFLICT: (
-        "The contact changed in the meantime. It is read and decided again.",
-        "Le contact a changé entre-temps. Il est relu et décidé à nouveau.",
+        "The contact changed in the meantime. It is read again before anything is written.",
+        "Le contact a changé entre-temps. Il est relu avant toute écriture.",
     ),
     Reason.LOCKED: (
-        "The record is locked in the CRM. It is taken when it is unlocked.",
+        "The record is locked in the CRM. It is synchronised once it is unlocked.",
         "L'enregistrement est verrouillé dans le CRM. Il sera traité une fois déverrouillé.",
     ),
     Reason.NOT_APPROVED: (
-        "The record awaits approval in the CRM. It is taken when it is approved.",
+        "The record awaits approval in the CRM. It is synchronised once it is approved.",
         "L'enregistrement attend une approbation dans le CRM. Il sera traité une fois approuvé.",
     ),
     Reason.NOT_SHOWN_BY_CRM: (
         "The CRM does not show this record to you just now. Nothing is written; it is looked at again when it appears.",
-        "Le CRM ne vous montre pas cet enregistrement. Rien n'est écrit ; il sera repris dès qu'il réapparaît.",
+        "Le CRM ne vous montre pas cet enregistrement. Rien n'est écrit ; il sera repris dès qu'il réapparaîtra.",
     ),
     Reason.NO_PERMISSION: (
         "Your CRM profile lacks a right that this needs. An administrator can grant it.",
@@ -303,7 +313,7 @@ _WRITTEN: Final[Mapping[Reason, tuple[str, str]]] = {
     ),
     Reason.CRM_FIELD_REQUIRED: (
         "The CRM requires a field that this contact lacks. Set a value for new records, or fill it in.",
-        "Le CRM exige un champ qui manque à ce contact. Définissez une valeur pour les nouveaux, ou remplissez-le.",
+        "Le CRM exige un champ qui manque à ce contact. Définissez une valeur par défaut ou complétez ce champ.",
     ),
     Reason.DEPENDENT_FIELD: (
         "The CRM requires fields of this record to go together; its message is shown.",
@@ -371,7 +381,7 @@ _WRITTEN: Final[Mapping[Reason, tuple[str, str]]] = {
     ),
     Reason.PROFILE_UNREADABLE: (
         "You may not read your CRM profile, so only CRM to Google is offered until an administrator connects.",
-        "Profil CRM illisible : seul CRM vers Google est proposé tant qu'aucun administrateur n'est connecté.",
+        "Votre profil CRM est illisible : seul le sens CRM vers Google est proposé sans administrateur connecté.",
     ),
     Reason.NO_RIGHT_GOOGLE_SYNC: (
         "Your CRM profile lacks “Sync with Google Contact”. There is no sync without it.",
@@ -383,15 +393,15 @@ _WRITTEN: Final[Mapping[Reason, tuple[str, str]]] = {
     ),
     Reason.NO_RIGHT_CREATE: (
         "Your CRM profile lacks “Create Contacts”. Only CRM to Google is possible.",
-        "Le droit « Créer des contacts » manque à votre profil CRM. Seul CRM vers Google est possible.",
+        "Le droit « Créer des contacts » manque à votre profil CRM. Seul le sens CRM vers Google est possible.",
     ),
     Reason.NO_RIGHT_EDIT: (
         "Your CRM profile lacks “Edit Contacts”. Only CRM to Google is possible.",
-        "Le droit « Modifier les contacts » manque à votre profil CRM. Seul CRM vers Google est possible.",
+        "Le droit « Modifier les contacts » manque à votre profil CRM. Seul le sens CRM vers Google est possible.",
     ),
     Reason.NO_RIGHT_DELETE: (
         "Your CRM profile lacks “Delete Contacts”. Only CRM to Google is possible.",
-        "Le droit « Supprimer les contacts » manque à votre profil CRM. Seul CRM vers Google est possible.",
+        "Le droit « Supprimer les contacts » manque à votre profil CRM. Seul le sens CRM vers Google est possible.",
     ),
     Reason.MISSING_SCOPE: (
         "A permission was not granted when the account was connected. Reconnect and grant all of them.",
@@ -419,7 +429,7 @@ _WRITTEN: Final[Mapping[Reason, tuple[str, str]]] = {
     ),
     Reason.INVALID_MAPPING: (
         "The field mapping cannot be used as it is. The rows concerned are named.",
-        "Le mappage des champs n'est pas utilisable tel quel. Les lignes concernées sont indiquées.",
+        "La correspondance des champs n'est pas utilisable telle quelle. Les lignes concernées sont indiquées.",
     ),
     Reason.CONFIGURATION_ERROR: (
         "A setting of the service is missing or wrong. Its operator has to correct it.",
@@ -450,7 +460,7 @@ _WRITTEN: Final[Mapping[Reason, tuple[str, str]]] = {
         "La synchronisation a été arrêtée à la demande. Ce qui est fait reste fait.",
     ),
     Reason.DELETES_APPROVED: (
-        "You approved the deletes. A sync of their own carries them out.",
+        "You approved the deletes. A separate sync carries them out.",
         "Vous avez approuvé les suppressions. Une synchronisation à part les effectue.",
     ),
     Reason.DELETES_REFUSED: (
@@ -498,7 +508,7 @@ _WRITTEN: Final[Mapping[Reason, tuple[str, str]]] = {
         "La file d'attente est configurée d'une façon inutilisable ici. Son exploitant doit la corriger.",
     ),
     Reason.UNKNOWN: (
-        "What was asked for does not exist, or not any more.",
+        "What was asked for does not exist, or does not exist any more.",
         "Ce qui est demandé n'existe pas, ou n'existe plus.",
     ),
     Reason.SEAL_BROKEN: (

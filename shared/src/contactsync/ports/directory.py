@@ -88,7 +88,7 @@ class PersonUpdate:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A write that the provider confirmed.
+    """A write that the provider confirmed, or that was not `sent`, as the contact shows or cannot hold all of it.
 
     `observation` is what the answer shows of the contact (Google); None where the answer has id and times alone (Zoho).
     `left_out` names fields that the other side could not hold, with the reason code.
@@ -100,6 +100,7 @@ class Written:
     modified_at: datetime
     observation: Observation | None = None
     left_out: Mapping[str, str] = field(default_factory=dict)
+    sent: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +115,8 @@ class Refused:
     """The contact changed since it was read: read it again and decide again."""
     duplicate_of: str | None = None
     """Zoho DUPLICATE_DATA: the record that already has the unique value."""
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    """Of an update that was not sent, as the other side can hold none of it: its fields, each with the reason."""
 
 
 WriteOutcome = Written | Refused

@@ -13,9 +13,6 @@ from contactsync.domain.ids import ConfigId, LinkId, OrganisationId, RunId, User
 from contactsync.domain.outcome import Outcome
 from contactsync.ports.state import Listing, Phase, RunContact, RunMode, RunState
 
-STANDING = frozenset({Outcome.WAITING, Outcome.UNCHANGED})
-"""Outcomes without rows of their own: such contacts are listed from the pairs as they stand."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunReport:
@@ -72,9 +69,10 @@ class RunReports(Protocol):
     async def contacts(
         self, organisation_id: OrganisationId, run: RunReport, outcome: Outcome | None, after: LinkId | None, limit: int
     ) -> Sequence[RunContact]:
-        """At most `limit` rows of the run's report, by pair; without an outcome all that were stored.
+        """At most `limit` rows of the run's report, by pair; without an outcome all but the unchanged and the waiting.
 
-        Contacts that wait or are unchanged have no rows: they are listed, without names, as the pairs stand now.
+        Contacts that the run left as it found them (unchanged, waiting, still skipped, held or failed) have no rows of
+        their own: they are listed as the pairs stand now.
         """
         ...
 

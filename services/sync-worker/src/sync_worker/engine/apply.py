@@ -21,7 +21,7 @@ from contactsync.domain.link import KeyKind, Link
 from contactsync.domain.outcome import Outcome
 from contactsync.domain.reasons import Reason
 from contactsync.domain.settling import confirm
-from contactsync.errors import AccountFullError, ContactSyncError, LeaseLostError, MappingError, OutcomeUnknownError
+from contactsync.errors import AccountFullError, ContactSyncError, LeaseLostError, OutcomeUnknownError
 from contactsync.ports.directory import (
     CreateRequest,
     PersonSnapshot,
@@ -198,10 +198,9 @@ class Sender:
         return False
 
     def _company_names(self, operation: Operation, works: Sequence[PairWork]) -> set[str]:
-        row = self._session.mapping.by_crm("Account_Name")
-        if row is None:
-            return set()
-        return {name for work in works if (name := work.todo[operation].changes.get(row.key))}
+        changes = [work.todo[operation].changes for work in works]
+        keys = [row.key for row in self._session.mapping.companies]
+        return {name for one in changes for key in keys if (name := one.get(key))}
 
     async def _write_down(self, operation: Operation, works: list[PairWork]) -> tuple[list[PairWork], list[Effect]]:
         """Commit what is about to be sent; a record must wait whose address another user's sync is creating.
@@ -334,13 +333,15 @@ class Sender:
         settled: list[Effect] = []
         done: list[PairWork] = []
         refused: list[PairWork] = []
+        written = 0
         async with self._session.transaction(stoppable=False) as tx:
             for work, effect in zip(works, effects, strict=True):
                 answer = answers[work.link.link_id]
                 if isinstance(answer, Written):
                     settled.append(self._confirmed(operation, work, effect, answer))
                     done.append(work)
-                elif _holds_nothing(operation, answer):
+                    written += answer.sent
+                elif answer.left_out:
                     settled.append(self._left_out(operation, work, effect, answer))
                     done.append(work)
                 elif answer.stale or (answer.gone and operation[1] is not EffectKind.JOIN_GROUP):
@@ -353,16 +354,17 @@ class Sender:
             await tx.effects.settle(settled)
             await self._set_aside(tx, [work for work in refused if not work.todo])
             await self._store(tx, done)
-            await self._count(tx, operation, len(done))
+            await self._count(tx, operation, written)
         for work in (*done, *refused):
             await self._planner.advance(work)
         await self._again(again, "changed_meanwhile")
 
     def _confirmed(self, operation: Operation, work: PairWork, effect: Effect, answer: Written) -> Effect:
         session = self._session
+        intent = work.todo.pop(operation)
         work.link = confirm(
             work.link,
-            work.todo.pop(operation),
+            intent,
             # A person's new name is taken over from a listing alone, which tells whether another pair has it by now.
             remote_id=work.link.side(operation[0]).remote_id or answer.remote_id
             if operation[1] is EffectKind.UPDATE
@@ -375,19 +377,18 @@ class Sender:
             now=session.now(),
             left_out=[RowKey(key) for key in answer.left_out],
         )
-        work.done.append(operation[0])
         work.left_out.update(answer.left_out)
+        if not answer.sent:
+            return _as(effect, EffectState.REJECTED, next(iter(answer.left_out.values()), Reason.NONE))
+        work.note_written(intent, answer.left_out)
         return replace(effect, state=EffectState.CONFIRMED, remote_id=answer.remote_id, revision=answer.revision)
 
     def _left_out(self, operation: Operation, work: PairWork, effect: Effect, answer: Refused) -> Effect:
         """Nothing of an update was sent, as the other side can hold none of it: agreed to differ, with the reason."""
         side = work.link.side(operation[0])
-        fields = {str(key): answer.error.reason for key in work.todo[operation].changes}
-        kept = Written(
-            work.link.link_id, str(side.remote_id), side.revision, side.modified_at or self._session.now(), None, fields
-        )
-        self._confirmed(operation, work, effect, kept)
-        return _as(effect, EffectState.REJECTED, answer.error.reason)
+        at = side.modified_at or self._session.now()
+        kept = Written(work.link.link_id, str(side.remote_id), side.revision, at, None, answer.left_out, sent=False)
+        return self._confirmed(operation, work, effect, kept)
 
     async def _store(self, tx: Transaction, works: Sequence[PairWork]) -> None:
         """Save pairs after a confirmed write; those with nothing left to do are finished."""
@@ -396,7 +397,7 @@ class Sender:
         await tx.links.save(
             [work.link if work.todo else finished(self._session, work.link, work.decision.reason) for work in kept]
         )
-        await self._session.report(tx, [work.row() for work in kept if not work.todo])
+        await self._session.report(tx, [row for work in kept if not work.todo for row in work.rows()])
         await self._set_aside(tx, aside)
 
     async def _finish(self, works: Sequence[PairWork]) -> None:
@@ -405,8 +406,7 @@ class Sender:
         kept = [work for work in works if work.refusal is None]
         async with self._session.transaction() as tx:
             await tx.links.save([finished(self._session, work.link) for work in kept])
-            rows = [work.row() for work in kept if work.decision.outcome is not Outcome.UNCHANGED or work.done]
-            await self._session.report(tx, rows)
+            await self._session.report(tx, [row for work in kept for row in work.rows()])
             await self._set_aside(tx, aside)
 
     async def _set_aside(self, tx: Transaction, works: Sequence[PairWork]) -> None:
@@ -451,11 +451,6 @@ def _creates(operation: Operation, works: Sequence[PairWork]) -> list[CreateRequ
         )
         for work in works
     ]
-
-
-def _holds_nothing(operation: Operation, answer: Refused) -> bool:
-    """Whether the connector found, before sending, that the CRM can hold none of an update's values."""
-    return operation == (Side.CRM, EffectKind.UPDATE) and isinstance(answer.error, MappingError)
 
 
 def _as(effect: Effect, state: EffectState, reason: str) -> Effect:

@@ -263,8 +263,7 @@ class Planner:
             rows.append(work.row(outcome=Outcome.HELD, reason=reason))
         elif decision.outcome is not Outcome.WAITING:
             stored[work.link.link_id] = finished(session, decision.link)
-            if decision.outcome is not Outcome.UNCHANGED:
-                rows.append(work.row())
+            rows += work.rows()
 
     def begin(self, works: Sequence[PairWork]) -> None:
         """Count pairs whose first write is about to be sent; called in the transaction that stores the effects."""

@@ -51,7 +51,8 @@ async def _begin(session: Session) -> None:
     last_names: set[str] = set()
     companies: set[str] = set()
     async for link in people_to_seek(session):
-        companies.update(_value(session, link, "Account_Name"))
+        for row in session.mapping.companies:
+            companies.update(_value(session, link, row.crm_field))
         if len(addresses) <= by_name:
             addresses.update(link.google.emails)
         if not link.google.emails and session.policy.no_email is NoEmailRule.MATCH:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from contactsync.domain.contact import Side
 from contactsync.domain.effect import EffectKind, Intent
 from contactsync.domain.link import Link
+from contactsync.domain.mapping import crm_field_of
 from contactsync.domain.outcome import Outcome
 from contactsync.domain.planning import Decision
 from contactsync.ports.state import RunContact
@@ -52,6 +54,8 @@ class PairWork:
     decision: Decision
     todo: dict[Operation, Intent] = field(default_factory=dict)
     done: list[Side] = field(default_factory=list)
+    written: set[str] = field(default_factory=set)
+    """CRM names of the fields that were written."""
     tries: int = 0
     left_out: dict[str, str] = field(default_factory=dict)
     refusal: Refusal | None = None
@@ -81,17 +85,43 @@ class PairWork:
         """What is to be done next with this pair."""
         return next((operation for operation in STAGES if operation in self.todo), None)
 
+    def note_written(self, intent: Intent, left_out: Mapping[str, str]) -> None:
+        """The provider confirmed a write, but for what it could not hold."""
+        self.done.append(intent.side)
+        if intent.kind is EffectKind.UPDATE:
+            self.written |= {crm_field_of(key) for key in intent.changes if key not in left_out}
+
+    @property
+    def outcome(self) -> Outcome:
+        """What became of the pair: what was written counts, and not what was meant to be."""
+        match self.decision.outcome:
+            case Outcome.UPDATED | Outcome.UNCHANGED if not self.done:
+                return Outcome.SKIPPED if self.left_out else Outcome.UNCHANGED
+            case Outcome.LINKED | Outcome.UNCHANGED if self.done:
+                return Outcome.UPDATED
+            case decided:
+                return decided
+
+    def _reason(self, outcome: Outcome) -> str:
+        if outcome is Outcome.SKIPPED and not self.decision.reason:
+            return next(iter(self.left_out.values()), "")
+        return self.decision.reason
+
+    def rows(self) -> list[RunContact]:
+        """The report's row for this pair; none for one of which nothing is to be told."""
+        return [] if self.outcome is Outcome.UNCHANGED else [self.row()]
+
     def row(self, *, outcome: Outcome | None = None, reason: str | None = None, message: str = "") -> RunContact:
         """The report's row for this pair."""
-        link = self.link
+        link, outcome = self.link, outcome or self.outcome
         return RunContact(
             link_id=link.link_id,
-            outcome=outcome or self.decision.outcome,
-            reason=self.decision.reason if reason is None else reason,
+            outcome=outcome,
+            reason=self._reason(outcome) if reason is None else reason,
             crm_id=link.crm.remote_id,
             google_id=link.google.remote_id,
             name=link.crm.name or link.google.name,
-            fields=self.decision.fields,
+            fields=sorted(self.written),
             sides=tuple(dict.fromkeys(self.done)),
             left_out=self.left_out,
             provider_message=message,

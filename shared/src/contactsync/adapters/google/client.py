@@ -423,7 +423,8 @@ def _written(link_id: LinkId, observation: Observation, left_out: Mapping[str, s
 
 
 def _nothing_to_write(person: PatchedPerson) -> Written:
-    return _written(person.link_id, person.request.snapshot.observation, person.patch.left_out)
+    written = _written(person.link_id, person.request.snapshot.observation, person.patch.left_out)
+    return replace(written, sent=False)
 
 
 def _done(item: _Named, at: datetime) -> Written:

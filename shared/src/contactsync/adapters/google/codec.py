@@ -20,17 +20,13 @@ from contactsync.domain.contact import Changes, Identity, Values
 from contactsync.domain.ids import RowKey
 from contactsync.domain.mapping import Mapping as FieldMapping
 from contactsync.domain.mapping import MappingRow
+from contactsync.domain.reasons import Reason
 from contactsync.errors import MappingError
 
 MAX_TEXT: Final = 1024
 """Characters of one value, notes excepted (Google Contacts Help, "Contacts limits")."""
 MAX_ENTRIES: Final = 500
 MAX_BYTES: Final = 128 * 1024
-
-SEVERAL_ENTRIES: Final = "several_entries"
-"""The person holds two entries of a field of which Google takes one: it cannot be written without losing one."""
-DATE_AS_TEXT: Final = "date_as_text"
-"""Google holds the date as words; they are left alone."""
 
 _STRONG: Final = frozenset({WORK, ""})
 
@@ -158,13 +154,16 @@ def _own(person: Person, name: str) -> list[Entry]:
 
 
 def _unwritable(shape: Shape, own: Sequence[Entry]) -> str:
-    """Why a field cannot be written for this person; empty when it can."""
+    """Why a field cannot be written for this person; empty when it can.
+
+    Of two entries where Google takes one, one would be lost. A date that is held as words is left alone.
+    """
     if not shape.singleton or not own:
         return ""
     if len(own) > 1:
-        return SEVERAL_ENTRIES
+        return Reason.SEVERAL_ENTRIES
     if shape.value == "date" and own[0].get("text") and not text_of(own[0], "date"):
-        return DATE_AS_TEXT
+        return Reason.DATE_AS_TEXT
     return ""
 
 

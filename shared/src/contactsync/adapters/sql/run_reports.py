@@ -24,7 +24,7 @@ from contactsync.domain.outcome import Outcome
 from contactsync.domain.reasons import Reason
 from contactsync.errors import UnknownRowError
 from contactsync.ports import audit
-from contactsync.ports.reports import STANDING, RunPlace, RunReport
+from contactsync.ports.reports import RunPlace, RunReport
 from contactsync.ports.requests import Wish
 from contactsync.ports.state import Phase, RunContact, RunMode, RunState
 from contactsync.ports.vault import Sealer
@@ -52,30 +52,54 @@ _PAGE: Final = f"""{_SELECT} AND r.config_id = $2
 AND ($3::timestamptz IS NULL OR (r.created_at, r.run_id) < ($3, $4::uuid))
 ORDER BY r.created_at DESC, r.run_id DESC LIMIT $5
 """
-_ROWS: Final = """
-SELECT link_id, outcome, reason, crm_id, google_id, sealed, fields, sides, left_out FROM run_contacts
+_OUTCOME: Final = """
+CASE WHEN l.excluded THEN 'skipped'
+     WHEN (s.hold ->> 'failed')::boolean THEN 'failed'
+     WHEN s.hold IS NOT NULL THEN 'held'
+     WHEN s.dormant AND l.state = 'linked' THEN 'skipped'
+     WHEN s.pending_since IS NOT NULL THEN 'waiting'
+     WHEN l.state = 'linked' AND NOT s.dormant THEN 'unchanged'
+     ELSE 'skipped' END
+"""
+_REASON: Final = f"""
+CASE WHEN l.excluded THEN '{Reason.EXCLUDED}'
+     WHEN s.hold IS NOT NULL THEN s.hold ->> 'reason'
+     WHEN l.kept_by <> $6 AND l.state IN ('linked', 'dormant', 'released') THEN '{Reason.OWNED_BY_ANOTHER}'
+     ELSE l.reason END
+"""
+_COLUMNS: Final = "link_id, outcome, reason, crm_id, google_id, named_by, sealed, fields, sides, left_out"
+_STORED: Final = f"""
+SELECT {_COLUMNS.replace("named_by", "run_id AS named_by")} FROM run_contacts
 WHERE organisation_id = $1 AND run_id = $2 AND ($3::text IS NULL OR outcome = $3) AND link_id > $4
 ORDER BY link_id LIMIT $5
-"""
-_STANDS_AS: Final = {
-    Outcome.WAITING: "s.pending_since IS NOT NULL",
-    Outcome.UNCHANGED: "s.pending_since IS NULL AND l.state = 'linked' AND NOT s.dormant",
-}
-_STANDING: Final = {
-    outcome: f"""
-SELECT l.link_id, '{outcome}' AS outcome, l.reason, l.crm_id, l.google_id, NULL::bytea AS sealed,
+"""  # noqa: S608  our own columns
+# Pairs that stay as a run before left them have no row of their own: they take the name from their last one.
+_STANDING: Final = f"""
+SELECT o.link_id, o.outcome, o.reason, o.crm_id, o.google_id, r.run_id AS named_by, r.sealed,
     '{{}}'::text[] AS fields, '{{}}'::text[] AS sides, '{{}}'::jsonb AS left_out
-FROM link_scopes s CROSS JOIN LATERAL (
-    SELECT link_id, state, reason, crm_id, google_id FROM links
-    WHERE organisation_id = $1 AND link_id = s.link_id AND state <> 'gone' AND NOT excluded OFFSET 0
-) l
-WHERE s.organisation_id = $1 AND s.config_id = $2 AND s.hold IS NULL AND {condition} AND s.link_id > $4
-  AND NOT EXISTS (SELECT FROM run_contacts c
-                  WHERE c.organisation_id = $1 AND c.run_id = $3 AND c.link_id = s.link_id)
-ORDER BY s.link_id LIMIT $5
-"""  # noqa: S608  our own conditions
-    for outcome, condition in _STANDS_AS.items()
-}
+FROM (
+    SELECT l.link_id, {_OUTCOME} AS outcome, {_REASON} AS reason, l.crm_id, l.google_id
+    FROM link_scopes s CROSS JOIN LATERAL (
+        SELECT link_id, state, reason, crm_id, google_id, excluded, kept_by FROM links
+        WHERE organisation_id = $1 AND link_id = s.link_id AND state <> 'gone' OFFSET 0
+    ) l
+    WHERE s.organisation_id = $1 AND s.config_id = $6 AND s.link_id > $4
+      AND {_OUTCOME} = ANY(CASE WHEN $3::text IS NULL THEN ARRAY['failed', 'held', 'skipped'] ELSE ARRAY[$3] END)
+      AND NOT EXISTS (SELECT FROM run_contacts c
+                      WHERE c.organisation_id = $1 AND c.run_id = $2 AND c.link_id = s.link_id)
+    ORDER BY s.link_id LIMIT $5
+) o LEFT JOIN LATERAL (
+    SELECT c.run_id, c.sealed
+    FROM (SELECT run_id, created_at FROM runs WHERE organisation_id = $1 AND config_id = $6
+          ORDER BY created_at DESC LIMIT 200) recent
+    JOIN run_contacts c ON c.organisation_id = $1 AND c.run_id = recent.run_id AND c.link_id = o.link_id
+    WHERE c.sealed IS NOT NULL AND o.outcome <> 'unchanged'
+    ORDER BY recent.created_at DESC LIMIT 1
+) r ON true
+"""  # noqa: S608  our own columns
+_ROWS: Final = f"""
+SELECT {_COLUMNS} FROM (({_STORED}) UNION ALL ({_STANDING})) AS told ORDER BY link_id LIMIT $5
+"""  # noqa: S608  our own columns
 _AWAITING: Final = """
 SELECT DISTINCT e.link_id FROM effects e JOIN link_scopes s
     ON s.organisation_id = e.organisation_id AND s.config_id = e.config_id AND s.link_id = e.link_id
@@ -127,16 +151,12 @@ class SqlRunReports:
     async def contacts(
         self, organisation_id: OrganisationId, run: RunReport, outcome: Outcome | None, after: LinkId | None, limit: int
     ) -> Sequence[RunContact]:
-        """At most `limit` rows of the run's report, by pair; without an outcome all that were stored."""
+        """At most `limit` rows of the run's report, by pair; without an outcome all but unchanged and waiting ones."""
         async with self._database.tenant(organisation_id) as connection:
             sealer = (await self._vault.organisation_in(connection, organisation_id)).sealer
-            if outcome in STANDING:
-                rows = await connection.fetch(
-                    _STANDING[outcome], organisation_id, run.config_id, run.run_id, after or _START, limit
-                )
-            else:
-                rows = await connection.fetch(_ROWS, organisation_id, run.run_id, outcome, after or _START, limit)
-        return [contact_from(row, sealer, organisation_id, run.run_id) for row in rows]
+            place = after or _START
+            rows = await connection.fetch(_ROWS, organisation_id, run.run_id, outcome, place, limit, run.config_id)
+        return [contact_from(row, sealer, organisation_id, row["named_by"]) for row in rows]
 
     async def all_contacts(
         self, organisation_id: OrganisationId, run: RunReport, outcome: Outcome | None

@@ -122,7 +122,8 @@ def nothing_to_send(sent: Draft) -> Refused | None:
     if sent.fields:
         return None
     reason = next(iter(sent.left_out.values()), Reason.VALUE_DOES_NOT_FIT)
-    return Refused(sent.link_id, MappingError("no value that the CRM can hold", reason=reason))
+    error = MappingError("no value that the CRM can hold", reason=reason)
+    return Refused(sent.link_id, error, left_out={} if sent.record_id is None else sent.left_out)
 
 
 def outcome_of(answer: Answer, sent: Draft, result: ItemResult) -> WriteOutcome:
