@@ -63,7 +63,9 @@ class ConfigApiSettings(CommonSettings):
     oidc_scopes: Words = Field(("openid", "profile", "email"), description="Scopes that the page asks for")
     oidc_organisation_claim: str = Field("organisation", description="Claim that names the caller's organisation")
     oidc_role_claim: str = Field("role", description="Claim with the caller's role or roles")
-    oidc_admin_roles: Words = Field(("admin",), description="Its values that stand for an administrator")
+    oidc_admin_roles: Names = Field(
+        ("admin",), description="Its values that stand for an administrator, parted by commas"
+    )
     crm_issuer: Address = Field("", description="A CRM that signs tokens itself, beside the issuer or instead of it")
     crm_jwks_url: Address = Field("", description="Its key set")
     sign_in: Words = Field(

@@ -249,6 +249,9 @@ async def test_weak_and_shared_keys_of_a_set_are_passed_over(issuer: Issuer) -> 
             Role.ADMIN,
         ),
         ({"organisation": "1", "role": {"admin": True}}, ClaimNames(), "1", Role.USER),
+        ({"organisation": "1", "role": "billing admin"}, ClaimNames(), "1", Role.USER),
+        ({"organisation": "1", "role": ["no admin", "Admin"]}, ClaimNames(), "1", Role.USER),
+        ({"organisation": "1", "scope": "openid admin"}, ClaimNames(role="scope"), "1", Role.ADMIN),
     ],
 )
 def test_organisation_and_role_come_from_the_claims_that_are_set(

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from config_api.callers.tokens import TokenRefusedError, claim, words
+from config_api.callers.tokens import TokenRefusedError, claim
 from contactsync.ports.callers import Identity, Profile, Role
 
 _LONGEST_ID: Final = 255
@@ -31,7 +31,7 @@ def identity_from(claims: Mapping[str, Any], names: ClaimNames) -> Identity:
     for value in (subject, organisation):
         if not isinstance(value, str) or not 0 < len(value) <= _LONGEST_ID:
             raise TokenRefusedError("claims")
-    admin = not names.admin_roles.isdisjoint(words(claim(claims, names.role)))
+    admin = not names.admin_roles.isdisjoint(_roles(claims, names.role))
     return Identity(
         issuer=str(claims["iss"]),
         organisation=str(organisation),
@@ -39,6 +39,17 @@ def identity_from(claims: Mapping[str, Any], names: ClaimNames) -> Identity:
         role=Role.ADMIN if admin else Role.USER,
         profile=_profile(claims),
     )
+
+
+def _roles(claims: Mapping[str, Any], name: str) -> Collection[str]:
+    """A role, or a list of them, each as it is: who has the role `billing admin` has not the role `admin`.
+
+    Of `scope` alone the words are meant (RFC 8693, 4.2).
+    """
+    value = claim(claims, name)
+    if isinstance(value, str):
+        return value.split(" ") if name == "scope" else [value]
+    return [item for item in value if isinstance(item, str)] if isinstance(value, list) else []
 
 
 def _profile(claims: Mapping[str, Any]) -> Profile:
