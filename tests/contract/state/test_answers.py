@@ -76,7 +76,7 @@ class AnswerContract:
             assert set(await tx.answers.given()) == set(asked)
             assert await tx.answers.hand_on([link.link_id], EPOCH) == frozenset()
 
-    async def test_what_one_configuration_holds_a_pair_for_is_its_own_until_it_is_lifted(self, world: World) -> None:
+    async def test_what_one_configuration_holds_a_pair_for_is_its_own_until_it_looks_again(self, world: World) -> None:
         mine, theirs = await siblings(world)
         hold = Hold(reason="refused", since=EPOCH, provider_message="no", failed=True)
         link = a_link(hold=hold, pending_since=EPOCH)
@@ -91,11 +91,12 @@ class AnswerContract:
         async with working(world, theirs) as worker:
             assert (await load(worker, link)).hold == hold
             async with worker.begin() as tx:
-                await tx.links.lift_elsewhere([link.link_id])
+                await tx.links.look_again_elsewhere([link.link_id])
             assert (await load(worker, link)).hold == hold
             await world.state.leases.release(worker.lease, {})
         async with working(world, mine) as worker:
-            assert (await load(worker, link)).hold is None
+            again = await load(worker, link)
+            assert (again.hold, again.pending_since) == (None, EPOCH)
 
     async def test_the_last_answer_for_a_pair_counts(self, world: World) -> None:
         link = a_link()

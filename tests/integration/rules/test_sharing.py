@@ -16,7 +16,10 @@ from contactsync.ports.requests import APPROVAL
 from contactsync.ports.state import Run, RunMode, RunSettings, RunState
 from tests.integration.rules.stories import (
     DAYS_AGO,
+    address,
     book_sizes,
+    google,
+    job,
     person,
     record,
     settled,
@@ -306,3 +309,82 @@ async def test_people_of_two_configurations_who_are_merged_cost_neither_record(b
             await world.pass_time(minutes=20)
 
         assert await book_sizes(world) == (12, 11)
+
+
+@pytest.mark.parametrize("mode", [RunMode.SYNC, RunMode.FULL])
+async def test_a_person_whose_new_name_a_guest_reads_first_is_nobody_new(mode: RunMode) -> None:
+    async with sync_world(deletions=DeletePolicy.PROPAGATE) as world:
+        records, people = await settled(world, 12, Title="Analyst")
+        first = world.settings
+        await world.add_configuration("Second")
+        second = world.settings
+        for settings in (second, first, second):
+            await run_as(world, settings)
+            await world.pass_time(minutes=20)
+        name = await world.vendors.google.rename(people[0])
+        await world.vendors.google.edit(name, organizations=job("Countess"))
+
+        written: Counter[str] = Counter()
+        for settings in (second, second, first, second, first):
+            written.update(writes(await run_as(world, settings, mode=mode)))
+            await world.pass_time(minutes=20)
+
+        assert written == {"crm.update": 1}
+        assert await book_sizes(world) == (12, 12)
+        assert await titles(world, records[0], name) == ("Countess", "Countess")
+
+
+async def test_a_record_merged_into_one_of_another_view_costs_nobody_his_person() -> None:
+    """The younger one, which sees all, reads first that a partner's record was merged into one that only it has."""
+    async with sync_world(view_criteria=CRITERIA, deletions=DeletePolicy.PROPAGATE) as world:
+        record_id, name, first, second = await partners_and_all(world)
+        more = [record(n, Lead_Source="Other") for n in range(1, 12)]
+        [other, *_] = await world.vendors.crm.add([{**more[0], "Secondary_Email": address(0)}, *more[1:]])
+        for settings in (second, first, second):
+            await run_as(world, settings)
+            await world.pass_time(minutes=20)
+        assert await book_sizes(world) == (12, 12)
+        await world.vendors.crm.merge(other, record_id)
+
+        for settings in (second, first, second, first):
+            assert "google.delete" not in writes(await run_as(world, settings))
+            await world.pass_time(minutes=20)
+
+        assert len(await world.vendors.google.people()) == 12
+        world.settings = second
+        assert (await world.pair(name)).state is PairState.RELEASED
+
+
+async def test_whoever_is_excluded_is_excluded_from_each_configuration_and_from_one_made_again() -> None:
+    async with sync_world() as world:
+        (record_id,), (name,) = await settled(world, 1, Title="Analyst")
+        first = world.settings
+        await world.answer(record_id, Action.EXCLUDE)
+        await run_as(world, first)
+        group = await world.add_configuration("Second")
+        second = world.settings
+        await world.books.put(first, active=False)
+        world.settings = again = replace(first, config_id=ConfigId(uuid4()))
+        await world.books.put(again)
+        await world.vendors.crm.edit(record_id, Title="Countess")
+
+        for settings in (second, again, second, again):
+            assert not writes(await run_as(world, settings))
+            await world.pass_time(minutes=20)
+
+        assert await titles(world, record_id, name) == ("Countess", "Analyst")
+        await world.vendors.crm.delete(record_id)
+        await run_as(world, again)
+        [record_id] = await world.vendors.crm.add([record(0, Title="Poet")])
+        for settings in (second, again, second, again):
+            assert not writes(await run_as(world, settings))
+            await world.pass_time(minutes=20)
+        world.settings = second
+        await world.answer(record_id, Action.RETRY)
+        written: Counter[str] = Counter()
+        for settings in (second, again, second):
+            written.update(writes(await run_as(world, settings)))
+        assert written == {"google.update": 1, "google.join_group": 1}
+        assert group in {
+            m["contactGroupMembership"]["contactGroupResourceName"] for m in (await google(world, name))["memberships"]
+        }

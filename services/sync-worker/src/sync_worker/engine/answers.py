@@ -28,9 +28,10 @@ async def take_answers(session: Session) -> None:
             mine = [answer for answer in answers if answer.link_id not in theirs]
             changed = await _carried_out(session, tx, [one for one in mine if one.link_id in links], links)
             await tx.links.save([*changed, *_tried_again(session, answers, [links[link_id] for link_id in theirs])])
-            # Whoever stands alone is asked about by each configuration; of a pair this one alone decides.
-            alone = [link.link_id for link in changed if link.state is PairState.SINGLE]
-            await tx.links.lift_elsewhere(alone)
+            # Each configuration is in doubt about whoever stands alone, and sees to its own group.
+            again = {answer.link_id for answer in mine if answer.action is Action.RETRY}
+            alone = {link.link_id for link in changed if link.state is PairState.SINGLE}
+            await tx.links.look_again_elsewhere(sorted(again | alone))
             await tx.answers.done([answer.link_id for answer in mine])
 
 

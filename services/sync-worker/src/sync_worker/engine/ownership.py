@@ -19,7 +19,7 @@ async def take_over(session: Session) -> None:
             if mine:
                 await tx.links.save([taken_over(one.link, begun) for one in mine])
                 # What the one before was refused, or asked about, nobody waits for any more.
-                await tx.links.lift_elsewhere([one.link.link_id for one in mine])
+                await tx.links.look_again_elsewhere([one.link.link_id for one in mine])
         if not contested:
             return
         after = contested[-1].link.link_id

@@ -314,12 +314,15 @@ class MemoryLinks:
                 claimed.add(link_id)
         return frozenset(claimed)
 
-    async def lift_elsewhere(self, link_ids: Sequence[LinkId]) -> None:
-        """Take from these pairs what other configurations of the account hold them for."""
+    async def look_again_elsewhere(self, link_ids: Sequence[LinkId]) -> None:
+        """Other configurations of the account look at these pairs again, whatever they held them for."""
+        now = self._clock.now()
         for config_id, scopes in self._tables.scopes.items():
             for link_id in link_ids if config_id != self._config else ():
-                if link_id in scopes and scopes[link_id].hold is not None:
-                    self._journal.put(scopes, link_id, replace(scopes[link_id], hold=None))
+                if (scope := scopes.get(link_id)) is not None:
+                    since, order = scope.pending_since or now, scope.pending_order or now
+                    looked_at = replace(scope, hold=None, pending_since=since, pending_order=order)
+                    self._journal.put(scopes, link_id, looked_at)
 
 
 def pairs_of(tables: Tables, config_id: ConfigId) -> list[Link]:

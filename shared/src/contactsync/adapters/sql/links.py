@@ -294,11 +294,11 @@ class SqlLinks:
         rows = await self._connection.fetch(_CLAIM, self._organisation, ordered, link_ids, until, self._clock.now())
         return frozenset(row["link_id"] for row in rows)
 
-    async def lift_elsewhere(self, link_ids: Sequence[LinkId]) -> None:
-        """Take from these pairs what other configurations of the account hold them for."""
+    async def look_again_elsewhere(self, link_ids: Sequence[LinkId]) -> None:
+        """Other configurations of the account look at these pairs again, whatever they held them for."""
         if link_ids:
             scope = (self._organisation, self._config, self._account)
-            await self._connection.execute(_LIFT_ELSEWHERE, *scope, link_ids)
+            await self._connection.execute(_LOOK_AGAIN, *scope, link_ids, self._clock.now())
 
 
 def _stored(row: Mapping[str, Any] | asyncpg.Record) -> _Stored:
@@ -548,9 +548,10 @@ UPDATE links SET crm_sealed = NULL, google_sealed = NULL, values_run = NULL
 WHERE organisation_id = $1 AND account_key = $2 AND values_run = $3
 """
 
-_LIFT_ELSEWHERE: Final = """
-UPDATE link_scopes SET hold = NULL, hold_message = NULL, held_until = NULL
-WHERE organisation_id = $1 AND link_id = ANY($4::uuid[]) AND hold IS NOT NULL AND config_id IN (
+_LOOK_AGAIN: Final = """
+UPDATE link_scopes SET hold = NULL, hold_message = NULL, held_until = NULL,
+    pending_since = coalesce(pending_since, $5), pending_order = coalesce(pending_order, $5)
+WHERE organisation_id = $1 AND link_id = ANY($4::uuid[]) AND config_id IN (
     SELECT config_id FROM sync_configs WHERE organisation_id = $1 AND account_key = $3 AND config_id <> $2
 )
 """

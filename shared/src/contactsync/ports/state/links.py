@@ -130,6 +130,6 @@ class LinkStore(Protocol):
         """Links whose e-mail digest is now claimed for a create in this organisation; the others must wait."""
         ...
 
-    async def lift_elsewhere(self, link_ids: Sequence[LinkId]) -> None:
-        """Take from these pairs what other configurations hold them for: these will look again."""
+    async def look_again_elsewhere(self, link_ids: Sequence[LinkId]) -> None:
+        """Let other configurations that know these pairs look at them again: pending, and not held for anything."""
         ...
