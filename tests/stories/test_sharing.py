@@ -32,6 +32,7 @@ from tests.stories.common import (
     titles,
     writes,
 )
+from tests.stories.conftest import OpenOutside, outside
 from tests.support.inside import inside_world
 from tests.support.story import OpenWorld, StoryWorld
 from tests.support.vendors import Json, google_book
@@ -512,6 +513,31 @@ async def test_users_who_share_a_google_account_share_its_pairs(open_world: Open
         assert writes(await first.sync()) == {"crm.update": 1}
 
         assert await titles(first, record_id, name) == ("Countess", "Countess")
+        assert await book_sizes(first) == (1, 1)
+
+
+@outside
+async def test_when_a_user_disconnects_the_other_of_the_account_goes_on_and_gives_back(
+    open_outside: OpenOutside,
+) -> None:
+    async with open_outside() as first:
+        (record_id,), (name,) = await settled(first, 1, Title="Analyst")
+        group = await add_group(first)
+        second = await first.beside(group=group, colleague=first.vendors.google)
+        await rest(second, first, second)
+        assert (await second.pair(record_id)).reason == Reason.OWNED_BY_ANOTHER
+        await first.api.send("DELETE", "/v1/connections/zoho")
+        assert (await second.pair(record_id)).reason == ""
+        await first.vendors.crm.edit(record_id, Title="Countess")
+
+        assert writes(await second.sync()) == {"google.update": 1}
+
+        await first.product.connect(first.api, first.vendors.crm, first.vendors.google)
+        await rest(first, second)
+        await first.vendors.google.edit(name, organizations=job("Poet"))
+        assert not writes(await second.sync())
+        assert writes(await first.sync()) == {"crm.update": 1}
+        assert await titles(first, record_id, name) == ("Poet", "Poet")
         assert await book_sizes(first) == (1, 1)
 
 

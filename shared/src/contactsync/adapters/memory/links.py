@@ -329,7 +329,8 @@ def pairs_of(tables: Tables, config_id: ConfigId) -> list[Link]:
     """The pairs of a configuration as they stand."""
     scopes = tables.scopes.get(config_id, {})
     rows = ((tables.links[link_id], scope) for link_id, scope in scopes.items())
-    return [replace(_joined(row.link, scope), foreign=row.kept_by not in {None, config_id}) for row, scope in rows]
+    others = {i for i, config in tables.configs.items() if config.active and i != config_id}
+    return [replace(_joined(row.link, scope), foreign=row.kept_by in others) for row, scope in rows]
 
 
 def _joined(link: Link, scope: ScopeRow) -> Link:

@@ -15,7 +15,7 @@ from contactsync.adapters.sql.vault import SqlVault
 from contactsync.domain.actions import Action
 from contactsync.domain.contact import Identity, Side
 from contactsync.domain.digests import Digester
-from contactsync.domain.ids import ConfigId, LinkId, OrganisationId
+from contactsync.domain.ids import LinkId, OrganisationId
 from contactsync.ports.configurations import StoredConfiguration
 from contactsync.ports.pairs import OutsideContact, Pair, PairQuery, Standing
 from contactsync.ports.vault import Sealer
@@ -38,11 +38,13 @@ _STANDS: Final = f"""CASE $9::text
     WHEN '{Standing.WAITING}' THEN s.pending_since IS NOT NULL AND s.hold IS NULL AND NOT l.excluded
     ELSE $9 IS NULL OR $9 = CASE WHEN s.dormant AND l.state = 'linked' THEN 'dormant' ELSE l.state END END"""
 _FIND: Final = f"""
-SELECT {SELECTED}, a.action AS asked, r.*
+SELECT {SELECTED}, a.action AS asked, k.config_id IS NOT NULL AS is_foreign, r.*
 FROM link_scopes s
 CROSS JOIN LATERAL (
     SELECT * FROM links WHERE organisation_id = $1 AND link_id = s.link_id AND account_key = $3 OFFSET 0
 ) l
+LEFT JOIN sync_configs k
+    ON k.organisation_id = $1 AND k.config_id = l.kept_by AND k.config_id <> $2 AND k.status = 'active'
 LEFT JOIN link_answers a ON a.organisation_id = $1 AND a.link_id = s.link_id
 LEFT JOIN LATERAL (
     SELECT c.run_id, c.recorded_at, c.outcome AS row_outcome, c.reason AS row_reason, c.crm_id AS row_crm_id,
@@ -101,7 +103,7 @@ class SqlPairs:
                 query.link_id,
             )
         codec = LinkCodec(organisation_id, sealer)
-        return [_pair(row, codec, sealer, organisation_id, config.config_id) for row in rows]
+        return [_pair(row, codec, sealer, organisation_id) for row in rows]
 
     async def outside(
         self, organisation_id: OrganisationId, config: StoredConfiguration, email: str
@@ -117,12 +119,10 @@ class SqlPairs:
         return [key.digest for key in Digester(keys.digest_key).match_keys(Identity(strong_emails=(email,)))]
 
 
-def _pair(
-    row: asyncpg.Record, codec: LinkCodec, sealer: Sealer, organisation_id: OrganisationId, config_id: ConfigId
-) -> Pair:
+def _pair(row: asyncpg.Record, codec: LinkCodec, sealer: Sealer, organisation_id: OrganisationId) -> Pair:
     reported = row["run_id"] is not None
     return Pair(
-        link=codec.link(tuple(row)[:_LINK_WIDTH], foreign=row["kept_by"] not in {None, config_id}),
+        link=codec.link(tuple(row)[:_LINK_WIDTH], foreign=row["is_foreign"]),
         asked=None if row["asked"] is None else Action(row["asked"]),
         last_run=row["run_id"],
         last_row=contact_from(row, sealer, organisation_id, row["run_id"], "row_") if reported else None,
