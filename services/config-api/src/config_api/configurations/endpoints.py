@@ -12,8 +12,8 @@ from pydantic import ValidationError
 
 from config_api.configurations.schemas import Configuration, ConfigurationBody, ConfigurationPage
 from config_api.resources import Given, resources_of
-from config_api.web.bodies import Handler
 from config_api.web.callers import AnyCaller, current_caller
+from config_api.web.direct import Handler
 from config_api.web.fields import FieldError
 from config_api.web.idempotency import IdempotentRoute
 from config_api.web.language import language_of

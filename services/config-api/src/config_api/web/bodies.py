@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from fastapi import Request, Response
-from fastapi.routing import APIRoute
 from starlette.types import Message
 
+from config_api.web.direct import DirectRoute, Handler
 from config_api.web.fields import FieldError
 from config_api.web.problems import ProblemError
 
-Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
-
-class StrictRoute(APIRoute):
+class StrictRoute(DirectRoute):
     """Takes bodies that are JSON and say so; FastAPI's own reading lets names be given twice and `NaN` pass."""
 
     def get_route_handler(self) -> Handler:

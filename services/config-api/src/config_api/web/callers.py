@@ -81,8 +81,9 @@ async def current_caller(request: Request) -> Caller:
     return caller
 
 
-async def current_admin(caller: Annotated[Caller, Depends(current_caller)]) -> Caller:
+async def current_admin(request: Request) -> Caller:
     """The caller, who must be an administrator of his organisation."""
+    caller = await current_caller(request)
     if caller.role is not Role.ADMIN:
         raise ProblemError("not_allowed")
     return caller

@@ -6,15 +6,16 @@ was refused, or failed, may be sent again under its key.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from hashlib import blake2b
 from typing import Any, Final
 
 import orjson
 from fastapi import Request, Response
 
-from config_api.web.bodies import Handler, StrictRoute
+from config_api.web.bodies import StrictRoute
 from config_api.web.callers import current_caller
+from config_api.web.direct import Endpoint, Handler
 from config_api.web.fields import FieldError
 from config_api.web.problems import ProblemError
 from contactsync.adapters.sql.idempotency import KeptAnswer, Refusal, RequestKey, SqlIdempotency
@@ -35,7 +36,7 @@ _REFUSED: Final = 300
 class IdempotentRoute(StrictRoute):
     """Answers a repeated POST from memory, and describes the header by which it knows one."""
 
-    def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:  # noqa: ANN401  as FastAPI's
+    def __init__(self, path: str, endpoint: Endpoint, **options: Any) -> None:  # noqa: ANN401  as FastAPI's
         if "POST" in options["methods"]:
             extra = options.get("openapi_extra") or {}
             parameters = [*extra.get("parameters", ()), _DESCRIBED]

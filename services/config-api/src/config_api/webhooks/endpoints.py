@@ -9,6 +9,7 @@ from fastapi import APIRouter, Query, Request, Response
 
 from config_api.resources import Given, Resources
 from config_api.web.callers import AdminCaller
+from config_api.web.direct import DirectRoute
 from config_api.web.idempotency import IdempotentRoute
 from config_api.web.paging import Cursor, Limit, dated_place, encode_cursor
 from config_api.web.problems import ProblemError, responses
@@ -26,7 +27,7 @@ from config_api.webhooks.service import SECRET_HEADER
 from contactsync.ports.notices import Sent, State
 from contactsync.ports.webhooks import Direction, Endpoint
 
-incoming = APIRouter(tags=["webhooks"], responses=responses("rate_limited", "internal_error"))
+incoming = APIRouter(tags=["webhooks"], route_class=DirectRoute, responses=responses("rate_limited", "internal_error"))
 """Calls from outside, which carry secrets of their own."""
 router = APIRouter(
     tags=["webhooks"], route_class=IdempotentRoute, responses=responses("rate_limited", "internal_error")
