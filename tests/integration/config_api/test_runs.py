@@ -405,6 +405,20 @@ async def test_approved_deletes_are_a_run_of_their_own(desk: Desk) -> None:
     assert (again.status_code, again.json()["code"]) == (409, "nothing_to_approve")
 
 
+async def test_of_many_answers_at_once_one_counts(desk: Desk) -> None:
+    """OWASP ASVS 15.4.2: looking and acting are one step, however many people and retries answer together."""
+    async with started(desk) as begun:
+        await asked_about(desk, begun)
+    asked = [desk.api.post(f"/v1/runs/{begun.run}/{word}") for word in ("approve", "refuse") * 20]
+    answers = await asyncio.gather(*asked)
+    assert sorted(answer.status_code for answer in answers) == [202] + [409] * 39
+    assert {answer.json()["code"] for answer in answers if answer.status_code == 409} == {"nothing_to_approve"}
+    trail = (await desk.get("/v1/audit-events?limit=100"))["items"]
+    assert len([event for event in trail if event["action"] in {"deletes.approved", "deletes.refused"}]) == 1
+    runs = (await desk.get(f"/v1/sync-configs/{begun.config}/runs"))["items"]
+    assert len(runs) == 2
+
+
 @asynccontextmanager
 async def approved(desk: Desk, asking: Started) -> AsyncIterator[AtWork]:
     """The run that carries out what `asking` asked about, under way."""
