@@ -86,6 +86,10 @@ class Desk:
         made: dict[str, Any] = answer.json()
         return made
 
+    async def leads_to(self, url: str) -> None:
+        """The endpoint at hook.example has this address, which no save would take."""
+        await self._execute("UPDATE webhook_endpoints SET url = $1 WHERE url LIKE 'https://hook.example/%'", url)
+
     async def run_ends(self, state: str = "succeeded", reason: str = "") -> str:
         asked = await self.books.requests.request(
             self.config.organisation_id, self.config.config_id, RunMode.SYNC, "user", self.clock.now()
@@ -284,8 +288,9 @@ async def test_an_address_inside_is_never_called(desk: Desk) -> None:
 
 async def test_what_one_endpoint_brings_about_keeps_no_other_from_the_news(desk: Desk) -> None:
     """Names that cannot be looked up, and answers that no interpreter can read, are a customer's own."""
-    await desk.endpoint(url="https://a..b.example/in")
-    await desk.endpoint(url=f"https://{'a' * 64}.example/in")
+    for place in ("https://a..b.example/in", f"https://{'a' * 64}.example/in"):
+        await desk.endpoint(url="https://hook.example/in")
+        await desk.leads_to(place)
     await desk.endpoint()
     await desk.run_ends()
     await desk.sender().look()

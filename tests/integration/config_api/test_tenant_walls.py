@@ -28,7 +28,7 @@ pytestmark = [pytest.mark.postgres, pytest.mark.timeout(600)]
 
 CASES = int(os.environ.get("CASES", "1000"))
 SEED = int(os.environ.get("SEED", "1"))
-OUTSIDE = {"installation", "google_accounts", "oauth_states", "tickets", "alembic_version"}
+OUTSIDE = {"installation", "google_accounts", "tickets", "alembic_version"}
 """Tables outside the walls: leases, keys, and short-lived secrets, each sealed or hashed."""
 
 

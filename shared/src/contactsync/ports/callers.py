@@ -90,7 +90,3 @@ class Tickets(Protocol):
     async def end(self, holder: UserId) -> None:
         """Whatever was issued for this user until now opens nothing any more."""
         ...
-
-    async def purge(self) -> int:
-        """Delete what has expired; how many."""
-        ...

@@ -77,13 +77,17 @@ class WebhookEndpoints:
 
 
 def _parts(url: str) -> tuple[str, str] | None:
-    """Scheme and host; None for what is no plain web address."""
+    """Scheme and host; None for what is no plain web address, or has a host that no name service could be asked for."""
+    if any(character.isspace() or not character.isprintable() for character in url):
+        return None
     try:
         parts = urlsplit(url)
-        usable = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
-    except ValueError:
+        host, port = parts.hostname or "", parts.port
+        host.encode("idna")
+    except ValueError:  # UnicodeError is one: a part of the name is empty or too long
         return None
-    return (parts.scheme, parts.hostname) if usable and parts.hostname and parts.username is None else None
+    usable = parts.scheme in {"http", "https"} and host and port != 0 and parts.username is None
+    return (parts.scheme, host) if usable else None
 
 
 class SyncRequests:

@@ -161,12 +161,6 @@ class SqlTickets:
             raise TicketEndedError
         return (await self._vault.installation()).sealer.open(row["sealed"], _ticket_context(kind, hashed))
 
-    async def purge(self) -> int:
-        """Delete what has expired; how many."""
-        async with self._database.untenanted() as connection:
-            status = await connection.execute("DELETE FROM tickets WHERE expires_at <= $1", self._clock.now())
-        return int(status.split()[-1])
-
 
 def _hashed(secret: str) -> bytes:
     """Nothing slower is needed: the secret has 256 random bits."""

@@ -68,7 +68,6 @@ _OF_LINKS: Final = (
 _CLAIMS: Final = "DELETE FROM claims WHERE organisation_id = $1 AND until < $2"
 _NEWS: Final = "DELETE FROM deliveries WHERE organisation_id = $1 AND created_at < $2 AND state <> 'waiting'"
 _TICKETS: Final = "DELETE FROM tickets WHERE expires_at < $1"
-_STATES: Final = "DELETE FROM oauth_states WHERE expires_at < $1"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +98,6 @@ class SqlRetention:
         """Short-lived secrets that have expired."""
         async with self._database.untenanted() as connection:
             await connection.execute(_TICKETS, now)
-            await connection.execute(_STATES, now)
 
     async def erase(self, organisation_id: OrganisationId, now: datetime) -> Mapping[str, int]:
         """What is over its time in one organisation; how many rows of each kind."""

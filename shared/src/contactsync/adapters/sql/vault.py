@@ -115,10 +115,6 @@ class SqlVault:
         """The keyed hash of a provider account's stable id."""
         return (await self.installation()).account_key(provider, account_id)
 
-    def forget(self, organisation_id: OrganisationId) -> None:
-        """Drop the organisation's keys from memory at once."""
-        self._kept.pop(organisation_id, None)
-
     def _known(self, organisation_id: OrganisationId) -> OrganisationKeys | None:
         keys, until = self._kept.get(organisation_id, (None, self._clock.now()))
         return keys if keys is not None and until > self._clock.now() else None
@@ -152,12 +148,6 @@ class SqlVault:
             if fresh is not None:
                 await connection.execute("UPDATE installation SET wrapped_key = $1", fresh)
             return fresh is not None
-
-    async def versions_in_use(self, organisation_id: OrganisationId) -> frozenset[str]:
-        """Versions of the key-encryption keys without which this organisation's data does not open."""
-        async with self._database.tenant(organisation_id) as connection:
-            rows = await connection.fetch(_WRAPPED)
-        return frozenset(self._ring.version_of(row["wrapped_key"]) for row in rows)
 
 
 _WRAPPED = """

@@ -28,13 +28,6 @@ CREATE TABLE google_accounts (
 COMMENT ON COLUMN google_accounts.made IS 'People that syncs have made in it: what one makes, the others know at once';
 COMMENT ON TABLE google_accounts IS 'Leases: the right to work on a Google account, whatever the tenant';
 
-CREATE TABLE oauth_states (
-    state_hash bytea PRIMARY KEY,
-    sealed     bytea NOT NULL,
-    expires_at timestamptz NOT NULL
-);
-COMMENT ON TABLE oauth_states IS 'Consents under way; who and what for is sealed, the key is a hash of 256 random bits';
-
 CREATE TABLE tickets (
     ticket_hash bytea PRIMARY KEY CHECK (octet_length(ticket_hash) = 32),
     kind        text NOT NULL,
@@ -622,7 +615,7 @@ COMMENT ON FUNCTION concerned_by_calls IS
 
 GRANT USAGE ON SCHEMA public TO contactsync_app, contactsync_scheduler;
 GRANT SELECT, INSERT, UPDATE, DELETE ON
-    google_accounts, oauth_states, tickets, users, connections, sync_configs, runs, run_contacts, effects, links,
+    google_accounts, tickets, users, connections, sync_configs, runs, run_contacts, effects, links,
     link_scopes, link_keys, link_aliases, link_answers, people, claims, outbox, idempotency_keys, webhook_channels,
     webhook_endpoints, deliveries, crm_credits, crm_told
     TO contactsync_app;
