@@ -6,12 +6,16 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import timedelta
+from functools import partial
 from random import Random
 from uuid import UUID
 
 import pytest
 
 from config_api.outbox.relay import OutboxRelay, RelaySettings
+from config_api.processes import Role, play
+from config_api.resources import open_resources
+from config_api.settings import ConfigApiSettings
 from contactsync.adapters.amqp.queue import AmqpQueue
 from contactsync.adapters.amqp.settings import AmqpSettings
 from contactsync.adapters.clock import SystemClock
@@ -20,8 +24,10 @@ from contactsync.domain.ids import RunId
 from contactsync.ports.queue import JobQueue, Lane
 from contactsync.ports.state import RunMode
 from tests.contract.queue.recorder import Recorder, consuming
-from tests.contract.state.worlds import OnPostgres, SqlWorld, some_settings
-from tests.support.tcp_proxy import tcp_proxy
+from tests.contract.state.worlds import KEYS, OnPostgres, SqlWorld, some_settings
+from tests.support.postgres import Database
+from tests.support.tcp_proxy import TcpProxy, tcp_proxy
+from tests.support.waiting import wait_until
 
 pytestmark = [pytest.mark.postgres, pytest.mark.rabbitmq]
 
@@ -160,3 +166,21 @@ class TestRelay(OnPostgres):
         assert await store.oldest_due() == began
         await store.mark_published([hint.message_id for hint in taken])
         assert await store.oldest_due() is None
+
+
+async def test_the_relay_listens_past_the_pooler(database: Database, amqp_url: str) -> None:
+    """A pooler hands a session's notifications to whoever has it next."""
+    stop = asyncio.Event()
+    async with tcp_proxy(database.url) as (proxy, direct_url):
+        known = {"database_url": database.url, "database_direct_url": direct_url, "keys": KEYS}
+        async with (
+            open_resources(ConfigApiSettings.model_validate(known), SystemClock()) as resources,
+            asyncio.TaskGroup() as tasks,
+        ):
+            tasks.create_task(play(frozenset({Role.RELAY}), resources, queue_at(amqp_url), stop))
+            await wait_until(partial(_one_connection, proxy))
+            stop.set()
+
+
+async def _one_connection(proxy: TcpProxy) -> bool:
+    return proxy.connections == 1

@@ -76,6 +76,28 @@ async def test_a_worker_without_settings_names_each_that_is_missing() -> None:
     assert told.decode().startswith("sync-worker: CONTACTSYNC_DATABASE_URL: Field required; CONTACTSYNC_KEYS: ")
 
 
+async def test_a_worker_before_the_first_migration_says_so(
+    environment: dict[str, str], empty_database: Database, tmp_path: Path
+) -> None:
+    with pytest.raises(AssertionError, match="no schema yet: run `migrate` first"):
+        async with _worker(environment | {"CONTACTSYNC_DATABASE_URL": empty_database.url}, tmp_path):
+            pass
+
+
+@pytest.mark.parametrize(
+    "keys", ["v1:" + base64.b64encode(b"o" * 32).decode(), "v2:" + base64.b64encode(bytes(32)).decode()]
+)
+async def test_a_worker_with_other_keys_than_the_database_does_not_start(
+    environment: dict[str, str], keys: str, tmp_path: Path
+) -> None:
+    """It would fail every run that it is given."""
+    async with _worker(environment, tmp_path):
+        pass
+    with pytest.raises(AssertionError, match="CONTACTSYNC_KEYS: key v1, under which this database is sealed, is not"):
+        async with _worker(environment | {"CONTACTSYNC_KEYS": keys}, tmp_path):
+            pass
+
+
 async def test_a_worker_whose_role_sees_through_the_tenant_walls_does_not_start(
     environment: dict[str, str], database: Database, tmp_path: Path
 ) -> None:

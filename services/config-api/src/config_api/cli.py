@@ -68,7 +68,11 @@ def scheduler() -> None:
 @app.command()
 def migrate() -> None:
     """Bring the database to this release's schema, then end."""
-    _run(asyncio.to_thread(lambda: upgrade(str(MigrationSettings.read().database_admin_url))))
+    try:
+        _run(asyncio.to_thread(lambda: upgrade(str(MigrationSettings.read().database_admin_url))))
+    except OSError as error:  # whoever waits for this job reads one line, not a hundred
+        typer.echo(f"config-api: CONTACTSYNC_DATABASE_ADMIN_URL: no database answers there: {error}", err=True)
+        raise typer.Exit(1) from None
 
 
 @app.command()

@@ -79,8 +79,7 @@ async def _serve(resources: Resources, stop: asyncio.Event, served: asyncio.Even
 def _relay(resources: Resources, queue: JobQueue) -> OutboxRelay:
     foundation = resources.foundation
     store = SqlOutboxRelayStore(foundation.database, foundation.clock)
-    direct_url = str(resources.settings.database_url)
-    return OutboxRelay(store, queue, lambda: outbox_wake_up(direct_url), foundation.clock)
+    return OutboxRelay(store, queue, lambda: outbox_wake_up(resources.settings.direct_url), foundation.clock)
 
 
 def _watch(resources: Resources, queue: JobQueue) -> OutboxWatch:

@@ -50,8 +50,7 @@ async def work(foundation: Foundation, queue: JobQueue, settings: SyncWorkerSett
     """
     ending = asyncio.Event()
     holder = uuid4()
-    direct_url = settings.database_direct_url or settings.database_url
-    async with worker_presence(str(direct_url), holder) as lost:
+    async with worker_presence(settings.direct_url, holder) as lost:
         state = state_on(foundation, settings)
         runner = SliceRunner(
             state,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from pydantic import Field, PostgresDsn
+from pydantic import Field
 
 from contactsync.assembly.settings import CommonSettings, Duration
 from contactsync.domain.credits import Shares
@@ -16,9 +16,6 @@ from sync_worker.runner import WorkerSettings
 class SyncWorkerSettings(CommonSettings):
     """What one worker process needs beside what both services need."""
 
-    database_direct_url: PostgresDsn | None = Field(
-        None, description="The same database past any pooler, for the sign of life of a worker", repr=False
-    )
     worker_slots: int = Field(16, ge=3, le=256, description="Slices worked at once; each lane has some to itself")
     worker_admin_host: str = Field("127.0.0.1", description="Where /livez, /readyz and /metrics are served")
     worker_admin_port: int = Field(8081, ge=0, le=65535, description="Their port")

@@ -19,7 +19,7 @@ from contactsync.adapters.sql.sealing import KeyRing
 from contactsync.adapters.sql.vault import SqlVault
 from contactsync.adapters.zoho.data_centres import DataCentres
 from contactsync.assembly.settings import CommonSettings
-from contactsync.errors import ConfigurationError
+from contactsync.errors import ConfigurationError, SealBrokenError
 from contactsync.ports.clock import Clock
 from contactsync.ports.queue import JobQueue
 from contactsync.ports.requests import RunLimits
@@ -46,23 +46,37 @@ async def open_foundation(
 ) -> AsyncIterator[Foundation]:
     """Build it from settings; everything is closed at the end.
 
-    Raises ConfigurationError when the database role would see through the tenant walls, or a setting does not fit.
+    Raises ConfigurationError when the database role would see through the tenant walls, when there is no schema, when
+    the keys are not those of what is stored, or a setting does not fit.
     """
     http = HttpSettings(read_timeout=settings.http_timeout, deadline=settings.http_timeout)
     data_centres = DataCentres.from_settings(_text(settings.zoho_accounts_url), _text(settings.zoho_api_url))
     endpoints = google_endpoints(settings)
     async with build_client(http) as client, open_database(str(settings.database_url), pool) as database:
         await database.check_role()
+        vault = SqlVault(database, KeyRing.parse(settings.keys.get_secret_value()), clock)
+        await _check_keys(vault)
         yield Foundation(
             clock=clock,
             database=database,
-            vault=SqlVault(database, KeyRing.parse(settings.keys.get_secret_value()), clock),
+            vault=vault,
             client=client,
             zoho=HttpEdge(client, data_centres.guard, clock, http),
             google=HttpEdge(client, endpoints.guard(), clock, http),
             data_centres=data_centres,
             google_endpoints=endpoints,
         )
+
+
+async def _check_keys(vault: SqlVault) -> None:
+    """Raise ConfigurationError when nothing that is stored would open: every run and every request would fail."""
+    try:
+        await vault.installation()
+    except SealBrokenError as error:
+        version = error.details.get("version", "unknown")
+        raise ConfigurationError(
+            f"CONTACTSYNC_KEYS: key {version}, under which this database is sealed, is not among them"
+        ) from error
 
 
 def google_endpoints(settings: CommonSettings) -> GoogleEndpoints:

@@ -53,6 +53,11 @@ class CommonSettings(PrefixedSettings):
     """Where the database, the broker and the providers are, and with which secrets they are used."""
 
     database_url: PostgresDsn = Field(description="PostgreSQL, as the application role", repr=False)
+    database_direct_url: PostgresDsn | None = Field(
+        None,
+        description="The same database past any pooler, for a worker's sign of life and the relay's wake-up call",
+        repr=False,
+    )
     amqp_url: AmqpDsn | None = Field(
         None, description="RabbitMQ; without it only the standalone process can run", repr=False
     )
@@ -85,6 +90,11 @@ class CommonSettings(PrefixedSettings):
 
     http_timeout: Duration = Field(timedelta(seconds=20), description="Deadline of one call to a provider")
     log_level: str = Field("info", pattern="^(debug|info|warning|error)$", description="Least level that is logged")
+
+    @property
+    def direct_url(self) -> str:
+        """The database past any pooler: locks and notifications belong to a session that nobody shares."""
+        return str(self.database_direct_url or self.database_url)
 
 
 def _secrets_dir() -> str | None:

@@ -30,7 +30,7 @@ _STEP_INTO = f"BEGIN; SET LOCAL ROLE {SCHEDULER_ROLE}"
 _CHECK_ROLE = """
 SELECT r.rolsuper OR r.rolbypassrls AS passes_walls,
        pg_has_role(current_user, $1, 'USAGE') AS inherits,
-       pg_has_role(current_user, $1, 'MEMBER') AS may_step,
+       pg_has_role(current_user, $1, 'MEMBER') AS may_step, to_regclass('installation') IS NOT NULL AS migrated,
        EXISTS (SELECT FROM pg_class c WHERE c.relrowsecurity AND c.relowner = r.oid) AS owns
 FROM pg_roles r WHERE r.rolname = current_user
 """
@@ -145,7 +145,7 @@ class Database:
         return True
 
     async def check_role(self) -> None:
-        """Raise ConfigurationError when the role of the address would see through the tenant walls."""
+        """Raise ConfigurationError when the address's role would see through the tenant walls, or sees no schema."""
         async with self._pool.acquire() as connection:
             row = await connection.fetchrow(_CHECK_ROLE, SCHEDULER_ROLE)
         if row is None or row["passes_walls"] or row["owns"] or row["inherits"]:
@@ -155,6 +155,8 @@ class Database:
             )
         if not row["may_step"]:
             raise ConfigurationError(f"DATABASE_URL: the role must be a member of {SCHEDULER_ROLE}")
+        if not row["migrated"]:
+            raise ConfigurationError("DATABASE_URL: the database has no schema yet: run `migrate` first")
 
 
 @asynccontextmanager
