@@ -20,6 +20,7 @@ from contactsync.adapters.sql.outbox import SqlOutboxRelayStore, outbox_wake_up
 from contactsync.adapters.sql.requests import SqlRunSweeper
 from contactsync.adapters.sql.retention import SqlRetention
 from contactsync.assembly.admin import serving
+from contactsync.assembly.bounded_http import BoundedHttp
 from contactsync.ports.queue import JobQueue
 from contactsync.telemetry.logs import get_logger
 
@@ -70,7 +71,7 @@ async def play(
 
 async def _serve(resources: Resources, stop: asyncio.Event, served: asyncio.Event) -> None:
     settings = resources.settings
-    async with serving(create_app(resources, stop), settings.api_host, settings.api_port) as port:
+    async with serving(create_app(resources, stop), settings.api_host, settings.api_port, http=BoundedHttp) as port:
         log.info("api.serving", host=settings.api_host, port=port)
         served.set()
         await stop.wait()

@@ -46,14 +46,24 @@ class EmbeddedServer(uvicorn.Server):
 
 
 @asynccontextmanager
-async def serving(app: ASGIApp, host: str, port: int) -> AsyncIterator[int]:
+async def serving(
+    app: ASGIApp, host: str, port: int, *, http: type[asyncio.Protocol] | None = None
+) -> AsyncIterator[int]:
     """Serve an application in the running event loop; yields its port (0 takes a free one).
+
+    `http` speaks on each connection; without one it is what uvicorn finds.
 
     Raises OSError when the port is taken. The end waits for answers under way, for five seconds at most.
     """
     listener = _bound(host, port)
     config = uvicorn.Config(
-        app, log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=5, lifespan="on"
+        app,
+        http=http or "auto",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=5,
+        lifespan="on",
     )
     server = EmbeddedServer(config)
     running = asyncio.create_task(server.serve(sockets=[listener]), name=f"serve {host}:{port}")
