@@ -58,7 +58,7 @@ fuzz: set-up ## Ask config-api 20,000 random requests and compare each answer wi
 	@CASES=$${CASES:-10000} $(python) -m tests.support.run -n 0 tests/integration/config_api/test_tenant_walls.py $(ARGS)
 
 laws: set-up ## Two people at work on both books at random; every run is held to its laws (CASES=n, STEPS=n)
-	@CASES=$${CASES:-1000} STEPS=$${STEPS:-50} $(python) -m pytest -n 0 tests/integration/rules/machine/each.py $(ARGS)
+	@CASES=$${CASES:-1000} STEPS=$${STEPS:-50} $(python) -m pytest -n 0 -rP tests/integration/rules/test_machine.py $(ARGS)
 
 lint: set-up ## Check style, types, directions of imports, dependencies and hygiene
 	@.venv/bin/ruff check

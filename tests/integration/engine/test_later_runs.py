@@ -7,6 +7,7 @@ from contactsync.domain.link import PairState
 from contactsync.domain.policy import Direction
 from contactsync.ports.state import RunMode, RunState
 from tests.integration.engine.test_first_run import DAYS_AGO, addresses, data_calls, person, record, writes
+from tests.stories.common import CRITERIA
 from tests.support.sync_world import SyncWorld, sync_world
 
 
@@ -104,6 +105,39 @@ async def test_a_listing_that_lags_five_minutes_behind_reverts_makes_and_deletes
         assert await addresses(world) == {f"ada{n}@example.org": (1, 1) for n in range(30)}
         crm, google = await titles(world)
         assert crm["ada1@example.org"] == google["ada1@example.org"] == "Countess"
+
+
+async def test_an_edit_that_the_crms_list_does_not_show_yet_is_not_overwritten() -> None:
+    async with sync_world(conflict_winner=Side.CRM) as world:
+        records, people = await settled(world, 3)
+        await world.vendors.crm.control.settings(visibility_delay_s=30)
+        await world.vendors.crm.edit(records["ada1@example.org"], Title="Countess")
+        title = [{"title": "Engineer", "type": "work"}]
+        await world.vendors.google.edit(people["ada1@example.org"], organizations=title)
+        await world.pass_time(seconds=2)
+
+        await world.sync()
+
+        crm, google = await titles(world)
+        assert crm["ada1@example.org"] == google["ada1@example.org"] == "Countess"
+
+
+async def test_a_record_that_leaves_the_view_in_the_second_in_which_an_edit_of_it_was_read_is_noticed_at_once() -> None:
+    async with sync_world(view_criteria=CRITERIA) as world:
+        [one, _] = await world.vendors.crm.add([record(n, Lead_Source="Partner") for n in range(2)], at=DAYS_AGO)
+        await world.sync()
+        await world.pass_time(minutes=20)
+        await world.vendors.crm.control.call("POST", "/clock", {"frozen": True})
+        await world.vendors.crm.edit(one, Title="Countess")
+        await world.sync()
+        await world.vendors.crm.edit(one, Lead_Source="Cold Call")
+        await world.pass_time(minutes=1)
+
+        left, after = await world.sync(), await world.sync()
+
+        assert (await world.pair(one)).state is PairState.DORMANT
+        # One question, once.
+        assert (data_calls(left), data_calls(after)) == (4, 3)
 
 
 async def test_a_full_listing_right_after_creates_that_does_not_show_them_yet_proves_nothing() -> None:

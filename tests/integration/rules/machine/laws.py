@@ -209,7 +209,9 @@ def what_is_not_mapped_stays(passage: Passage) -> None:
         after = unmapped(new, side, mapping, passage.before.group)
         if side is Side.GOOGLE:
             _keep_labels(before, after, new)
-        assert before == after, f"what is not mapped of {side} {remote_id} changed"
+        changed = {name: (before.get(name), after.get(name)) for name in before | after}
+        changed = {name: values for name, values in changed.items() if values[0] != values[1]}
+        assert not changed, f"what is not mapped of {side} {remote_id} changed: {changed}"
 
 
 def _keep_labels(before: Json, after: Json, person: Json) -> None:

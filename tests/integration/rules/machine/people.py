@@ -38,7 +38,7 @@ class BothBooks(Product):
 
     @initialize(
         direction=st.sampled_from([Direction.TWO_WAY, Direction.TWO_WAY, *Direction]),
-        deletions=st.sampled_from(DeletePolicy),
+        deletions=st.sampled_from([DeletePolicy.PROPAGATE, *DeletePolicy]),
         winner=st.sampled_from(Side),
         limits=LIMITS,
         shuffle=st.booleans(),
@@ -133,6 +133,13 @@ class BothBooks(Product):
             phones = [{"value": f"+44 113 496 000{n}", "type": kind} for n, kind in enumerate(kinds[:2])]
             self.act(self.world.vendors.google.edit(one["resourceName"], phoneNumbers=[*phones, *boats]))
 
+    @rule(pick=PICK, numbers=st.booleans())
+    def swap_places_in_a_record(self, pick: int, numbers: bool) -> None:  # noqa: FBT001
+        """What a label is to a person, the place is to a record: two numbers, or two addresses, change theirs."""
+        if one := self.some(Side.CRM, pick):
+            here, there = ("Phone", "Mobile") if numbers else ("Email", "Secondary_Email")
+            self.act(self.world.vendors.crm.edit(one["id"], **{here: one.get(there), there: one.get(here)}))
+
     @rule(pick=PICK, kind=st.sampled_from(["home", "work", "other", "club"]))
     def relabel_an_address(self, pick: int, kind: str) -> None:
         one = self.some(Side.GOOGLE, pick)
@@ -185,8 +192,8 @@ class BothBooks(Product):
 
     # --- deletes, merges, renames ---
 
-    @rule(pick=PICK, many=st.sampled_from([1, 1, 1, 2, 6, 7]), edited=TITLES)
-    def delete_records(self, pick: int, many: int, edited: str | None) -> None:
+    @rule(pick=PICK, many=st.sampled_from([1, 1, 1, 2, 6, 7]), edited=TITLES, soon=st.booleans())
+    def delete_records(self, pick: int, many: int, edited: str | None, soon: bool) -> None:  # noqa: FBT001
         """Some records; the counterpart of the first may be edited as well."""
         ids = [one["id"] for n in range(many) if (one := self.some(Side.CRM, pick + n))]
         self._bin(Side.CRM, ids)
@@ -200,9 +207,11 @@ class BothBooks(Product):
                 await self.world.vendors.crm.delete(*dict.fromkeys(ids))
 
         self.act(delete())
+        if soon:
+            self.do(self.run())
 
-    @rule(pick=PICK, many=st.sampled_from([1, 1, 1, 2, 6, 7]), edited=TITLES)
-    def delete_people(self, pick: int, many: int, edited: str | None) -> None:
+    @rule(pick=PICK, many=st.sampled_from([1, 1, 1, 2, 6, 7]), edited=TITLES, soon=st.booleans())
+    def delete_people(self, pick: int, many: int, edited: str | None, soon: bool) -> None:  # noqa: FBT001
         """Some people; the counterpart of the first may be edited as well."""
         names = [one["resourceName"] for n in range(many) if (one := self.some(Side.GOOGLE, pick + n))]
         self._bin(Side.GOOGLE, names)
@@ -214,6 +223,14 @@ class BothBooks(Product):
             await self.world.vendors.google.delete(*dict.fromkeys(names))
 
         self.act(delete())
+        if soon:
+            self.do(self.run())
+
+    @rule(pick=PICK, side=st.sampled_from(Side))
+    def delete_many_and_approve(self, pick: int, side: Side) -> None:
+        """More than a run deletes without asking; whoever is asked says yes."""
+        (self.delete_records if side is Side.CRM else self.delete_people)(pick=pick, many=7, edited=None, soon=True)
+        self.approve_the_deletes()
 
     def _bin(self, side: Side, ids: list[str]) -> None:
         self.binned = [*self.binned, *((side, remote_id, self.world.clock.now()) for remote_id in dict.fromkeys(ids))]

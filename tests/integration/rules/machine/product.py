@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime, timedelta
+from itertools import count
 from typing import Any
 
 from hypothesis import strategies as st
@@ -31,6 +32,8 @@ SETTINGS = st.one_of(
 )
 LOST = st.sampled_from(
     [
+        ("google", "people.batch*Contacts"),
+        ("crm", "contacts.[iud]*"),
         ("google", "people.batchCreateContacts"),
         ("google", "people.batchUpdateContacts"),
         ("google", "people.batchDeleteContacts"),
@@ -41,6 +44,8 @@ LOST = st.sampled_from(
     ]
 )
 
+_WEEK_S = 7 * 24 * 3600
+
 
 class Product(MachineWorld):
     """The second half of the rules."""
@@ -49,7 +54,9 @@ class Product(MachineWorld):
         super().__init__()
         self.binned: list[tuple[Side, str, datetime]] = []
         """Contacts in the recycle bin or the trash, since when."""
-        self.groups = 0
+        self.groups: list[str] = []
+        """Groups that were chosen before."""
+        self.numbers = count(1)
 
     # --- settings ---
 
@@ -68,15 +75,18 @@ class Product(MachineWorld):
         self.accepted = frozenset({PARTNER, OTHERS} if wide else {PARTNER})
         self.act(self.world.vendors.crm.change_view(criteria=ALL_IN_VIEW if wide else IN_VIEW))
 
-    @rule()
-    def choose_another_group(self) -> None:
-        """A new one, still empty."""
-        self.groups += 1
+    @rule(former=st.booleans())
+    def choose_another_group(self, former: bool) -> None:  # noqa: FBT001
+        """A new one, still empty, or the one before."""
 
         async def choose() -> None:
             book = self.world.vendors.google
-            body = {"name": f"Customers {self.groups}"}
-            group = (await book.control.call("POST", f"/accounts/{book.sub}/groups", body))["resourceName"]
+            if former and self.groups:
+                group = self.groups[-1]
+            else:
+                body = {"name": f"Customers {len(self.groups) + 1}"}
+                group = (await book.control.call("POST", f"/accounts/{book.sub}/groups", body))["resourceName"]
+            self.groups.append(book.group)
             book.group = group
             self.world.settings = replace(self.world.settings, group_id=GroupId(group))
             await self.world.configure()
@@ -172,13 +182,29 @@ class Product(MachineWorld):
     def sync_in_full(self) -> None:
         self.do(self.run(RunMode.FULL))
 
+    @rule()
+    def sync_with_an_expired_token(self) -> None:
+        """Google may take a sync token back at any time."""
+
+        async def expire() -> None:
+            await self.run()
+            control = self.world.vendors.google.control
+            await control.settings(sync_token_lifetime_s=1)
+            await self.run()
+            await control.settings(sync_token_lifetime_s=_WEEK_S)
+
+        self.do(expire())
+
     @rule(step=st.integers(1, 60))
     def sync_while_the_worker_dies(self, step: int) -> None:
         self.do(self.run(crash_at=step))
 
-    @rule(lost=LOST, action=st.sampled_from(["cut_after", "cut_before", "cut_partly"]))
-    def sync_with_an_answer_lost(self, lost: tuple[str, str], action: str) -> None:
+    @rule(lost=LOST, action=st.sampled_from(["cut_after", "cut_before", "cut_partly"]), pick=PICK)
+    def sync_with_an_answer_lost(self, lost: tuple[str, str], action: str, pick: int) -> None:
+        """One of the writes that are due, or of an edit that somebody makes now."""
         vendor, operation = lost
+        if pair := self.some_pair(pick):
+            self.act(self._edited(pair, Side.CRM if vendor == "google" else Side.GOOGLE))
         book = self.world.vendors.google if vendor == "google" else self.world.vendors.crm
         more = {"keep": 0.5} if action == "cut_partly" else {}
 
@@ -187,6 +213,15 @@ class Product(MachineWorld):
             await self.run()
 
         self.do(lose())
+
+    async def _edited(self, pair: Link, side: Side) -> None:
+        remote_id, title = str(pair.side(side).remote_id), f"Engineer {next(self.numbers)}"
+        if remote_id not in self.sight.contacts[side]:
+            return
+        if side is Side.CRM:
+            await self.world.vendors.crm.edit(remote_id, Title=title)
+        else:
+            await self.world.vendors.google.edit(remote_id, organizations=[{"type": "work", "title": title}])
 
     @rule(side=st.sampled_from(Side), keep=st.sampled_from([0.0, 0.5, 0.9]))
     def sync_with_a_listing_cut_short(self, side: Side, keep: float) -> None:

@@ -188,16 +188,17 @@ def _unmapped_of_record(record: Json, mapping: FieldMapping) -> Json:
 
 
 def _unmapped_of_person(person: Json, group: str) -> Json:
-    """Entries of typed lists count by their types; a job keeps what is neither company, title nor department."""
+    """Entries of typed lists count by their types, in any order; of a job what is not mapped."""
     skipped = {"etag", "names", "emailAddresses", "memberships", "organizations", "phoneNumbers", "clientData"}
     kept = {name: _bare(value) for name, value in person.items() if name not in skipped | _DERIVED}
     jobs = [{k: v for k, v in _bare(job).items() if k not in _MAPPED_JOB} for job in person.get("organizations", ())]
     return kept | {
-        "organizations": [job for job in jobs if job],
+        "organizations": [job for job in jobs if job.keys() - {"type"}],
         "groups": sorted(groups_of(person) - {group, "contactGroups/myContacts"}),
-        "phoneNumbers": [
-            _bare(phone) for phone in person.get("phoneNumbers", ()) if phone.get("type") not in _MAPPED_PHONES
-        ],
+        "phoneNumbers": sorted(
+            (_bare(phone) for phone in person.get("phoneNumbers", ()) if phone.get("type") not in _MAPPED_PHONES),
+            key=lambda phone: str(phone["value"]),
+        ),
         "labels": {
             mail["value"].casefold(): mail.get("type")
             for mail in person.get("emailAddresses", ())

@@ -16,6 +16,7 @@ from contactsync.domain.ids import RunId
 from contactsync.domain.link import Link
 from contactsync.ports.requests import RunLimits
 from contactsync.ports.state import RunMode, RunState
+from tests.integration.rules.machine.happened import what_happened
 from tests.integration.rules.machine.history import History
 from tests.integration.rules.machine.laws import (
     LAWS_OF_A_RUN,
@@ -38,6 +39,8 @@ OTHERS: Final = "Cold Call"
 IN_VIEW: Final = {"comparator": "equal", "field": {"api_name": "Lead_Source"}, "value": PARTNER}
 ALL_IN_VIEW: Final[Json] = {}
 _ENDS: Final = {RunState.SUCCEEDED, RunState.PARTIAL, RunState.NEEDS_APPROVAL}
+HAPPENED: Final[Counter[str]] = Counter()
+"""What the runs of all examples did and met, counted: the machine proves nothing about what it never brings about."""
 _QUIET_READS: Final = ("calls.zoho.contacts.changes", "calls.google.people.list")
 """Where nothing changed each side is asked once what did."""
 
@@ -125,6 +128,7 @@ class MachineWorld(RuleBasedStateMachine):
         assert run.state in _ENDS | ends, run.reason
         if run.state is RunState.NEEDS_APPROVAL:
             self.asked.append(run.run_id)
+        HAPPENED.update(what_happened(passage))
         self.history.by_run(self.sight, run.settings.policy.mapping)
         self.last = run
         await self.world.pass_time(seconds=2)

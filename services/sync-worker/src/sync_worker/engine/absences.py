@@ -76,15 +76,22 @@ async def _still_there(
 ) -> dict[LinkId, Link]:
     """Their pairs. A full listing tells no former names: it showed whoever was renamed as somebody new.
 
-    That contact stands alone and gives way to the pair; where it is of another pair by now, this one has lost it.
+    That contact stands alone and gives way to the pair; where it is of another pair by now, this one has lost it. Who
+    was renamed more than once may be missing under several names: the pair has him, else the first.
     """
     listed = await tx.links.by_remote(Side.GOOGLE, [seen.remote_id for seen in shown.values()])
     there: dict[LinkId, Link] = {}
-    for link in missing:
+    found: set[str] = set()
+    for link in sorted(missing, key=lambda one: one.state not in _OF_A_PAIR):
         seen = shown.get(link.link_id)
         twin = None if seen is None else listed.get(seen.remote_id)
-        if seen is None or (twin is not None and twin.link_id != link.link_id and twin.state in _OF_A_PAIR):
+        if (
+            seen is None
+            or seen.remote_id in found
+            or (twin is not None and twin.link_id != link.link_id and twin.state in _OF_A_PAIR)
+        ):
             continue
+        found.add(seen.remote_id)
         if seen.remote_id != link.google.remote_id:
             if twin is not None and twin.state is PairState.SINGLE:
                 await tx.links.remove([twin.link_id])

@@ -127,17 +127,25 @@ class Sender:
         ids = [PersonId(str(work.link.google.remote_id)) for work in works]
         read = await session.ports.google.read(ids)
         snapshots = {name: p for p in read for name in (p.observation.remote_id, *p.observation.previous_ids)}
-        current = []
+        current, gone = [], []
         for work in works:
             snapshot = snapshots.get(str(work.link.google.remote_id))
             if snapshot is None:
-                gone = context_for(session, Side.GOOGLE, began=session.now())
-                link = absorb_deletion(work.link, Side.GOOGLE, session.now(), gone)
-            else:
-                link = seen_again(session, work.link, Side.GOOGLE, snapshot.observation)
+                gone.append(work.link)
+                continue
+            link = seen_again(session, work.link, Side.GOOGLE, snapshot.observation)
             if await self._decide_again(work, link, (Side.GOOGLE, EffectKind.UPDATE)):
                 current.append(work)
+        await self._note_gone(gone)
         return current, snapshots
+
+    async def _note_gone(self, links: Sequence[Link]) -> None:
+        """People who are not there any more: they may live on in others, so whoever decides looks for them first."""
+        session = self._session
+        if links:
+            context = context_for(session, Side.GOOGLE, began=session.now())
+            async with session.transaction() as tx:
+                await tx.links.save([absorb_deletion(one, Side.GOOGLE, session.now(), context) for one in links])
 
     async def _read_old_records(self, works: list[PairWork]) -> list[PairWork]:
         """Records observed too long ago are read again, and leave the batch when they moved."""
@@ -181,6 +189,11 @@ class Sender:
         listed = datetime.fromisoformat(changes) if changes else None
         times = [time for time in (link.crm.observed_at, listed) if time is not None]
         return max(times) if times else datetime.min.replace(tzinfo=session.now().tzinfo)
+
+    def _known_until(self, link: Link) -> datetime:
+        """Until when a record is known not to have moved: a list may lag, by no more than what is asked for again."""
+        observed = self._observed(link) - self._session.settings.crm_overlap
+        return max(observed, link.crm.modified_at or observed)
 
     async def _decide_again(self, work: PairWork, link: Link, operation: Operation) -> bool:
         """Decide from what was read just now; whether the operation is still to be done with this pair."""
@@ -283,7 +296,7 @@ class Sender:
                         RecordUpdate(w.link.link_id, RecordId(str(w.link.crm.remote_id)), w.todo[operation].changes)
                         for w in works
                     ],
-                    unmodified_since=min(self._observed(w.link) for w in works),
+                    unmodified_since=min(self._known_until(w.link) for w in works),
                     companies=companies,
                 )
             case (Side.GOOGLE, _):

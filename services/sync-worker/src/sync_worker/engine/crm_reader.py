@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from contactsync.domain.absorb import absorb, absorb_deletion
 from contactsync.domain.contact import Observation, Side
 from contactsync.domain.ids import RecordId
-from contactsync.domain.link import Link, PairState, Presence
+from contactsync.domain.link import Link, LinkSide, PairState, Presence
 from contactsync.domain.policy import DeletePolicy
 from contactsync.errors import PageTokenExpiredError
 from contactsync.ports.state import Listing, Outsider, SyncState, Transaction
@@ -219,5 +219,16 @@ def _is_news(link: Link | None, record: Observation) -> bool:
     """
     if link is None or link.state is PairState.GONE or link.crm.revision != record.revision:
         return True
+    if _was_seen_too_soon(link.crm, record):
+        return True
     # One that was taken over a moment ago is to be read anew.
     return link.foreign or link.state is PairState.SINGLE or not link.crm.seen
+
+
+def _was_seen_too_soon(known: LinkSide, record: Observation) -> bool:
+    """Whether a record was read in the very second of its last change: another one in that second moves no time.
+
+    Of our own writes, which all are, that is not asked: it would cost a question after each.
+    """
+    ours = known.revision == known.written_revision
+    return not ours and known.observed_at is not None and known.observed_at < record.modified_at + timedelta(seconds=1)

@@ -56,7 +56,7 @@ async def _google_page(session: Session, listing: Listing) -> None:
 async def read_google_in_full(session: Session) -> None:
     """The sync token is no longer answered: read everything, in this run, and delete nothing on its word."""
     listing = session.run.listings[Side.GOOGLE]
-    if listing.full and listing.page is None:
+    if listing.full and listing.page is None and not listing.done:
         raise PageTokenExpiredError("the provider refuses to begin a full listing")
     number = session.run.sync.google_listing + 1
     async with session.transaction():
