@@ -599,3 +599,62 @@ async def test_a_narrowed_rows_target_that_was_edited_by_hand_waits_for_the_next
         assert await shown() == {target: "new" if wins else "by hand", target.other: "new"}
         assert bool((await world.pair(records[0])).diverged) is not wins
         await quiet(world)
+
+
+# --- names and companies ----------------------------------------------------------------------------------------------
+
+
+async def test_a_family_name_too_long_for_the_crm_is_told_and_costs_no_given_name_when_it_fits(
+    open_world: OpenWorld,
+) -> None:
+    async with open_world() as world:
+        long = "Byron-" * 20
+        [name] = await world.vendors.google.add([person(0, names=[{"givenName": "Ada", "familyName": long}])])
+
+        run = await world.sync()
+
+        assert await left_out(world, run) == {"Last_Name": Reason.VALUE_DOES_NOT_FIT}
+        await quiet(world)
+        record_id = (await world.pair(name)).crm_id
+        assert (await google(world, name))["names"][0]["familyName"] == long
+        await world.vendors.google.edit(name, names=[{"givenName": "Ada", "familyName": "Byron"}])
+        await world.sync()
+        await quiet(world)
+        shown = await crm(world, record_id)
+        assert (shown.get("First_Name"), shown["Last_Name"]) == ("Ada", "Byron")
+
+
+async def test_a_company_renamed_in_the_crm_reaches_google_within_a_day(open_world: OpenWorld) -> None:
+    """No change list tells of it: the record of the contact does not move."""
+    async with open_world() as world:
+        accounts = f"/organisations/{world.vendors.crm.zgid}/records/Accounts"
+        made = await world.vendors.crm.control.call("POST", accounts, {"records": [{"Account_Name": "Looms & Co"}]})
+        [company] = made["ids"]
+        [record_id] = await world.vendors.crm.add([record(0, Account_Name={"id": company})], at=DAYS_AGO)
+        await quiet(world)
+        name = (await world.pair(record_id)).google_id
+        assert (await google(world, name))["organizations"][0]["name"] == "Looms & Co"
+        before = (await crm(world, record_id))["Modified_Time"]
+        await world.vendors.crm.control.call("PATCH", f"{accounts}/{company}", {"values": {"Account_Name": "Engines"}})
+        assert (await crm(world, record_id))["Modified_Time"] == before
+
+        await world.pass_time(hours=25)
+        await world.sync()
+
+        assert (await google(world, name))["organizations"][0]["name"] == "Engines"
+        assert (await crm(world, record_id))["Account_Name"] == company
+        await quiet(world)
+
+
+async def test_a_given_name_too_long_for_the_crm_leaves_the_family_name_alone(open_world: OpenWorld) -> None:
+    async with open_world() as world:
+        long = "Augusta-" * 6
+        [name] = await world.vendors.google.add([person(0, names=[{"givenName": long, "familyName": "Byron"}])])
+        assert await left_out(world, await world.sync()) == {"First_Name": Reason.VALUE_DOES_NOT_FIT}
+        record_id = (await world.pair(name)).crm_id
+        for given, family in ((long, "King"), ("Ada", "King")):
+            await world.vendors.google.edit(name, names=[{"givenName": given, "familyName": family}])
+            await world.sync()
+            await quiet(world)
+            shown = await crm(world, record_id)
+            assert (shown.get("First_Name"), shown["Last_Name"]) == ("Ada" if given == "Ada" else None, family)

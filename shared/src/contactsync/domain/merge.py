@@ -121,11 +121,6 @@ class FieldMerge:
     left_out: dict[str, str] = field(default_factory=dict)
     """Fields that the other side cannot hold, with the reason code."""
 
-    @property
-    def fields(self) -> tuple[str, ...]:
-        """CRM names of the fields that are written on any side, in alphabetical order."""
-        return tuple(sorted({key.partition("=")[0] for changes in self.changes.values() for key in changes}))
-
 
 def merge(link: Link, policy: Policy, digester: Digester, *, adopting: bool = False) -> FieldMerge:
     """The merge of a pair whose two sides are present, with the values of each side that shows an edit.

@@ -41,8 +41,6 @@ class Decision:
     reason: str = ""
     takes: bool = False
     """Whether the pair counts against the run's limit: it is linked, or something is written for it."""
-    fields: tuple[str, ...] = ()
-    """CRM names of the fields that are written."""
     left_out: Mapping[str, str] = field(default_factory=dict)
     """Row keys of fields that the other side cannot hold, with the reason code."""
 
@@ -171,7 +169,6 @@ def _merged(link: Link, policy: Policy, digester: Digester, *, linking: bool, ad
         outcome=outcome,
         reason=reason,
         takes=linking or bool(intents),
-        fields=found.fields,
         left_out=found.left_out,
     )
 
@@ -255,7 +252,7 @@ def values_for_new(source: LinkSide, target: Side, policy: Policy) -> tuple[dict
         fitted = fit(row, text, target)
         if fitted.text:
             values[row.key] = fitted.text
-        elif fitted.reason is not None and not row.crm_mandatory:
+        elif fitted.reason is not None and text.strip():
             left_out[row.key] = fitted.reason
     return (values, left_out) if target is Side.GOOGLE else _completed(source, policy, values, left_out)
 
@@ -351,5 +348,4 @@ def _restored(link: Link, last: Overwritten, policy: Policy, digester: Digester,
         outcome=Outcome.UPDATED,
         reason=Reason.RESTORED,
         takes=True,
-        fields=tuple(sorted({key.partition("=")[0] for key in changes})),
     )

@@ -98,7 +98,7 @@ class Names:
 
     @classmethod
     def of(cls, link: Link, mapping: Mapping, empty: bytes) -> Self | None:
-        """The name rows, if the record shows a stand-in for a family name that Google did not have."""
+        """The name rows, if the record shows a stand-in for a family name that Google did not have, or too long."""
         last = mapping.by_crm(LAST_NAME)
         if last is None or str(last.google_field) != _FAMILY:
             return None
@@ -106,7 +106,9 @@ class Names:
         bases = (link.crm.base.index.get(last.hash), link.google.base.index.get(last.hash))
         if None in bases:
             return cls._found(link, mapping, last, given)
-        if bases[0] == empty or bases[1] != empty or last.key in link.diverged:
+        if bases[0] == empty or last.key in link.diverged:
+            return None
+        if bases[1] != empty and (bases[0] == bases[1] or not _moved(link, given, empty)):
             return None
         seen = link.crm.seen.index
         nameless = given is None or seen.get(given.hash) == empty
@@ -144,6 +146,14 @@ def keep_names_whole(names: Names, link: Link, policy: Policy, to_crm: dict[RowK
         edited = to_crm.pop(given.key)
         if edited and (text := fit(last, edited, Side.CRM).text):
             to_crm[last.key] = text
+
+
+def _moved(link: Link, given: MappingRow | None, empty: bytes) -> bool:
+    """Whether the given name stands for a family name that did not fit: it was agreed on, but not in its own field."""
+    if given is None:
+        return False
+    bases = (link.crm.base.index.get(given.hash), link.google.base.index.get(given.hash))
+    return bases[0] == empty and bases[1] not in {None, empty}
 
 
 def _text(side: LinkSide, row: MappingRow) -> str:
