@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Final
+from typing import Final
 from uuid import UUID
 
-from fastapi import APIRouter, Header, Request, Response
+from fastapi import APIRouter, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 
@@ -72,10 +72,13 @@ _SAVING: Final = (
     "same_scope_exists",
     "provider_unavailable",
 )
-IfMatch = Annotated[
-    str | None,
-    Header(alias="If-Match", description="The ETag that was read, or `*`", examples=['"3"']),
-]
+_IF_MATCH: Final = {
+    "name": "If-Match",
+    "in": "header",
+    "required": False,
+    "description": "The ETag that was read, or `*`",
+    "schema": {"anyOf": [{"type": "string"}, {"type": "null"}], "examples": ['"3"']},
+}
 _ETAG: Final = re.compile(r'"(\d{1,18})"')
 
 
@@ -119,23 +122,18 @@ async def read(config_id: UUID, caller: AnyCaller, given: Given, request: Reques
     "/{config_id}",
     summary="Put other settings in place",
     responses=responses(*_SAVING, "not_found", "stale_version", "version_required"),
+    openapi_extra={"parameters": [_IF_MATCH]},
 )
-async def replace(  # noqa: PLR0913  each is one part of the request
-    config_id: UUID,
-    body: ConfigurationBody,
-    caller: AnyCaller,
-    given: Given,
-    request: Request,
-    response: Response,
-    *,
-    if_match: IfMatch = None,
+async def replace(
+    config_id: UUID, body: ConfigurationBody, caller: AnyCaller, given: Given, request: Request, response: Response
 ) -> Configuration:
     """Put other settings in place.
 
     Another view, group, direction or mapping makes the next run read both sides in full, and another view or group
     starts anew; a paused configuration becomes active, and a draft that lacks nothing any more.
     """
-    configuration = await given.configurations.replace(caller, config_id, body, _etag(if_match))
+    etag = _etag(request.headers.get("if-match"))
+    configuration = await given.configurations.replace(caller, config_id, body, etag)
     return _tagged(configuration, request, response)
 
 
