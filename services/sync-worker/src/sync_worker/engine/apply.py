@@ -168,8 +168,9 @@ class Sender:
             if record is None:
                 unshown.append(work)
                 continue
+            work.read_at = session.crm_now()
             link = seen_again(session, work.link, Side.CRM, record)
-            link = replace(link, crm=replace(link.crm, observed_at=session.crm_now()))
+            link = replace(link, crm=replace(link.crm, observed_at=work.read_at))
             if await self._decide_again(work, link, (Side.CRM, EffectKind.UPDATE)):
                 current.append(work)
         if unshown:
@@ -190,10 +191,12 @@ class Sender:
         times = [time for time in (link.crm.observed_at, listed) if time is not None]
         return max(times) if times else datetime.min.replace(tzinfo=session.now().tzinfo)
 
-    def _known_until(self, link: Link) -> datetime:
+    def _known_until(self, work: PairWork) -> datetime:
         """Until when a record is known not to have moved: a list may lag, by no more than what is asked for again."""
-        observed = self._observed(link) - self._session.settings.crm_overlap
-        return max(observed, link.crm.modified_at or observed)
+        if work.read_at is not None:
+            return work.read_at
+        observed = self._observed(work.link) - self._session.settings.crm_overlap
+        return max(observed, work.link.crm.modified_at or observed)
 
     async def _decide_again(self, work: PairWork, link: Link, operation: Operation) -> bool:
         """Decide from what was read just now; whether the operation is still to be done with this pair."""
@@ -296,7 +299,7 @@ class Sender:
                         RecordUpdate(w.link.link_id, RecordId(str(w.link.crm.remote_id)), w.todo[operation].changes)
                         for w in works
                     ],
-                    unmodified_since=min(self._known_until(w.link) for w in works),
+                    unmodified_since=min(self._known_until(work) for work in works),
                     companies=companies,
                 )
             case (Side.GOOGLE, _):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from contactsync.domain.contact import Side
 from contactsync.domain.effect import EffectKind, Intent
@@ -57,6 +58,8 @@ class PairWork:
     written: set[str] = field(default_factory=set)
     """CRM names of the fields that were written."""
     tries: int = 0
+    read_at: datetime | None = None
+    """When its record was read by id: such a reading does not lag behind, as a list may."""
     left_out: dict[str, str] = field(default_factory=dict)
     refusal: Refusal | None = None
     """What one side refused: it is written no more in this run, the other side is."""
