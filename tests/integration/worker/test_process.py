@@ -9,6 +9,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
@@ -74,6 +75,16 @@ async def test_a_worker_without_settings_names_each_that_is_missing() -> None:
     _, told = await process.communicate()
     assert process.returncode == 2
     assert told.decode().startswith("sync-worker: CONTACTSYNC_DATABASE_URL: Field required; CONTACTSYNC_KEYS: ")
+
+
+async def test_a_worker_whom_the_database_refuses_says_why_and_shows_no_password(
+    environment: dict[str, str], database: Database, tmp_path: Path
+) -> None:
+    for wrong in (database.url.replace("@", "!@"), f"{database.url}-of-nobody"):
+        with pytest.raises(AssertionError, match="sync-worker: DATABASE_URL: ") as told:
+            async with _worker(environment | {"CONTACTSYNC_DATABASE_URL": wrong}, tmp_path):
+                pass
+        assert str(urlsplit(wrong).password) not in str(told.value)
 
 
 async def test_a_worker_before_the_first_migration_says_so(

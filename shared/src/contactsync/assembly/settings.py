@@ -45,8 +45,10 @@ class PrefixedSettings(BaseSettings):
         try:
             return cls(_secrets_dir=_secrets_dir(), **known)
         except ValidationError as error:
-            problems = (f"{PREFIX}{'_'.join(map(str, item['loc'])).upper()}: {item['msg']}" for item in error.errors())
-            raise ConfigurationError("; ".join(problems)) from None
+            problems = [(f"{PREFIX}{'_'.join(map(str, item['loc'])).upper()}: ", item) for item in error.errors()]
+            # What concerns several settings names them itself.
+            told = (f"{place if item['loc'] else ''}{item['msg']}" for place, item in problems)
+            raise ConfigurationError("; ".join(told)) from None
 
 
 class CommonSettings(PrefixedSettings):

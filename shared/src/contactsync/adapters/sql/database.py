@@ -161,8 +161,12 @@ class Database:
 
 @asynccontextmanager
 async def open_database(url: str, settings: PoolSettings | None = None) -> AsyncIterator[Database]:
-    """A pool on this address, closed at the end."""
+    """A pool on this address, closed at the end. Raises ConfigurationError when the server refuses the address."""
     pool = connection_pool(url, settings or PoolSettings())
+    try:
+        await pool
+    except (asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidCatalogNameError) as error:
+        raise ConfigurationError(f"DATABASE_URL: {error}") from error
     async with pool:
         metrics.POOL_SIZE.set_function(pool.get_size)
         metrics.POOL_IN_USE.set_function(lambda: pool.get_size() - pool.get_idle_size())
