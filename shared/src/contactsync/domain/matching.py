@@ -13,6 +13,7 @@ from typing import Final
 from unicodedata import combining, normalize
 
 from contactsync.domain.contact import Side
+from contactsync.domain.keys import KeyKind
 from contactsync.domain.link import Link, PairState
 from contactsync.domain.reasons import Reason
 
@@ -147,15 +148,17 @@ def _contained(a: Sequence[str], b: Sequence[str]) -> bool:
 # --- contacts of one side -------------------------------------------------------------------------------------------
 
 
-def first_in_order(links: Iterable[Link], side: Side) -> Link:
-    """Which of several contacts of `side` that share a key goes first: one linked or excluded, then the pending order.
+def first_in_order(links: Iterable[Link], side: Side, shared: Collection[bytes] = frozenset()) -> Link:
+    """Which of several contacts of `side` that share keys goes first: one linked or excluded, then the pending order.
 
-    Raises ValueError when there is none.
+    Of those that stand alone, whoever has one of the `shared` keys as his main address goes before the others: he is
+    the better match. Raises ValueError when there is none.
     """
-    return min(links, key=lambda link: _order(link, side))
+    return min(links, key=lambda link: _order(link, side, shared))
 
 
-def _order(link: Link, side: Side) -> tuple[object, ...]:
+def _order(link: Link, side: Side, shared: Collection[bytes]) -> tuple[object, ...]:
     is_linked = link.state is not PairState.SINGLE and link.side(side.other).remote_id is not None
     settled = is_linked or link.excluded
-    return (not settled, link.pending_since or _LATEST, link.pending_order or _LATEST, link.link_id)
+    main = any(key.kind is KeyKind.STRONG_EMAIL and key.digest in shared for key in link.side(side).keys)
+    return (not settled, not main, link.pending_since or _LATEST, link.pending_order or _LATEST, link.link_id)

@@ -239,7 +239,7 @@ class _Matcher:
             and keys & {key.digest for key in primary_keys(peer.side(side), self._rule)}
         }
         peers[link.link_id] = link
-        return first_in_order(list(peers.values()), side)
+        return first_in_order(list(peers.values()), side, keys)
 
     def _joined(self, link: Link, side: Side) -> Link:
         other = side.other
