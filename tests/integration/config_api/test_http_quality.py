@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any, cast
 
 import httpx2
 import pytest
@@ -83,6 +84,22 @@ async def test_a_page_of_another_site_may_read_why_its_call_failed(resources: Re
     assert failed.json()["request_id"] == failed.headers["x-request-id"]
     assert failed.headers["access-control-allow-origin"] == PAGE
     assert "x-request-id" in failed.headers["access-control-expose-headers"].lower()
+
+
+class _Away:
+    """A database that does not answer."""
+
+    async def answers(self, within_s: float) -> bool:
+        return within_s > 60
+
+
+async def test_without_its_database_it_says_when_to_come_back(resources: Resources) -> None:
+    foundation = replace(resources.foundation, database=cast("Any", _Away()))
+    async with served(replace(resources, authenticator=_Broken(), foundation=foundation)) as api:
+        answer = await api.get("/v1/audit-events", headers={"Accept-Language": "fr"})
+    assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
+    assert answer.json()["title"].startswith("Contact Sync ne répond pas")
+    assert answer.headers["retry-after"] == "5"
 
 
 async def test_an_address_with_a_slash_too_many_leads_nowhere(api: httpx2.AsyncClient) -> None:

@@ -81,7 +81,7 @@ def create_app(resources: Resources, stopping: asyncio.Event | None = None) -> F
     # The last one added is the outermost: every answer gets an id and its headers, and pages of other sites may read
     # every one that is theirs, a failure too.
     app.add_middleware(BodyLimit, max_bytes=resources.settings.max_body_bytes)
-    app.add_middleware(FaultEdge)
+    app.add_middleware(FaultEdge, database_answers=resources.foundation.database.answers)
     allow_origins(app, resources.settings)
     app.add_middleware(RequestEdge, data=data_headers(resources.settings), page=page_headers(resources.settings))
     return app

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from time import perf_counter
+from typing import Final
 from uuid import uuid4
 
 from fastapi import Request
@@ -15,6 +16,9 @@ from contactsync.telemetry import metrics
 from contactsync.telemetry.logs import get_logger
 
 log = get_logger(__name__)
+
+_PATIENCE_S: Final = 1.0
+_COME_BACK_S: Final = 5
 
 _Headers = Sequence[tuple[bytes, bytes]]
 """Names in small letters, as ASGI has them."""
@@ -66,10 +70,14 @@ def _raw(headers: Mapping[str, str]) -> _Headers:
 
 
 class FaultEdge:
-    """The process's edge: whatever nobody foresaw is logged with its traceback and answered as a problem."""
+    """The process's edge: whatever nobody foresaw is logged with its traceback and answered as a problem.
 
-    def __init__(self, app: ASGIApp) -> None:
+    Without its database nothing can be answered: that passes by itself, and is told as such.
+    """
+
+    def __init__(self, app: ASGIApp, database_answers: Callable[[float], Awaitable[bool]]) -> None:
         self._app = app
+        self._database_answers = database_answers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve the request, or say that it failed."""
@@ -88,7 +96,12 @@ class FaultEdge:
         except Exception:
             log.exception("api.request.failed", method=scope["method"])
             if not started:
-                await answer(Request(scope), ProblemError("internal_error"))(scope, receive, send)
+                await answer(Request(scope), await self._problem())(scope, receive, send)
+
+    async def _problem(self) -> ProblemError:
+        if await self._database_answers(_PATIENCE_S):
+            return ProblemError("internal_error")
+        return ProblemError("unavailable", headers={"Retry-After": str(_COME_BACK_S)})
 
 
 class BodyLimit:

@@ -205,6 +205,12 @@ _ALL = (
         "The other service does not answer now. Please try again later.",
         "L’autre service ne répond pas actuellement. Réessayez plus tard.",
     ),
+    _problem(
+        "unavailable",
+        503,
+        "Contact Sync does not answer just now. Please try again shortly.",
+        "Contact Sync ne répond pas pour l’instant. Réessayez dans un moment.",
+    ),
     _problem("internal_error", 500, "Something went wrong on our side.", "Un problème est survenu de notre côté."),
 )
 PROBLEMS: Mapping[str, Problem] = {problem.code: problem for problem in _ALL}
@@ -237,8 +243,11 @@ class ProblemError(Exception):
 _TOGETHER: Mapping[str, Sequence[str]] = {
     "not_authenticated": ("user_inactive",),
     "needs_reconnect": ("crm_user_refused",),
+    "internal_error": ("unavailable",),
+    "provider_unavailable": ("unavailable",),
 }
-"""Whose session could be missing may find it ended; whose grant could be lost may have been switched off."""
+"""Whose session could be missing may find it ended; whose grant could be lost may have been switched off; a failure may
+be that of the database, which has a status in common with the vendors'."""
 
 
 class FieldErrorBody(BaseModel):
