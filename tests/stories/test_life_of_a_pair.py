@@ -8,7 +8,7 @@ import pytest
 
 from contactsync.domain.link import PairState
 from contactsync.domain.policy import DeletePolicy, NoEmailRule
-from tests.stories.common import quiet, titles
+from tests.stories.common import person, quiet, titles, writes
 from tests.stories.lives import EDITED, LIVES, PARTNERS, Somebody, markdown
 from tests.support.story import OpenWorld, StoryWorld
 
@@ -48,6 +48,22 @@ async def test_every_pair_becomes_what_the_table_of_lives_says(open_world: OpenW
             edited = {what for what, _ in life} & set(EDITED.values())
             if edited and life[-1][1] is PairState.LINKED:
                 assert await titles(world, one.record_id, one.name) == ("Countess", "Countess"), life
+
+
+async def test_an_edit_of_a_record_that_its_view_has_never_shown_is_read_beside_the_whole_view(
+    open_world: OpenWorld,
+) -> None:
+    """The sync made it, so it is in sync; once a day the view alone is read, and the time of the last change moves."""
+    async with open_world(view_criteria=PARTNERS) as world:
+        [name] = await world.vendors.google.add([person(0)])
+        await quiet(world)
+        [made] = await world.vendors.crm.records()
+        await world.vendors.crm.edit(made["id"], Title="Countess")
+        await world.pass_time(hours=25)
+
+        assert writes(await world.sync()) == {"google.update": 1}
+
+        assert await titles(world, made["id"], name) == ("Countess", "Countess")
 
 
 def test_the_document_prints_the_table_of_lives() -> None:

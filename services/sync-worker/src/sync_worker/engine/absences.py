@@ -11,12 +11,13 @@ import structlog
 from contactsync.domain.absorb import absorb, absorb_absence
 from contactsync.domain.brake import is_believed
 from contactsync.domain.contact import Observation, Side
-from contactsync.domain.ids import LinkId, PersonId
+from contactsync.domain.ids import LinkId, PersonId, RecordId
 from contactsync.domain.link import Link, PairState
 from contactsync.ports.state import Transaction
 from sync_worker.engine.listings import require_scope
 from sync_worker.engine.people import context_for, has_left
 from sync_worker.engine.session import Session
+from sync_worker.engine.values import held_fields
 
 log = structlog.get_logger(__name__)
 
@@ -51,10 +52,15 @@ async def absences_left(session: Session, side: Side) -> bool:
         return False
     if after is None and len(missing) > session.settings.scope_check_above:
         await require_scope(session, side)
-    shown = await _still_shown(session, missing) if side is Side.GOOGLE else {}
+    shown = await (_still_shown(session, missing) if side is Side.GOOGLE else _unlisted(session, missing))
     context = context_for(session, side, began=listing.started_at)
     async with session.transaction() as tx:
-        there = await _still_there(session, tx, missing, shown) if shown else {}
+        if side is Side.GOOGLE:
+            there = await _still_there(session, tx, missing, shown) if shown else {}
+        else:
+            now = context_for(session, side, began=session.now())
+            seen = ((link, shown[link.link_id]) for link in missing if link.link_id in shown)
+            there = {link.link_id: absorb(link, record, side, now) or link for link, record in seen}
         after_by_id = {link.link_id: there.get(link.link_id) or absorb_absence(link, side, context) for link in missing}
         changed = [after_by_id[link.link_id] for link in missing if after_by_id[link.link_id] != link]
         if changed:
@@ -62,6 +68,17 @@ async def absences_left(session: Session, side: Side) -> bool:
         left = listing.left + sum(has_left(link, after_by_id[link.link_id], side) for link in missing)
         session.set_listing(side, replace(listing, page=str(missing[-1].link_id), left=left))
     return True
+
+
+async def _unlisted(session: Session, missing: Sequence[Link]) -> dict[LinkId, Observation]:
+    """Records that the sync made and the view has never shown: in scope all the same, and read by their ids."""
+    unseen = [link for link in missing if not link.crm.seen_in_scope and not link.foreign]
+    if not unseen:
+        return {}
+    ids = [RecordId(str(link.crm.remote_id)) for link in unseen]
+    records = await session.ports.crm.read(ids, held=held_fields(session, unseen))
+    shown = {record.remote_id: record for record in records}
+    return {link.link_id: shown[name] for link in unseen if (name := str(link.crm.remote_id)) in shown}
 
 
 async def _still_shown(session: Session, missing: Sequence[Link]) -> dict[LinkId, Observation]:
