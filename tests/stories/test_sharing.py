@@ -339,6 +339,19 @@ async def test_whoever_left_the_view_before_he_was_made_is_made_by_nobody(open_w
         assert await book_sizes(first) == (1, 0)
 
 
+async def test_a_guest_whose_person_was_deleted_leaves_that_to_the_keeper(open_world: OpenWorld) -> None:
+    async with open_world() as first:
+        record_id, name, second, _ = await shared_pair(first)
+        await first.vendors.google.delete(name)
+        await first.vendors.google.control.clear_log()
+
+        run = await second.sync()
+
+        assert (run.state, outcomes(run), await joins_asked_for(first)) == (RunState.SUCCEEDED, {"skipped": 1}, 0)
+        await rest(first, second)
+        assert (await first.pair(record_id)).state is PairState.RELEASED
+
+
 # --- what is new ------------------------------------------------------------------------------------------------------
 
 

@@ -199,7 +199,7 @@ async def test_what_was_asked_of_a_pair_that_nobody_has_any_more_is_forgotten(de
     first, second = await desk.save(), await desk.save(google_group=OTHER_GROUP)
     database, organisation = desk.resources.foundation.database, LOCAL_USER.organisation_id
     shared = await put_pair(database, organisation, UUID(first["id"]))
-    alone = await put_pair(database, organisation, UUID(first["id"]))
+    alone, excluded = [await put_pair(database, organisation, UUID(first["id"])) for _ in range(2)]
     async with database.tenant(organisation) as connection:
         copied = "organisation_id, $1, link_id, false, true, true, 1, true, true, 1"
         await connection.execute(
@@ -207,17 +207,19 @@ async def test_what_was_asked_of_a_pair_that_nobody_has_any_more_is_forgotten(de
             UUID(second["id"]),
             shared,
         )
-    for link_id in (shared, alone):
-        await desk.api.post(f"/v1/sync-configs/{first['id']}/contacts/{link_id}/actions", json={"action": "exclude"})
+    async with database.tenant(organisation) as connection:
+        for link_id, action in [(shared, "retry"), (alone, "retry"), (excluded, "exclude")]:
+            asked_of = (organisation, link_id, action, desk.clock.now())
+            await connection.execute("INSERT INTO link_answers VALUES ($1, $2, $3, '[]', $4)", *asked_of)
 
     async def asked() -> list[UUID]:
         async with database.tenant(organisation) as connection:
             return [row["link_id"] for row in await connection.fetch("SELECT link_id FROM link_answers")]
 
     await desk.api.post(f"/v1/sync-configs/{first['id']}/deactivate")
-    assert set(await asked()) == {shared, alone}
+    assert set(await asked()) == {shared, alone, excluded}
     await desk.api.delete(f"/v1/sync-configs/{first['id']}")
-    assert await asked() == [shared]
+    assert set(await asked()) == {shared, excluded}
 
 
 async def test_a_deleted_configuration_is_found_by_nobody_and_its_place_is_free(desk: Desk) -> None:

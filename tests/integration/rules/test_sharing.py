@@ -104,6 +104,25 @@ async def test_what_was_asked_of_a_pair_is_done_though_its_keeper_stops_before_i
         assert (await world.pair(record_id)).excluded
 
 
+async def test_whom_somebody_asked_to_exclude_is_excluded_though_the_configuration_is_made_again_before_it_runs() -> (
+    None
+):
+    async with sync_world() as world:
+        (record_id,), (name,) = await settled(world, 1, Title="Analyst")
+        await world.answer(record_id, Action.EXCLUDE)
+        await world.books.put(world.settings, active=False)
+        await world.vendors.crm.edit(record_id, Title="Countess")
+        world.settings = replace(world.settings, config_id=ConfigId(uuid4()))
+        await world.books.put(world.settings)
+
+        for _ in range(2):
+            assert not writes(await world.sync())
+            await world.pass_time(minutes=20)
+
+        assert await titles(world, record_id, name) == ("Countess", "Analyst")
+        assert (await world.pair(record_id)).excluded
+
+
 async def test_what_was_asked_last_counts_through_whichever_configuration() -> None:
     async with sync_world() as world:
         record_id, name, first, second = await shared(world)

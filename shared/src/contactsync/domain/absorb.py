@@ -148,7 +148,10 @@ def taken_over(link: Link, side: Side, seen: DigestSet, empty: bytes) -> Link:
 
 def _for_guest(before: Link, after: Link, context: AbsorbContext) -> Link:
     noted = _lift_hold(as_guest(before, after), context.run_started, context)
-    if context.full and noted.crm.in_scope and not noted.google.in_scope:
+    if any(after.side(side).presence is not Presence.PRESENT for side in Side):
+        # There is nobody to put into the group; what becomes of the pair its keeper says.
+        noted = replace(noted.put_down(), hold=None)
+    elif context.full and noted.crm.in_scope and not noted.google.in_scope:
         # Another direction, or another rule for those without address, may let it into the group from now on.
         noted = _pending(noted, context.run_started, context)
     return before if noted == before else noted

@@ -22,11 +22,19 @@ class MemoryAnswerStore:
         self._tables = tables
         self._journal = journal
         self._config = settings.config_id
+        self._realm = (settings.organisation_id, settings.account)
 
     async def given(self) -> Sequence[Answer]:
-        """What people asked of pairs that this configuration knows."""
+        """What people asked of pairs that this configuration knows, or no active one."""
         known = self._tables.scopes.get(self._config, {})
-        return [answer for link_id, answer in self._tables.answers.items() if link_id in known]
+        asked = [answer for link_id, answer in self._tables.answers.items() if link_id in self._tables.links]
+        return [answer for answer in asked if answer.link_id in known or self._is_nobodys(answer.link_id)]
+
+    def _is_nobodys(self, link_id: LinkId) -> bool:
+        """Whether no active configuration of the account knows the pair."""
+        active = {config_id for config_id, row in self._tables.configs.items() if row.active}
+        knows = any(link_id in scopes for config_id, scopes in self._tables.scopes.items() if config_id in active)
+        return self._tables.links[link_id].realm == self._realm and not knows
 
     async def hand_on(self, link_ids: Sequence[LinkId], now: datetime) -> frozenset[LinkId]:
         """Let the keepers of these pairs run now; the pairs whose keeper is active, and will."""

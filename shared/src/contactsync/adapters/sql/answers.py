@@ -30,10 +30,16 @@ ON CONFLICT (organisation_id, link_id) DO UPDATE SET action = excluded.action, r
 """
 # Locked: an answer that is replaced meanwhile waits, and is then one more.
 _ANSWERS: Final = """
-SELECT link_id, action, rivals FROM link_answers a WHERE organisation_id = $1
-AND EXISTS (SELECT FROM link_scopes WHERE organisation_id = $1 AND config_id = $2 AND link_id = a.link_id)
-ORDER BY asked_at, link_id
-FOR UPDATE
+SELECT link_id, action, rivals FROM link_answers a WHERE organisation_id = $1 AND (
+    EXISTS (SELECT FROM link_scopes WHERE organisation_id = $1 AND config_id = $2 AND link_id = a.link_id)
+    OR EXISTS (SELECT FROM links WHERE organisation_id = $1 AND link_id = a.link_id AND account_key = $3)
+    AND NOT EXISTS (
+        SELECT FROM link_scopes s JOIN sync_configs c
+            ON c.organisation_id = $1 AND c.config_id = s.config_id AND c.status = 'active'
+        WHERE s.organisation_id = $1 AND s.link_id = a.link_id
+    )
+) ORDER BY asked_at, link_id
+FOR UPDATE OF a
 """
 _KEEPERS: Final = """
 SELECT l.link_id, c.config_id FROM links l
@@ -97,10 +103,11 @@ class SqlAnswerStore:
         self._connection = connection
         self._organisation = settings.organisation_id
         self._config = settings.config_id
+        self._account = settings.account
 
     async def given(self) -> Sequence[Answer]:
-        """What people asked of pairs that this configuration knows."""
-        rows = await self._connection.fetch(_ANSWERS, self._organisation, self._config)
+        """What people asked of pairs that this configuration knows, or no active one."""
+        rows = await self._connection.fetch(_ANSWERS, self._organisation, self._config, self._account)
         return [Answer(row["link_id"], Action(row["action"]), tuple(orjson.loads(row["rivals"]))) for row in rows]
 
     async def hand_on(self, link_ids: Sequence[LinkId], now: datetime) -> frozenset[LinkId]:

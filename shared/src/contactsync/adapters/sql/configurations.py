@@ -94,7 +94,8 @@ FOR UPDATE
 _FORGET_TOLD: Final = "DELETE FROM crm_told WHERE organisation_id = $1 AND config_id = $2"
 _FORGET_ASKED: Final = """
 DELETE FROM link_answers a USING link_scopes s
-WHERE a.organisation_id = $1 AND s.organisation_id = $1 AND s.config_id = $2 AND s.link_id = a.link_id AND NOT EXISTS (
+WHERE a.organisation_id = $1 AND s.organisation_id = $1 AND s.config_id = $2 AND s.link_id = a.link_id
+AND a.action <> 'exclude' AND NOT EXISTS (
     SELECT FROM sync_configs c JOIN link_scopes o
       ON o.organisation_id = $1 AND o.config_id = c.config_id AND o.link_id = a.link_id
     WHERE c.organisation_id = $1 AND c.config_id <> $2 AND c.status <> 'deleted'
@@ -289,7 +290,7 @@ class SqlConfigurations:
         await connection.execute(_STOP, organisation_id, config_id, status, now)
         await connection.execute(_FORGET_TOLD, organisation_id, config_id)
         if status == "deleted":
-            # What nobody is left to do is not done years later by one that is made again.
+            # What nobody is left to do is not done months later by one that is made again; but not to write is.
             await connection.execute(_FORGET_ASKED, organisation_id, config_id)
         action = Action.CONFIGURATION_DELETED if status == "deleted" else Action.CONFIGURATION_DEACTIVATED
         await _record(connection, organisation_id, now, action, config_id)

@@ -16,7 +16,10 @@ class AnswerStore(Protocol):
     """What people asked, for the runs that carry it out."""
 
     async def given(self) -> Sequence[Answer]:
-        """What people asked, through whichever configuration, of pairs that this one knows; kept until `done`."""
+        """What people asked, through whichever configuration, of pairs that this one knows; kept until `done`.
+
+        Also of those of its account that no active configuration knows (any more).
+        """
         ...
 
     async def hand_on(self, link_ids: Sequence[LinkId], now: datetime) -> frozenset[LinkId]:
