@@ -63,6 +63,20 @@ async def test_whoever_is_made_by_hand_while_a_create_is_looked_for_is_sought_be
         assert await addresses(world) == {f"ada{n}@example.org": (1, 1) for n in (1, 50)}
 
 
+async def test_a_token_that_is_taken_back_while_a_create_is_looked_for_is_read_anew() -> None:
+    async with sync_world(direction=Direction.CRM_TO_GOOGLE) as world:
+        await world.vendors.crm.add([record(n) for n in range(3)], at=DAYS_AGO)
+        google = world.vendors.google.control
+        await google.fault("people.batchCreateContacts", "cut_after", times=1)
+        await google.settings(visibility_delay_s=5)
+        await google.fault("people.connections.list", "status", status=410, after=1, times=1)
+
+        run = await world.sync()
+
+        assert run.state is RunState.SUCCEEDED
+        assert await addresses(world) == {f"ada{n}@example.org": (1, 1) for n in range(3)}
+
+
 async def test_a_create_in_the_crm_whose_answer_was_lost_is_found_by_its_address(open_world: OpenWorld) -> None:
     async with open_world(direction=Direction.GOOGLE_TO_CRM) as world:
         await world.vendors.google.add([person(n) for n in range(30)])
