@@ -14,6 +14,7 @@ from config_api.scheduler.scheduler import Scheduler
 from contactsync.adapters.sql.requests import SqlRunSweeper
 from contactsync.domain.catalogue import CrmField, ValueKind
 from contactsync.domain.policy import Direction
+from contactsync.ports.configurations import MOST_DRAFTS
 from contactsync.ports.connections import Provider
 from tests.integration.config_api.conftest import Desk, body
 from tests.support.accounts import GROUP, MY_CONTACTS, OTHER_GROUP, OTHER_VIEW
@@ -338,6 +339,15 @@ async def test_a_draft_is_activated_when_nothing_is_missing_any_more_and_says_wh
     started = await desk.api.post(activate)
     assert (started.status_code, started.json()["status"]) == (200, "active")
     assert (await desk.get(f"/v1/runs/{started.json()['run_id']}"))["state"] == "queued"
+
+
+async def test_a_user_has_so_many_drafts_and_may_make_room(desk: Desk) -> None:
+    drafts = [await desk.save(direction=None) for _ in range(MOST_DRAFTS)]
+    refused = await desk.api.post("/v1/sync-configs", json=body(direction=None))
+    assert (refused.status_code, refused.json()["code"]) == (409, "too_many")
+    await desk.save()
+    await desk.api.delete(f"/v1/sync-configs/{drafts[0]['id']}")
+    assert (await desk.save(direction=None))["status"] == "draft"
 
 
 async def test_a_draft_takes_no_wrong_value(desk: Desk) -> None:

@@ -5496,7 +5496,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `not_connected` `needs_reconnect` `same_scope_exists` `request_under_way` */
+            /** @description `not_connected` `needs_reconnect` `same_scope_exists` `too_many` `request_under_way` */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -7151,7 +7151,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemBody"];
                 };
             };
-            /** @description `conflict` `request_under_way` */
+            /** @description `too_many` `request_under_way` */
             409: {
                 headers: {
                     [name: string]: unknown;

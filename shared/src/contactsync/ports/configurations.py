@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum, StrEnum
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 from uuid import UUID
 
 from contactsync.domain.frequency import Frequency
@@ -138,6 +138,16 @@ class SameScopeError(ContactSyncError):
     reason = "same_scope_exists"
 
 
+MOST_DRAFTS: Final = 50
+"""Of one user. What is complete is bounded by itself: one configuration for a view and a group."""
+
+
+class TooManyDraftsError(ContactSyncError):
+    """The user has as many drafts as anybody may have."""
+
+    reason = "too_many"
+
+
 class StaleVersionError(ContactSyncError):
     """The configuration was changed since it was read."""
 
@@ -171,7 +181,7 @@ class Configurations(Protocol):
     async def add_draft(
         self, organisation_id: OrganisationId, owner: UserId, name: str, settings: Mapping[str, Any], now: datetime
     ) -> Draft:
-        """A new draft."""
+        """A new draft. Raises TooManyDraftsError."""
         ...
 
     async def replace_draft(

@@ -86,7 +86,7 @@ _ETAG: Final = re.compile(r'"(\d{1,18})"')
     "",
     status_code=201,
     summary="Save a new configuration",
-    responses=responses(*_SAVING, "idempotency_key_reused", "request_under_way"),
+    responses=responses(*_SAVING, "too_many", "idempotency_key_reused", "request_under_way"),
 )
 async def create(
     body: ConfigurationBody, caller: AnyCaller, given: Given, request: Request, response: Response

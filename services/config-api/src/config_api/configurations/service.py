@@ -42,6 +42,7 @@ from contactsync.ports.configurations import (
     Saved,
     StaleVersionError,
     StoredConfiguration,
+    TooManyDraftsError,
 )
 from contactsync.ports.connections import Provider
 from contactsync.ports.requests import RunLimits
@@ -62,7 +63,8 @@ class ConfigurationService:
         place, now = (caller.organisation_id, caller.user_id), self.clock.now()
         if missing := await self._missing(caller, body):
             check(body, await self._offered(caller, body))
-            draft = await self.store.add_draft(*place, body.name, _kept(body), now)
+            with _conflicts_told():
+                draft = await self.store.add_draft(*place, body.name, _kept(body), now)
             return self._draft(draft, missing)
         accounts = await self.surroundings.accounts(caller)
         chosen = chosen_from(body, await self._offered(caller, body))
@@ -255,6 +257,8 @@ def _conflicts_told() -> Iterator[None]:
         yield
     except SameScopeError as error:
         raise ProblemError("same_scope_exists") from error
+    except TooManyDraftsError as error:
+        raise ProblemError("too_many") from error
     except StaleVersionError as error:
         raise ProblemError("stale_version") from error
 

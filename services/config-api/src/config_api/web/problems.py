@@ -74,7 +74,10 @@ _ALL = (
         "Cette adresse n’accepte pas la méthode.",
     ),
     _problem(
-        "conflict", 409, "This does not go together with what exists.", "Ceci est incompatible avec ce qui existe déjà."
+        "too_many",
+        409,
+        "There are as many of these as there may be. Delete one first.",
+        "Il y en a autant qu’il peut y en avoir. Supprimez-en d’abord.",
     ),
     _problem(
         "same_scope_exists",

@@ -108,7 +108,7 @@ async def list_webhook_endpoints(caller: AdminCaller, given: Given) -> WebhookEn
         "malformed_body",
         "unsupported_media_type",
         "body_too_large",
-        "conflict",
+        "too_many",
         "rate_limited",
         "idempotency_key_reused",
         "request_under_way",

@@ -42,7 +42,7 @@ class WebhookEndpoints:
         if errors:
             raise ProblemError("invalid_request", errors=errors)
         if len(await self.page(caller)) >= MOST_ENDPOINTS:
-            raise ProblemError("conflict", f"At most {MOST_ENDPOINTS} endpoints")
+            raise ProblemError("too_many")
         events = tuple(event.value for event in body.events)
         endpoint = Endpoint(uuid4(), body.direction, body.name, body.url, events, self._clock.now())
         secret = new_secret()

@@ -24,6 +24,7 @@ from contactsync.domain.policy import Policy
 from contactsync.errors import UnknownRowError
 from contactsync.ports.audit import Action
 from contactsync.ports.configurations import (
+    MOST_DRAFTS,
     Accounts,
     Chosen,
     ConfigStatus,
@@ -33,6 +34,7 @@ from contactsync.ports.configurations import (
     Saved,
     StaleVersionError,
     StoredConfiguration,
+    TooManyDraftsError,
 )
 from contactsync.ports.requests import Wish
 from contactsync.ports.state import RunMode
@@ -66,6 +68,9 @@ _ADD_DRAFT: Final = """
 INSERT INTO sync_configs (organisation_id, config_id, owner_id, name, draft, status, view_id, group_id, settings,
     created_at, updated_at)
 VALUES ($1, $2, $3, $4, $5::jsonb, 'draft', '', '', '{}', $6, $6)
+"""
+_DRAFTS: Final = """
+SELECT count(*) FROM sync_configs WHERE organisation_id = $1 AND owner_id = $2 AND status = 'draft'
 """
 _REPLACE_DRAFT: Final = """
 UPDATE sync_configs SET name = $3, draft = $4::jsonb, etag = etag + 1, updated_at = $5
@@ -152,9 +157,11 @@ class SqlConfigurations:
     async def add_draft(
         self, organisation_id: OrganisationId, owner: UserId, name: str, settings: Mapping[str, Any], now: datetime
     ) -> Draft:
-        """A new draft."""
+        """A new draft. Raises TooManyDraftsError."""
         config_id = ConfigId(self._new_id())
         async with self._database.tenant(organisation_id) as connection:
+            if await connection.fetchval(_DRAFTS, organisation_id, owner) >= MOST_DRAFTS:
+                raise TooManyDraftsError
             await connection.execute(_ADD_DRAFT, organisation_id, config_id, owner, name, dump(settings), now)
             await _record(connection, organisation_id, now, Action.CONFIGURATION_CREATED, config_id)
         return Draft(config_id=config_id, owner_id=owner, settings=settings, etag=1, created_at=now)
