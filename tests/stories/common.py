@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+from contactsync.domain.link import PairState
 from contactsync.domain.mapping import Mapping, mappable
 from tests.support.story import HasVendors, RunView, StoryWorld
 from tests.support.vendors import Json
@@ -74,6 +75,16 @@ async def quiet(world: StoryWorld) -> None:
         await world.pass_time(minutes=20)
     # Last, so that nothing that time has woken is still on its way when a story ends here.
     assert not writes(await world.sync())
+    await everybody_is_told_of(world)
+
+
+async def everybody_is_told_of(world: StoryWorld) -> None:
+    """Nobody of the group is silently left alone, and nobody is of two pairs."""
+    pairs = [pair for pair in await world.pairs() if pair.state is not PairState.GONE]
+    members = {one["resourceName"] for one in await world.vendors.google.people(in_group=True)}
+    for side in ([pair.google_id for pair in pairs if pair.google_id], [pair.crm_id for pair in pairs if pair.crm_id]):
+        assert len(set(side)) == len(side), "a contact is of two pairs"
+    assert members <= {pair.google_id for pair in pairs}
 
 
 async def crm(world: HasVendors, record_id: str) -> Json:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from contactsync.domain.link import PairState
+from contactsync.domain.policy import Direction
 from contactsync.domain.reasons import Reason
+from contactsync.ports.state import RunState
 from tests.stories.common import (
     CRITERIA,
     DAYS_AGO,
@@ -18,6 +20,7 @@ from tests.stories.common import (
     quiet,
     reasons,
     record,
+    titles,
     writes,
 )
 from tests.support.story import OpenWorld
@@ -124,3 +127,34 @@ async def test_who_gets_a_known_address_later_is_asked_about_and_not_made(open_w
         await quiet(world)
         assert await book_sizes(world) == (3, 3)
         assert (await google(world, stranger))["organizations"][0]["title"] == "Admiral"
+
+
+async def test_a_source_person_outside_the_group_is_not_touched_until_he_is_put_into_it(open_world: OpenWorld) -> None:
+    async with open_world(direction=Direction.GOOGLE_TO_CRM) as world:
+        [record_id] = await world.vendors.crm.add([record(0)], at=DAYS_AGO)
+        [name] = await world.vendors.google.add([person(0, organizations=job("Countess"))], in_group=False)
+
+        run = await world.sync()
+
+        assert (run.state, outcomes(run)) == (RunState.SUCCEEDED, {"skipped": 1})
+        assert await reasons(world, run) == {Reason.IN_GOOGLE_OUTSIDE_GROUP: 1}
+        await quiet(world)
+        await world.vendors.google.move(name, add=[world.vendors.google.group])
+        assert writes(await world.sync()) == {"crm.update": 1}
+        assert await titles(world, record_id, name) == ("Countess", "Countess")
+        await quiet(world)
+        assert await book_sizes(world) == (1, 1)
+
+
+async def test_a_contact_that_never_was_in_sync_and_left_is_told_as_such(open_world: OpenWorld) -> None:
+    """It stood in the group of a one-way source and was made by nobody; then it left the group."""
+    async with open_world(direction=Direction.CRM_TO_GOOGLE) as world:
+        [name] = await world.vendors.google.add([person(0)])
+        assert await reasons(world, await world.sync()) == {Reason.ONE_WAY: 1}
+        await world.vendors.google.move(name, remove=[world.vendors.google.group])
+
+        run = await world.sync()
+
+        assert (run.state, outcomes(run)) == (RunState.SUCCEEDED, {"skipped": 1})
+        assert await reasons(world, run) == {Reason.OUT_OF_SCOPE: 1}
+        assert await book_sizes(world) == (0, 1)

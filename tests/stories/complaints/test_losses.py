@@ -98,6 +98,7 @@ async def test_c6_what_was_deleted_is_restored_for_thirty_days_with_its_fields_a
         run = await world.answer(records[4], Action.RESTORE)
 
         assert writes(run) == {f"{side}.create": 1}
+        assert (await reasons(world, run))[Reason.RESTORED] == 1
         if side is Side.CRM:
             [back] = [one for one in await world.vendors.crm.records() if one.get("Email") == address(4)]
             mapped = {row.crm_field for row in world.mapping} - {"Account_Name"}
