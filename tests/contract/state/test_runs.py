@@ -676,15 +676,18 @@ class EffectContract:
             await end(worker)
             assert (await world.run_row(worker.settings, asking)).state == "partial"
 
-    async def test_a_delete_without_an_answer_can_be_restored_as_a_confirmed_one_can(self, world: World) -> None:
+    @pytest.mark.parametrize("kind", [EffectKind.DELETE, EffectKind.UPDATE])
+    async def test_what_a_write_without_an_answer_replaced_can_be_restored_as_after_a_confirmed_one(
+        self, world: World, kind: EffectKind
+    ) -> None:
         async with working(world) as worker:
             link_id = LinkId(uuid4())
-            delete = self.effect(worker, link_id=link_id, kind=EffectKind.DELETE)
+            write = self.effect(worker, link_id=link_id, kind=kind)
             async with worker.begin() as tx:
-                await tx.effects.add([delete])
-                await tx.effects.settle([replace(delete, state=EffectState.REJECTED, reason="invalid")])
+                await tx.effects.add([write])
+                await tx.effects.settle([replace(write, state=EffectState.REJECTED, reason="invalid")])
                 assert await tx.effects.last_of([link_id]) == {}
-                lost = replace(delete, state=EffectState.REJECTED, reason="outcome_unknown")
+                lost = replace(write, state=EffectState.REJECTED, reason="outcome_unknown")
                 await tx.effects.settle([lost])
                 assert await tx.effects.last_of([link_id]) == {link_id: lost}
 

@@ -26,6 +26,8 @@ class History:
     lag: timedelta = timedelta()
     """The longest time for which any listing has lagged so far."""
     agreed: dict[Pair, dict[str, Shown]] = field(default_factory=dict)
+    perhaps: dict[Pair, dict[str, Shown]] = field(default_factory=dict)
+    """What both sides showed where listings lag: the sync may know of the agreement, or not yet."""
     touched: dict[tuple[Side, str], datetime] = field(default_factory=dict)
     """When somebody last changed or made a contact by hand."""
     edited: dict[tuple[Side, str, str], datetime] = field(default_factory=dict)
@@ -78,13 +80,13 @@ class History:
             if link.state is not PairState.LINKED or link.pending_since or link.hold or not here or not there:
                 continue
             agreed = self.agreed.setdefault(pair_of(link), {})
+            perhaps = self.perhaps[pair_of(link)] = {}
             of_crm, of_google = shown(here, Side.CRM), shown(there, Side.GOOGLE)
             for name in FIELDS:
                 late = any(self.may_be_late(side, str(link.side(side).remote_id), name, after.at) for side in Side)
-                if of_crm[name] == of_google[name] and is_mapped(name, mapping) and not late:
-                    agreed[name] = of_crm[name]
-                else:
-                    agreed.pop(name, None)
+                agreed.pop(name, None)
+                if of_crm[name] == of_google[name] and is_mapped(name, mapping):
+                    (perhaps if late else agreed)[name] = of_crm[name]
         self.restored.clear()
 
     def forget(self) -> None:

@@ -252,10 +252,9 @@ def last_restorable(tables: Tables, link_id: LinkId) -> Effect | None:
 
 
 def _replaced(effect: Effect) -> bool:
-    if effect.state is EffectState.CONFIRMED:
-        return effect.kind in {EffectKind.UPDATE, EffectKind.DELETE}
     unanswered = effect.state is EffectState.REJECTED and effect.reason == Reason.OUTCOME_UNKNOWN
-    return effect.kind is EffectKind.DELETE and unanswered
+    sent = unanswered or effect.state is EffectState.CONFIRMED
+    return sent and effect.kind in {EffectKind.UPDATE, EffectKind.DELETE}
 
 
 class MemoryEffects:

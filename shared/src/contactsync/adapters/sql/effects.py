@@ -66,7 +66,7 @@ _LAST_OF: Final = f"""
 SELECT {_COLUMNS} FROM unnest($2::uuid[]) AS w CROSS JOIN LATERAL (
     SELECT {_COLUMNS} FROM effects
     WHERE organisation_id = $1 AND link_id = w AND kind IN ('update', 'delete')
-      AND (state = 'confirmed' OR kind = 'delete' AND state = 'rejected' AND reason = 'outcome_unknown')
+      AND (state = 'confirmed' OR state = 'rejected' AND reason = 'outcome_unknown')
     ORDER BY ordinal DESC LIMIT 1
 ) e
 """  # noqa: S608 # names of our own columns

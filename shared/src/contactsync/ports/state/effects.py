@@ -104,7 +104,8 @@ class EffectStore(Protocol):
     async def last_of(self, link_ids: Sequence[LinkId]) -> Mapping[LinkId, Effect]:
         """The newest confirmed update or delete of each pair: what can be restored.
 
-        A delete without an answer counts too: if it was not carried out, its contact is there, and nothing is made.
+        One without an answer counts too. If it was not carried out, it is sent again, and the newer one counts; or what
+        it was to replace stands where it stood.
         """
         ...
 
