@@ -150,6 +150,15 @@ async def test_tokens_and_a_new_sign_in_are_the_issuers_matter(town: Town) -> No
     assert await seen(page) == SWITCHED_OFF
 
 
+async def test_a_browser_that_was_signed_in_is_asked_like_any_other_before_a_consent(town: Town) -> None:
+    page, token = await town.browser("bob"), await town.token("bob")
+    await switch_off(town)
+    await page.send("GET", "/v1/me?fresh=true")
+    address = await town.web.address("google", headers=token)
+    shown = await page.send("GET", address)
+    assert (shown.status_code, shown.headers["content-type"]) == (200, "text/html; charset=utf-8")
+
+
 async def owner_of(town: Town) -> Owner:
     """Bob, as he is known here."""
     resources = town.web.resources
