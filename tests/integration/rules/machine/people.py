@@ -136,8 +136,9 @@ class BothBooks(Product):
     @rule(pick=PICK, numbers=st.booleans())
     def swap_places_in_a_record(self, pick: int, numbers: bool) -> None:  # noqa: FBT001
         """What a label is to a person, the place is to a record: two numbers, or two addresses, change theirs."""
-        if one := self.some(Side.CRM, pick):
-            here, there = ("Phone", "Mobile") if numbers else ("Email", "Secondary_Email")
+        here, there = ("Phone", "Mobile") if numbers else ("Email", "Secondary_Email")
+        # Where a record gives its only address up, a person whom a merge left two of that label keeps the other.
+        if (one := self.some(Side.CRM, pick)) and (numbers or (one.get(here) and one.get(there))):
             self.act(self.world.vendors.crm.edit(one["id"], **{here: one.get(there), there: one.get(here)}))
 
     @rule(pick=PICK, kind=st.sampled_from(["home", "work", "other", "club"]))
