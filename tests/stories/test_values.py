@@ -427,6 +427,7 @@ async def test_an_address_of_another_type_by_which_a_pair_was_matched_is_the_one
         assert await mails_of(world, record_id, name) == ("countess@example.org", second, mails)
 
         mails[0]["value"] = "lovelace@example.org"
+        mails.reverse()  # so that it is not the one that Google shows first
         await world.vendors.google.edit(name, emailAddresses=mails)
         assert writes(await world.sync()) == {"crm.update": 1}
         await quiet(world)
@@ -434,7 +435,7 @@ async def test_an_address_of_another_type_by_which_a_pair_was_matched_is_the_one
         await world.vendors.crm.edit(record_id, Email=None)
         await world.sync()
         await quiet(world)
-        assert await mails_of(world, record_id, name) == (None, second, mails[1:])
+        assert await mails_of(world, record_id, name) == (None, second, mails[:-1])
 
 
 async def mails_of(world: StoryWorld, record_id: str, name: str) -> tuple[object, object, list[Json]]:
