@@ -8,7 +8,7 @@ from contactsync.domain.contact import Side
 from contactsync.domain.link import PairState
 from contactsync.domain.policy import DeletePolicy, Direction
 from contactsync.domain.reasons import Reason
-from contactsync.ports.state import RunState
+from contactsync.ports.state import RunMode, RunState
 from tests.stories.common import (
     DAYS_AGO,
     address,
@@ -302,3 +302,23 @@ async def test_a_dozen_released_pairs_whose_records_are_made_again_with_edits_go
         assert (run.state, writes(run)) == (RunState.SUCCEEDED, {"google.update": 12})
         assert await book_sizes(world) == (12, 12)
         assert await titles(world, again[0], people[0]) == ("Countess", "Countess")
+
+
+async def test_a_person_merged_just_after_we_wrote_him_is_known_to_be_merged_when_all_are_read(
+    open_world: OpenWorld,
+) -> None:
+    """A list that lacks whoever was written a moment ago proves nothing; that his name leads to another one does."""
+    async with open_world(deletions=DeletePolicy.PROPAGATE) as world:
+        records, people = await settled(world, PAIRS)
+        await world.vendors.crm.edit(records[0], Title="Countess")
+        assert writes(await world.sync()) == {"google.update": 1}
+        await world.vendors.google.merge(people[6], people[0])
+        await world.sync(mode=RunMode.FULL)
+        await world.vendors.crm.delete(records[6])
+        await world.sync()
+        await world.pass_time(hours=25)
+
+        assert "crm.delete" not in writes(await world.sync())
+
+        assert len(await world.vendors.crm.records()) == PAIRS - 1
+        assert (await world.pair(records[0])).reason == Reason.MERGED

@@ -89,17 +89,20 @@ def _is_inherited(link: Link) -> bool:
     return link.state is PairState.LINKED and link.taken_by is None and not had
 
 
-def absorb_absence(link: Link, side: Side, context: AbsorbContext) -> Link:
+def absorb_absence(link: Link, side: Side, context: AbsorbContext, *, asked_for: bool = False) -> Link:
     """The pair after a complete full listing did not show one side.
 
     Google's listing is the whole account: who is not in it is gone. The CRM's is the view: a record that is not in it
     has left, and whether it is deleted the deleted list says. Nothing follows about a contact that was written within
-    the visibility wait before the listing began, or later.
+    the visibility wait before the listing began, or later; but `asked_for` by its id and not found, it is gone all the
+    same, if a listing has shown it before.
     """
     if link.foreign:
-        return _for_guest(link, absorb_absence(replace(link, foreign=False), side, context), context)
+        absent = absorb_absence(replace(link, foreign=False), side, context, asked_for=asked_for)
+        return _for_guest(link, absent, context)
     known = link.side(side)
-    if known.presence is not Presence.PRESENT or _is_unsettled(known.written_at, context):
+    may_lag = _is_unsettled(known.written_at, context) and not (asked_for and known.seen_in_scope)
+    if known.presence is not Presence.PRESENT or may_lag:
         return link
     if side is Side.GOOGLE:
         return _vanished(link, side, Presence.ABSENT, context.listing_started, context)

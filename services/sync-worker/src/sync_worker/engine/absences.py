@@ -61,7 +61,11 @@ async def absences_left(session: Session, side: Side) -> bool:
             now = context_for(session, side, began=session.now())
             seen = ((link, shown[link.link_id]) for link in missing if link.link_id in shown)
             there = {link.link_id: absorb(link, record, side, now) or link for link, record in seen}
-        after_by_id = {link.link_id: there.get(link.link_id) or absorb_absence(link, side, context) for link in missing}
+        by_name = side is Side.GOOGLE
+        after_by_id = {
+            link.link_id: there.get(link.link_id) or absorb_absence(link, side, context, asked_for=by_name)
+            for link in missing
+        }
         changed = [after_by_id[link.link_id] for link in missing if after_by_id[link.link_id] != link]
         if changed:
             await tx.links.save(changed)
