@@ -200,6 +200,8 @@ async def test_c52_above_the_limit_the_cap_the_waiting_and_the_runs_are_told_and
         told = await world.configuration()
         assert told["limits"] == {"first_run": 10, "later_runs": 5}
         assert (told["backlog"]["contacts"], told["backlog"]["runs"]) == (13, 3)
+        waiting = await world.api.all(f"/v1/runs/{(await world.runs())[-1].run_id}/contacts", outcome="waiting")
+        assert [one["reason"] for one in waiting] == [Reason.OVER_LIMIT] * 13
         assert await made(world) == {address(n) for n in order[:10]}
         for taken in (15, 20, 23):
             due = await world.next_sync()

@@ -65,7 +65,10 @@ _REASON: Final = f"""
 CASE WHEN l.excluded THEN '{Reason.EXCLUDED}'
      WHEN s.hold IS NOT NULL THEN s.hold ->> 'reason'
      WHEN l.kept_by <> $6 AND l.state IN ('linked', 'dormant', 'released') THEN '{Reason.OWNED_BY_ANOTHER}'
-     ELSE l.reason END
+     WHEN s.pending_since IS NULL OR (s.dormant AND l.state = 'linked') THEN l.reason
+     WHEN l.crm_presence IN ('deleted', 'absent') OR l.google_presence IN ('deleted', 'absent')
+         THEN '{Reason.DELETES_DEFERRED}'
+     ELSE '{Reason.OVER_LIMIT}' END
 """
 _COLUMNS: Final = "link_id, outcome, reason, crm_id, google_id, named_by, sealed, fields, sides, left_out"
 _STORED: Final = f"""
@@ -80,7 +83,7 @@ SELECT o.link_id, o.outcome, o.reason, o.crm_id, o.google_id, r.run_id AS named_
 FROM (
     SELECT l.link_id, {_OUTCOME} AS outcome, {_REASON} AS reason, l.crm_id, l.google_id
     FROM link_scopes s CROSS JOIN LATERAL (
-        SELECT link_id, state, reason, crm_id, google_id, excluded, kept_by FROM links
+        SELECT link_id, state, reason, crm_id, google_id, excluded, kept_by, crm_presence, google_presence FROM links
         WHERE organisation_id = $1 AND link_id = s.link_id AND state <> 'gone' OFFSET 0
     ) l
     WHERE s.organisation_id = $1 AND s.config_id = $6 AND s.link_id > $4
