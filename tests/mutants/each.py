@@ -10,29 +10,13 @@ import os
 import shutil
 import subprocess
 import sys
-import tomllib
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-_ROOT = Path(__file__).resolve().parents[2]
-_SOURCES = ("shared/src", *(f"services/{name}/src" for name in ("config-api", "sync-worker", "standalone")))
+from tests.mutants.catalogue import MUTANTS, ROOT, SOURCES, Mutant
+
 _TESTS_FAILED = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Mutant:
-    """`old` becomes `new` in `file` (below one of the source folders); one of `tests` must then fail."""
-
-    name: str
-    file: str
-    old: str
-    new: str
-    tests: str
-
-
-MUTANTS = [Mutant(**entry) for entry in tomllib.loads(Path(__file__).with_name("catalogue.toml").read_text())["mutant"]]
 
 
 @pytest.mark.timeout(900)
@@ -40,9 +24,7 @@ MUTANTS = [Mutant(**entry) for entry in tomllib.loads(Path(__file__).with_name("
 async def test_somebody_notices(mutant: Mutant, tmp_path: Path) -> None:
     _copy_sources(tmp_path)
     broken = tmp_path / mutant.file
-    text = broken.read_text(encoding="utf-8")
-    assert text.count(mutant.old) == 1, f"{mutant.file} holds the text {text.count(mutant.old)} times"
-    broken.write_text(text.replace(mutant.old, mutant.new), encoding="utf-8")
+    broken.write_text(mutant.broken(broken.read_text(encoding="utf-8")), encoding="utf-8")
     compile(broken.read_text(encoding="utf-8"), mutant.file, "exec")
 
     code, output = await _run_tests(mutant.tests.split(), tmp_path)
@@ -51,15 +33,15 @@ async def test_somebody_notices(mutant: Mutant, tmp_path: Path) -> None:
 
 
 def _copy_sources(target: Path) -> None:
-    for source in _SOURCES:
-        shutil.copytree(_ROOT / source, target, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
+    for source in SOURCES:
+        shutil.copytree(ROOT / source, target, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
 
 
 async def _run_tests(tests: list[str], sources: Path) -> tuple[int | None, str]:
     options = ("-x", "-q", "-n", "0", "-p", "no:cacheprovider")
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "pytest", *options, *tests),
-        cwd=_ROOT,
+        cwd=ROOT,
         env={**os.environ, "PYTHONPATH": str(sources), "PYTHONDONTWRITEBYTECODE": "1"},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
