@@ -437,6 +437,19 @@ class LinkContract:
             Outcome.FAILED: 1,
         }
 
+    async def test_whoever_stands_alone_for_a_reason_is_found_while_nothing_is_to_be_done(self, world: World) -> None:
+        async with working(world) as worker:
+            out = a_side(None, in_scope=False)
+            alone = a_link(state=PairState.SINGLE, crm=out, reason="nameless")
+            other = a_link(state=PairState.SINGLE, crm=out, reason="another")
+            await save(worker, replace(alone, pending_since=EPOCH), other)
+            async with worker.begin() as tx:
+                assert not await tx.links.any_alone("nameless")
+                await tx.links.save([alone])
+                assert await tx.links.any_alone("nameless")
+                await tx.links.save([replace(alone, excluded=True)])
+                assert not await tx.links.any_alone("nameless")
+
     async def test_who_is_to_be_sought_shares_no_email_with_a_contact_that_stands_alone_too(self, world: World) -> None:
         nobody, at = a_side(None), EPOCH
 

@@ -185,6 +185,11 @@ async def test_c9_a_run_that_left_somebody_out_does_not_report_a_bare_success(op
         run = await world.sync()
         assert run.state is RunState.PARTIAL
         assert await reasons(world, run) == {Reason.NOTHING_IDENTIFIES: 1}
+        assert (await world.sync()).state is RunState.PARTIAL, "he is left out still"
+        await world.vendors.google.edit(
+            (await world.vendors.google.people())[0]["resourceName"], names=[{"givenName": "Ada"}]
+        )
+        assert (await world.sync()).state is RunState.SUCCEEDED
 
 
 async def test_c9_a_contact_that_was_never_on_the_other_side_is_never_deleted(open_world: OpenWorld) -> None:

@@ -61,7 +61,8 @@ async def finish(session: Session) -> None:
         counts = {**session.run.counts, **{str(outcome): totals[outcome] for outcome in Outcome}}
         session.update(counts={**counts, "selected": totals.total()})
         asks = session.run.counts.get(f"reasons.{Outcome.HELD}.{Reason.AWAITING_APPROVAL}", 0)
-        partial = totals[Outcome.FAILED] or totals[Outcome.HELD] or _skipped_by_need(session.run.counts)
+        left_out = _skipped_by_need(session.run.counts) or await tx.links.any_alone(Reason.NOTHING_IDENTIFIES)
+        partial = totals[Outcome.FAILED] or totals[Outcome.HELD] or left_out
         await _end(
             session,
             tx,
@@ -158,6 +159,6 @@ async def _totals(session: Session, tx: Transaction) -> Counter[Outcome]:
 
 
 def _skipped_by_need(counts: Mapping[str, int]) -> bool:
-    """Whether a contact was skipped for another reason than a rule that the user chose."""
+    """Whether a contact was skipped in this run for another reason than a rule that the user chose."""
     prefix = f"reasons.{Outcome.SKIPPED}."
     return any(name.removeprefix(prefix) not in USERS_RULES for name in counts if name.startswith(prefix))

@@ -122,6 +122,12 @@ class MemoryLinks:
         pairs = (link for link in self._pairs() if link.link_id not in reported and link.state is not PairState.GONE)
         return dict(Counter(_stands_as(link) for link in pairs))
 
+    async def any_alone(self, reason: str) -> bool:
+        """Whether a contact in scope stands alone for this reason, and nothing is to be done about it."""
+        return any(
+            link.state is PairState.SINGLE and link.reason == reason and _is_at_rest(link) for link in self._pairs()
+        )
+
     async def to_seek(
         self, side: Side, run_id: RunId, after: PendingPosition | None, limit: int
     ) -> tuple[Sequence[Link], PendingPosition | None]:
@@ -396,6 +402,11 @@ def _position(link: Link) -> tuple[datetime, datetime, LinkId]:
     if link.pending_since is None or link.pending_order is None:
         raise StateInvariantError("not pending", details={"link": str(link.link_id)})
     return (link.pending_since, link.pending_order, link.link_id)
+
+
+def _is_at_rest(link: Link) -> bool:
+    in_scope = link.crm.in_scope or link.google.in_scope
+    return in_scope and not link.excluded and link.hold is None and link.pending_since is None
 
 
 def _stands_as(link: Link) -> Outcome:

@@ -148,6 +148,12 @@ class SqlLinks:
         rows = await self._connection.fetch(_STANDING, self._organisation, self._config, self._account, run_id)
         return {Outcome(row["outcome"]): row["pairs"] for row in rows}
 
+    async def any_alone(self, reason: str) -> bool:
+        """Whether a contact in scope stands alone for this reason, and nothing is to be done about it."""
+        scope = (self._organisation, self._config, self._account)
+        found: bool = await self._connection.fetchval(_ANY_ALONE, *scope, reason)
+        return found
+
     async def counts(self, now: datetime) -> PairCounts:
         """How many pairs stand where."""
         rows = await self._connection.fetch(_COUNTS, self._organisation, self._config, self._account, now)
@@ -441,6 +447,11 @@ SELECT CASE WHEN l.excluded THEN 'skipped'
 WHERE s.organisation_id = $1 AND s.config_id = $2 AND l.state <> 'gone' AND r.reported IS NULL
 GROUP BY 1
 """  # noqa: S608  our own columns
+_ANY_ALONE: Final = f"""
+SELECT EXISTS (SELECT {_PAIRS}
+WHERE s.organisation_id = $1 AND s.config_id = $2 AND l.state = 'single' AND l.reason = $4 AND NOT l.excluded
+AND s.pending_since IS NULL AND s.hold IS NULL AND (s.crm_in_scope OR s.google_in_scope))
+"""
 # A packed key is 17 bytes: its kind, `p` for name and phone, and the digest.
 _TO_SEEK: Final = {
     side: f"""

@@ -107,6 +107,10 @@ class LinkStore(Protocol):
         """
         ...
 
+    async def any_alone(self, reason: str) -> bool:
+        """Whether a contact in scope stands alone for this reason, and nothing is to be done about it."""
+        ...
+
     async def counts(self, now: datetime) -> PairCounts:
         """How many pairs stand where."""
         ...
