@@ -16,6 +16,8 @@ from contactsync.ports.state import RunMode, RunState
 from tests.stories.common import (
     address,
     book_sizes,
+    crm,
+    google,
     job,
     outcomes,
     person,
@@ -111,6 +113,32 @@ async def test_every_cell_of_the_table_of_deletes(
             await world.pass_time(hours=13)
             assert not writes(await world.sync())
         assert await book_sizes(world) == (sizes[Side.CRM], sizes[Side.GOOGLE])
+
+
+@pytest.mark.parametrize("source", Side)
+async def test_what_was_edited_by_hand_in_the_target_beats_a_delete_in_the_source_however_much_later(
+    open_world: OpenWorld, source: Side
+) -> None:
+    """The edit was let stand by a run of its own; a field that merely differed from the start is no edit."""
+    direction = Direction.CRM_TO_GOOGLE if source is Side.CRM else Direction.GOOGLE_TO_CRM
+    async with open_world(direction=direction, deletions=DeletePolicy.PROPAGATE) as world:
+        records, people = await settled(world, PAIRS, Title="Analyst")
+        await edit_on(world, source.other, records[1], people[1])
+        assert not writes(await world.sync())
+        await world.pass_time(hours=30)
+        assert not writes(await world.sync())
+        for number in (0, 1):
+            await delete_on(world, source, records[number], people[number])
+
+        assert writes(await world.sync()) == {f"{source.other}.delete": 1}
+
+        target = people if source is Side.CRM else records
+        assert (await world.pair(target[0])).state is PairState.GONE
+        assert (await world.pair(target[1])).state is PairState.RELEASED
+        if source is Side.CRM:
+            assert (await google(world, people[1]))["organizations"][0]["title"] == "Countess"
+        else:
+            assert (await crm(world, records[1]))["Title"] == "Countess"
 
 
 @pytest.mark.parametrize("side", Side)

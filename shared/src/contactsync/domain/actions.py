@@ -175,7 +175,9 @@ def _brought_back(link: Link, now: datetime) -> Link:
         return link
     stays = replace(link.side(missing.other), base=EMPTY_DIGESTS)
     sides = (LinkSide(), stays) if missing is Side.CRM else (stays, LinkSide())
-    alone = replace(link, state=PairState.SINGLE, crm=sides[0], google=sides[1], diverged=frozenset())
+    alone = replace(
+        link, state=PairState.SINGLE, crm=sides[0], google=sides[1], diverged=frozenset(), by_hand=frozenset()
+    )
     return _pending(replace(alone, reason="", hold=None), now)
 
 

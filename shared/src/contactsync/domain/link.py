@@ -108,6 +108,9 @@ class Link:
     hold: Hold | None = None
     excluded: bool = False
     diverged: frozenset[RowKey] = frozenset()
+    """Fields that were left different on purpose."""
+    by_hand: frozenset[RowKey] = frozenset()
+    """Those of them that somebody edited where they are carried to: an edit that beats a delete."""
     keep_apart: frozenset[str] = frozenset()
     """Remote ids of contacts, of either side, that a person declared to be somebody else."""
     same_as: str | None = None

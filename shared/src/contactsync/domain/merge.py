@@ -118,6 +118,7 @@ class FieldMerge:
     bases: dict[Side, DigestSet] = field(default_factory=dict)
     """Bases of all fields but those that `changes` will write, which keep theirs until the write is confirmed."""
     diverged: set[RowKey] = field(default_factory=set)
+    by_hand: set[RowKey] = field(default_factory=set)
     left_out: dict[str, str] = field(default_factory=dict)
     """Fields that the other side cannot hold, with the reason code."""
 
@@ -166,11 +167,12 @@ def _merge_row(
     match verdict(state, rules):
         case Verdict.AGREED:
             pass
-        case Verdict.UNCHANGED:
-            if state.diverged:
-                found.diverged.add(row.key)
-        case Verdict.DIVERGED:
+        case Verdict.UNCHANGED if not state.diverged:
+            pass
+        case Verdict.UNCHANGED | Verdict.DIVERGED:
             found.diverged.add(row.key)
+            if row.key in link.by_hand or _is_edited_by_hand(state, rules):
+                found.by_hand.add(row.key)
         case Verdict.TO_CRM:
             _write(found, row, link, Side.CRM, state)
         case Verdict.TO_GOOGLE:
@@ -179,12 +181,21 @@ def _merge_row(
             assert_never(never)
 
 
+def _is_edited_by_hand(state: FieldState, rules: FieldRules) -> bool:
+    """Whether the side that the field is carried to, and never from, shows something else than was agreed."""
+    if rules.to_crm == rules.to_google:
+        return False
+    shown, base = (state.crm, state.crm_base) if rules.to_crm else (state.google, state.google_base)
+    return base is not None and shown != base
+
+
 def _write(found: FieldMerge, row: MappingRow, link: Link, target: Side, state: FieldState) -> None:
     fitted = fit(row, value_of(link.side(target.other), row), target)
     if fitted.reason is not None:
         found.left_out[row.key] = fitted.reason
         if state.diverged:
             found.diverged.add(row.key)
+            found.by_hand |= link.by_hand & {row.key}
         return
     found.changes[target][row.key] = fitted.text
     theirs, base = (state.crm, state.crm_base) if target is Side.CRM else (state.google, state.google_base)

@@ -155,6 +155,7 @@ def _merged(link: Link, policy: Policy, digester: Digester, *, linking: bool, ad
         crm=replace(link.crm, base=found.bases[Side.CRM]),
         google=replace(link.google, base=found.bases[Side.GOOGLE]),
         diverged=frozenset(found.diverged),
+        by_hand=frozenset(found.by_hand),
         hold=link.hold if intents else None,
         reason=reason,
         pending_since=link.pending_since if intents else None,
@@ -284,7 +285,7 @@ def _bereaved(link: Link, staying: Side, policy: Policy, *, may_delete: bool, no
         return _released(link)
     if not may_delete:
         return Decision(link=link, outcome=Outcome.WAITING, reason=Reason.DELETES_DEFERRED)
-    if edited_since_base(stays, policy.mapping):
+    if edited_since_base(stays, policy.mapping) or link.by_hand & policy.mapping.by_key.keys():
         if not policy.direction.writes(staying.other):
             return _released(link)
         return _create(link, staying, policy, Reason.MADE_AGAIN)

@@ -42,6 +42,7 @@ def confirm(  # noqa: PLR0913  one provider answer, field by field
         return replace(link.with_side(intent.side, _joined(written, now)).put_down(), hold=None)
     match intent.kind:
         case EffectKind.CREATE:
+            link = replace(link, by_hand=frozenset())
             written = _created(intent, observation, digester, mapping, left_out, source=link.side(intent.side.other))
         case EffectKind.UPDATE:
             written = _updated(written, intent, observation, digester, mapping, left_out)

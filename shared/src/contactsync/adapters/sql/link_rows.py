@@ -48,6 +48,7 @@ LINK_COLUMNS: Final = (
     ("values_run", "uuid"),
     ("excluded", "boolean"),
     ("diverged", "text"),
+    ("by_hand", "text"),
     ("keep_apart", "text"),
     ("same_as", "text"),
     ("restoring", "uuid"),
@@ -104,7 +105,8 @@ class LinkCodec:
             *google,
             run_id if has_values else None,
             link.excluded,
-            orjson.dumps(sorted(link.diverged)).decode() if link.diverged else None,
+            _rows_text(link.diverged),
+            _rows_text(link.by_hand),
             orjson.dumps(sorted(link.keep_apart)).decode() if link.keep_apart else None,
             link.same_as,
             link.restoring,
@@ -175,7 +177,7 @@ class LinkCodec:
     def link(self, row: Sequence[Any], *, run_id: RunId | None = None, foreign: bool = False) -> Link:
         """The link in a row of SELECTED; with `run_id` only with the values that this run stored."""
         link_id, state, reason = row[0], row[1], row[2]
-        values_run, excluded, diverged, keep_apart, same_as, restoring, _, dormant, *scope = row[_TAIL]
+        values_run, excluded, diverged, by_hand, keep_apart, same_as, restoring, _, dormant, *scope = row[_TAIL]
         pending_since, pending_order, taken_by, hold, message, held_until = scope[6:]
         readable = run_id is None or values_run == run_id
         crm_marks, google_marks = (_NO_MARKS, _NO_MARKS) if dormant is None else (scope[0:3], scope[3:6])
@@ -191,7 +193,8 @@ class LinkCodec:
             pending_order=pending_order,
             hold=None if hold is None else self._hold(link_id, hold, message, held_until),
             excluded=excluded,
-            diverged=frozenset(map(RowKey, orjson.loads(diverged))) if diverged else frozenset(),
+            diverged=_rows_from(diverged),
+            by_hand=_rows_from(by_hand),
             keep_apart=frozenset(orjson.loads(keep_apart)) if keep_apart else frozenset(),
             same_as=same_as,
             restoring=restoring,
@@ -256,3 +259,11 @@ class LinkCodec:
 
 def _digests(packed: bytes) -> DigestSet:
     return DigestSet.unpack(packed) if len(packed) > 1 else EMPTY_DIGESTS
+
+
+def _rows_text(rows: frozenset[RowKey]) -> str | None:
+    return orjson.dumps(sorted(rows)).decode() if rows else None
+
+
+def _rows_from(text: str | None) -> frozenset[RowKey]:
+    return frozenset(map(RowKey, orjson.loads(text))) if text else frozenset()

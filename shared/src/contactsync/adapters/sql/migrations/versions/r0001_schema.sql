@@ -298,6 +298,7 @@ CREATE TABLE links (
     values_run              uuid,
     excluded                boolean NOT NULL,
     diverged                text,
+    by_hand                 text,
     keep_apart              text,
     same_as                 text,
     restoring               uuid,
@@ -319,6 +320,7 @@ COMMENT ON COLUMN links.crm_keys IS 'Packed match keys; link_keys finds links by
 COMMENT ON COLUMN links.crm_sealed IS 'Name and mapped values, for the run values_run alone';
 COMMENT ON COLUMN links.kept_by IS 'The configuration that synchronises its fields; NULL while it stands alone';
 COMMENT ON COLUMN links.diverged IS 'JSON array of mapping rows; NULL: none';
+COMMENT ON COLUMN links.by_hand IS 'JSON array of mapping rows, each of them diverged; NULL: none';
 
 CREATE TABLE link_scopes (
     organisation_id      uuid NOT NULL,
