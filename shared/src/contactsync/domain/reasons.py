@@ -45,6 +45,7 @@ class Reason(StrEnum):
     POSSIBLE_DUPLICATE = "possible_duplicate"
     AMBIGUOUS_MATCH = "ambiguous_match"
     AWAITING_APPROVAL = "awaiting_approval"
+    ASKED_BY_ANOTHER_RUN = "asked_by_another_run"
     ANOTHER_PROGRAM_WRITES = "another_program_writes"
     GOOGLE_ACCOUNT_FULL = "google_account_full"
     BEING_CREATED = "being_created"
@@ -242,6 +243,10 @@ _WRITTEN: Final[Mapping[Reason, tuple[str, str]]] = {
     Reason.AWAITING_APPROVAL: (
         "It would be deleted together with many others. Nothing is deleted before you approve.",
         "Il serait supprimé avec beaucoup d'autres. Rien n'est supprimé sans votre accord.",
+    ),
+    Reason.ASKED_BY_ANOTHER_RUN: (
+        "Another run has asked whether it may be deleted. Approve or refuse it there.",
+        "Une autre synchronisation a demandé si ce contact peut être supprimé : répondez-y là.",
     ),
     Reason.ANOTHER_PROGRAM_WRITES: (
         "A field keeps changing back and forth. Another sync seems to write it; switch that off, then choose “Retry”.",

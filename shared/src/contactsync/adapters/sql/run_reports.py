@@ -63,6 +63,7 @@ CASE WHEN l.excluded THEN 'skipped'
 """
 _REASON: Final = f"""
 CASE WHEN l.excluded THEN '{Reason.EXCLUDED}'
+     WHEN s.hold ->> 'reason' = '{Reason.AWAITING_APPROVAL}' THEN '{Reason.ASKED_BY_ANOTHER_RUN}'
      WHEN s.hold IS NOT NULL THEN s.hold ->> 'reason'
      WHEN l.kept_by <> $6 AND l.state IN ('linked', 'dormant', 'released') THEN '{Reason.OWNED_BY_ANOTHER}'
      WHEN s.pending_since IS NULL OR (s.dormant AND l.state = 'linked') THEN l.reason
