@@ -286,7 +286,9 @@ def deletes_have_their_reason(passage: Passage) -> None:
     """I3: a contact is deleted only after its counterpart was, by somebody, where the policy says so."""
     for side, remote_id, contact in passage.removed():
         assert passage.effects_on(side, remote_id, EffectKind.DELETE), f"{side} {remote_id} vanished without an effect"
-        link = next((one for one in passage.before.links.values() if one.side(side).remote_id == remote_id), None)
+        # A record that was restored has its id in the pair that is gone, too.
+        pairs = (one for one in passage.before.links.values() if one.state is not PairState.GONE)
+        link = next((one for one in pairs if one.side(side).remote_id == remote_id), None)
         assert link is not None, f"{side} {remote_id} was deleted and never linked"
         other = str(link.side(side.other).remote_id)
         assert other not in passage.before.contacts[side.other], f"{side} {remote_id} deleted, {other} is there"
