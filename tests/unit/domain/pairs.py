@@ -21,7 +21,7 @@ from contactsync.domain.link import Link, LinkSide, PairState, Presence
 from contactsync.domain.mapping import Mapping, default_mapping, mappable
 from contactsync.domain.planning import Decision, decide
 from contactsync.domain.policy import Direction, Policy
-from contactsync.domain.settling import confirm
+from contactsync.domain.settling import Confirmation, confirm
 
 NOW = datetime(2026, 3, 1, 9, tzinfo=UTC)
 WAIT = timedelta(minutes=15)
@@ -182,10 +182,7 @@ def _answered(link: Link, intent: Intent, mapping: Mapping, now: datetime, revis
     after = confirm(
         link,
         intent,
-        remote_id=remote_id,
-        revision=revision,
-        modified_at=now,
-        observation=answer,
+        Confirmation(remote_id=remote_id, revision=revision, modified_at=now, observation=answer),
         digester=DIGESTER,
         mapping=mapping,
         now=now,

@@ -18,7 +18,7 @@ from contactsync.domain.link import Hold, Link, LinkSide, PairState, Presence
 from contactsync.domain.mapping import Mapping, RowDirection, default_mapping
 from contactsync.domain.outcome import Outcome
 from contactsync.domain.policy import DeletePolicy, Direction, NoEmailRule, Policy
-from contactsync.domain.settling import confirm
+from contactsync.domain.settling import Confirmation, confirm
 from tests.unit.domain.pairs import (
     DIGESTER,
     MAPPING,
@@ -511,18 +511,10 @@ def test_a_refusal_of_something_else_is_counted_anew() -> None:
 # --- answers --------------------------------------------------------------------------------------------------------
 
 
-def _confirm(link: Link, intent: Intent, **facts: object) -> Link:
-    answer: dict[str, object] = {
-        "remote_id": link.side(intent.side).remote_id or "new",
-        "revision": "w",
-        "modified_at": NOW,
-        "observation": None,
-        "digester": DIGESTER,
-        "mapping": MAPPING,
-        "now": NOW,
-        **facts,
-    }
-    return confirm(link, intent, **answer)  # type: ignore[arg-type]  # facts are the function's own names
+def _confirm(link: Link, intent: Intent, **facts: Any) -> Link:  # noqa: ANN401  of the answer
+    remote_id = link.side(intent.side).remote_id or "new"
+    answer = Confirmation(remote_id=remote_id, revision="w", modified_at=NOW, **facts)
+    return confirm(link, intent, answer, digester=DIGESTER, mapping=MAPPING, now=NOW)
 
 
 def test_what_google_made_of_a_value_is_its_base_and_not_an_edit() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import assert_never
 
@@ -17,56 +17,61 @@ from contactsync.domain.mapping import Mapping, crm_field_of
 from contactsync.domain.reasons import Reason
 
 
-def confirm(  # noqa: PLR0913  one provider answer, field by field
-    link: Link,
-    intent: Intent,
-    *,
-    remote_id: str,
-    revision: str,
-    modified_at: datetime,
-    observation: Observation | None,
-    digester: Digester,
-    mapping: Mapping,
-    now: datetime,
-    left_out: Collection[RowKey] = (),
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Confirmation:
+    """What a provider answered to one intent that it carried out."""
+
+    remote_id: str
+    revision: str
+    modified_at: datetime
+    observation: Observation | None = None
+    """The contact as it is now; None where the answer does not show it (Zoho's holds id and times alone)."""
+    left_out: Collection[RowKey] = ()
+    """Fields of the intent that the connector did not send."""
+
+
+def confirm(
+    link: Link, intent: Intent, answer: Confirmation, *, digester: Digester, mapping: Mapping, now: datetime
 ) -> Link:
     """The pair after the provider confirmed one intent.
 
-    The written side's base is what the answer shows (Google), or what was sent, unconfirmed (Zoho answers with id and
-    times alone). The other side's base, for the same fields, is what it showed when this was decided: an edit made
-    since stays an edit. `left_out` names fields of the intent that the connector did not send.
-    The pair stays pending while anything else is to be done.
+    The written side's base is what the answer shows, or what was sent, unconfirmed. The other side's base, for the same
+    fields, is what it showed when this was decided: an edit made since stays an edit. The pair stays pending while
+    anything else is to be done.
     """
     written = link.side(intent.side)
     if link.foreign:
-        return replace(link.with_side(intent.side, _joined(written, now)).put_down(), hold=None)
+        return link.with_side(intent.side, _joined(written, now)).put_down()
     match intent.kind:
         case EffectKind.CREATE:
             link = replace(link, by_hand=frozenset())
-            written = _created(intent, observation, digester, mapping, left_out, source=link.side(intent.side.other))
+            written = _created(intent, answer, digester, mapping, source=link.side(intent.side.other))
+            written = _as_answered(written, answer, now)
         case EffectKind.UPDATE:
-            written = _updated(written, intent, observation, digester, mapping, left_out)
+            written = _as_answered(_updated(written, intent, answer, digester, mapping), answer, now)
         case EffectKind.JOIN_GROUP:
             written = _joined(written, now)
         case EffectKind.DELETE:
             written = replace(written, presence=Presence.DELETED, in_scope=False, written_at=now, values=None)
         case never:
             assert_never(never)
-    if intent.kind in {EffectKind.CREATE, EffectKind.UPDATE}:
-        written = replace(
-            written,
-            remote_id=remote_id,
-            revision=revision,
-            written_revision=revision,
-            written_at=now,
-            modified_at=modified_at,
-            observed_at=modified_at,
-            values=None if observation is None else observation.values,
-        )
     if link.restoring is not None:
         return _after_restoring(link, intent, written)
     after = link.with_side(intent.side, written)
     return _after_write(_with_source_base(after, intent, mapping), intent, mapping)
+
+
+def _as_answered(side: LinkSide, answer: Confirmation, now: datetime) -> LinkSide:
+    return replace(
+        side,
+        remote_id=answer.remote_id,
+        revision=answer.revision,
+        written_revision=answer.revision,
+        written_at=now,
+        modified_at=answer.modified_at,
+        observed_at=answer.modified_at,
+        values=None if answer.observation is None else answer.observation.values,
+    )
 
 
 def _joined(side: LinkSide, now: datetime) -> LinkSide:
@@ -85,16 +90,11 @@ def _after_restoring(link: Link, intent: Intent, written: LinkSide) -> Link:
 
 
 def _created(
-    intent: Intent,
-    observation: Observation | None,
-    digester: Digester,
-    mapping: Mapping,
-    left_out: Collection[RowKey],
-    *,
-    source: LinkSide,
+    intent: Intent, answer: Confirmation, digester: Digester, mapping: Mapping, *, source: LinkSide
 ) -> LinkSide:
     """The side that a create made. It is in scope although no listing has shown it yet."""
-    sent = {key: text for key, text in intent.changes.items() if text and key not in left_out}
+    sent = {key: text for key, text in intent.changes.items() if text and key not in answer.left_out}
+    observation = answer.observation
     identity = _identity_of_record(sent, mapping) if observation is None else observation.identity
     like = None if source.values is None else (source.values, source.seen)
     shown = digester.digest_set(mapping, sent if observation is None else observation.values, like=like)
@@ -121,17 +121,13 @@ def _identity_of_record(sent: Values, mapping: Mapping) -> Identity:
     )
 
 
-def _updated(
-    side: LinkSide,
-    intent: Intent,
-    observation: Observation | None,
-    digester: Digester,
-    mapping: Mapping,
-    left_out: Collection[RowKey],
-) -> LinkSide:
+def _updated(side: LinkSide, intent: Intent, answer: Confirmation, digester: Digester, mapping: Mapping) -> LinkSide:
     rows = [row for key in intent.changes if (row := mapping.by_key.get(key)) is not None]
+    observation = answer.observation
     if observation is None:
-        sent = {row.hash: digester.field(row, intent.changes[row.key]) for row in rows if row.key not in left_out}
+        sent = {
+            row.hash: digester.field(row, intent.changes[row.key]) for row in rows if row.key not in answer.left_out
+        }
         seen, confirmed = DigestSet({**side.seen.index, **sent}), False
         # Of a create that still waits for its echo everything was sent.
         all_sent = not side.confirmed and not side.sent

@@ -93,7 +93,7 @@ class FaultEdge:
 
         try:
             await self._app(scope, receive, noting)
-        except Exception:
+        except Exception:  # the edge of every request: nothing behind it may end the process
             log.exception("api.request.failed", method=scope["method"])
             if not started:
                 await answer(Request(scope), await self._problem())(scope, receive, send)

@@ -52,18 +52,13 @@ async def absences_left(session: Session, side: Side) -> bool:
         return False
     if after is None and len(missing) > session.settings.scope_check_above:
         await require_scope(session, side)
-    shown = await (_still_shown(session, missing) if side is Side.GOOGLE else _unlisted(session, missing))
+    google = side is Side.GOOGLE
+    shown = await (_still_shown(session, missing) if google else _unlisted(session, missing))
     context = context_for(session, side, began=listing.started_at)
     async with session.transaction() as tx:
-        if side is Side.GOOGLE:
-            there = await _still_there(session, tx, missing, shown) if shown else {}
-        else:
-            now = context_for(session, side, began=session.now())
-            seen = ((link, shown[link.link_id]) for link in missing if link.link_id in shown)
-            there = {link.link_id: absorb(link, record, side, now) or link for link, record in seen}
-        by_name = side is Side.GOOGLE
+        there = await _still_there(session, tx, missing, shown) if google else _read_by_id(session, missing, shown)
         after_by_id = {
-            link.link_id: there.get(link.link_id) or absorb_absence(link, side, context, asked_for=by_name)
+            link.link_id: there.get(link.link_id) or absorb_absence(link, side, context, asked_for=google)
             for link in missing
         }
         changed = [after_by_id[link.link_id] for link in missing if after_by_id[link.link_id] != link]
@@ -85,6 +80,12 @@ async def _unlisted(session: Session, missing: Sequence[Link]) -> dict[LinkId, O
     return {link.link_id: shown[name] for link in unseen if (name := str(link.crm.remote_id)) in shown}
 
 
+def _read_by_id(session: Session, missing: Sequence[Link], shown: Mapping[LinkId, Observation]) -> dict[LinkId, Link]:
+    now = context_for(session, Side.CRM, began=session.now())
+    seen = ((link, shown[link.link_id]) for link in missing if link.link_id in shown)
+    return {link.link_id: absorb(link, record, Side.CRM, now) or link for link, record in seen}
+
+
 async def _still_shown(session: Session, missing: Sequence[Link]) -> dict[LinkId, Observation]:
     """People whom Google shows when they are asked for by name: the listing lacked them, and they are not gone."""
     people = await session.ports.google.read([PersonId(str(link.google.remote_id)) for link in missing])
@@ -100,7 +101,7 @@ async def _still_there(
     That contact stands alone and gives way to the pair; where it is of another pair by now, this one has lost it. Who
     was renamed more than once may be missing under several names: the pair has him, else the first.
     """
-    listed = await tx.links.by_remote(Side.GOOGLE, [seen.remote_id for seen in shown.values()])
+    listed = await tx.links.by_remote(Side.GOOGLE, [seen.remote_id for seen in shown.values()]) if shown else {}
     there: dict[LinkId, Link] = {}
     found: set[str] = set()
     for link in sorted(missing, key=lambda one: one.state not in _OF_A_PAIR):

@@ -20,7 +20,7 @@ from contactsync.domain.ids import EffectId, PersonId, RecordId, RowKey
 from contactsync.domain.link import KeyKind, Link
 from contactsync.domain.outcome import Outcome
 from contactsync.domain.reasons import Reason
-from contactsync.domain.settling import confirm
+from contactsync.domain.settling import Confirmation, confirm
 from contactsync.errors import AccountFullError, ContactSyncError, LeaseLostError, OutcomeUnknownError
 from contactsync.ports.directory import (
     CreateRequest,
@@ -378,21 +378,17 @@ class Sender:
     def _confirmed(self, operation: Operation, work: PairWork, effect: Effect, answer: Written) -> Effect:
         session = self._session
         intent = work.todo.pop(operation)
-        work.link = confirm(
-            work.link,
-            intent,
-            # A person's new name is taken over from a listing alone, which tells whether another pair has it by now.
-            remote_id=work.link.side(operation[0]).remote_id or answer.remote_id
-            if operation[1] is EffectKind.UPDATE
-            else answer.remote_id,
+        # A person's new name is taken over from a listing alone, which tells whether another pair has it by now.
+        known = work.link.side(intent.side).remote_id if intent.kind is EffectKind.UPDATE else None
+        confirmation = Confirmation(
+            remote_id=known or answer.remote_id,
             revision=answer.revision,
             modified_at=answer.modified_at,
             observation=answer.observation,
-            digester=session.ports.digester,
-            mapping=session.mapping,
-            now=session.now(),
             left_out=[RowKey(key) for key in answer.left_out],
         )
+        digester, mapping = session.ports.digester, session.mapping
+        work.link = confirm(work.link, intent, confirmation, digester=digester, mapping=mapping, now=session.now())
         work.left_out.update(answer.left_out)
         if not answer.sent:
             return _as(effect, EffectState.REJECTED, next(iter(answer.left_out.values()), Reason.NONE))

@@ -11,7 +11,7 @@ from contactsync.domain.effect import Intent
 from contactsync.domain.ids import LinkId
 from contactsync.domain.link import Link, LinkSide, PairState, Presence
 from contactsync.domain.outcome import Outcome
-from contactsync.domain.settling import confirm
+from contactsync.domain.settling import Confirmation, confirm
 from contactsync.ports.state import Effect, EffectState, RunContact, Transaction
 from sync_worker.engine.session import Session
 
@@ -54,10 +54,7 @@ async def created(session: Session, tx: Transaction, link: Link, effect: Effect,
     after = confirm(
         link,
         Intent(side=effect.side, kind=effect.kind, changes=effect.changes, before={}),
-        remote_id=seen.remote_id,
-        revision=seen.revision,
-        modified_at=seen.modified_at,
-        observation=seen,
+        Confirmation(remote_id=seen.remote_id, revision=seen.revision, modified_at=seen.modified_at, observation=seen),
         digester=session.ports.digester,
         mapping=session.mapping,
         now=session.now(),

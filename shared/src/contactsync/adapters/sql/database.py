@@ -68,7 +68,7 @@ class _Transaction(AbstractAsyncContextManager[Connection]):
         metrics.POOL_WAIT.observe(time.perf_counter() - began)
         try:
             await self._connection.execute(self._begin)
-        except BaseException:
+        except BaseException:  # a cancellation too must give the connection back
             await self._give_up()
             raise
         return self._connection
@@ -98,7 +98,7 @@ async def savepoint(connection: Connection) -> AsyncIterator[None]:
     await connection.execute("SAVEPOINT part")
     try:
         yield
-    except BaseException:
+    except BaseException:  # whatever it was, and it goes on: the transaction is left as it stood before
         await connection.execute("ROLLBACK TO SAVEPOINT part")
         raise
     await connection.execute("RELEASE SAVEPOINT part")
