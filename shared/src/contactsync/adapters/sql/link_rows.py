@@ -75,6 +75,17 @@ SELECTED: Final = ", ".join(
 )
 """What `LinkCodec.link` takes, from `links l` and `link_scopes s`."""
 
+STANDS_AS: Final = """
+CASE WHEN l.excluded THEN 'skipped'
+     WHEN (s.hold ->> 'failed')::boolean THEN 'failed'
+     WHEN s.hold IS NOT NULL THEN 'held'
+     WHEN s.dormant AND l.state = 'linked' THEN 'skipped'
+     WHEN s.pending_since IS NOT NULL THEN 'waiting'
+     WHEN l.state = 'linked' AND NOT s.dormant THEN 'unchanged'
+     ELSE 'skipped' END
+"""
+"""What a pair counts as that a run did not touch (`LinkStore.standing`), from the same two."""
+
 _SIDE_WIDTH: Final = len(_SIDE_COLUMNS)
 _CRM: Final = slice(3, 3 + _SIDE_WIDTH)
 _GOOGLE: Final = slice(3 + _SIDE_WIDTH, 3 + 2 * _SIDE_WIDTH)

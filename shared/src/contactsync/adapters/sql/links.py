@@ -16,7 +16,7 @@ import asyncpg
 
 from contactsync.adapters.sql.codec import columns, key_digests, pack_keys
 from contactsync.adapters.sql.database import Connection
-from contactsync.adapters.sql.link_rows import LINK_COLUMNS, SCOPE_COLUMNS, SELECTED, LinkCodec
+from contactsync.adapters.sql.link_rows import LINK_COLUMNS, SCOPE_COLUMNS, SELECTED, STANDS_AS, LinkCodec
 from contactsync.domain.contact import Side
 from contactsync.domain.ids import ConfigId, LinkId, RunId
 from contactsync.domain.link import Link, MatchKey
@@ -432,14 +432,7 @@ SELECT CASE WHEN s.dormant AND l.state = 'linked' THEN 'dormant' ELSE l.state EN
 GROUP BY 1
 """
 _STANDING: Final = f"""
-SELECT CASE WHEN l.excluded THEN 'skipped'
-            WHEN (s.hold ->> 'failed')::boolean THEN 'failed'
-            WHEN s.hold IS NOT NULL THEN 'held'
-            WHEN s.dormant AND l.state = 'linked' THEN 'skipped'
-            WHEN s.pending_since IS NOT NULL THEN 'waiting'
-            WHEN l.state = 'linked' AND NOT s.dormant THEN 'unchanged'
-            ELSE 'skipped' END AS outcome,
-       count(*) AS pairs
+SELECT {STANDS_AS} AS outcome, count(*) AS pairs
 {_PAIRS} LEFT JOIN LATERAL (
     SELECT true AS reported FROM run_contacts
     WHERE organisation_id = $1 AND run_id = $4 AND link_id = s.link_id OFFSET 0

@@ -14,6 +14,7 @@ from contactsync.adapters.sql.answers import ask_in
 from contactsync.adapters.sql.audit import record_act_in
 from contactsync.adapters.sql.codec import listings_from
 from contactsync.adapters.sql.database import Connection, Database
+from contactsync.adapters.sql.link_rows import STANDS_AS
 from contactsync.adapters.sql.requests import SqlRunRequests
 from contactsync.adapters.sql.runs import message_context, report_context
 from contactsync.adapters.sql.vault import SqlVault
@@ -52,15 +53,6 @@ _PAGE: Final = f"""{_SELECT} AND r.config_id = $2
 AND ($3::timestamptz IS NULL OR (r.created_at, r.run_id) < ($3, $4::uuid))
 ORDER BY r.created_at DESC, r.run_id DESC LIMIT $5
 """
-_OUTCOME: Final = """
-CASE WHEN l.excluded THEN 'skipped'
-     WHEN (s.hold ->> 'failed')::boolean THEN 'failed'
-     WHEN s.hold IS NOT NULL THEN 'held'
-     WHEN s.dormant AND l.state = 'linked' THEN 'skipped'
-     WHEN s.pending_since IS NOT NULL THEN 'waiting'
-     WHEN l.state = 'linked' AND NOT s.dormant THEN 'unchanged'
-     ELSE 'skipped' END
-"""
 _REASON: Final = f"""
 CASE WHEN l.excluded THEN '{Reason.EXCLUDED}'
      WHEN s.hold ->> 'reason' = '{Reason.AWAITING_APPROVAL}' THEN '{Reason.ASKED_BY_ANOTHER_RUN}'
@@ -82,13 +74,13 @@ _STANDING: Final = f"""
 SELECT o.link_id, o.outcome, o.reason, o.crm_id, o.google_id, r.run_id AS named_by, r.sealed,
     '{{}}'::text[] AS fields, '{{}}'::text[] AS sides, '{{}}'::jsonb AS left_out
 FROM (
-    SELECT l.link_id, {_OUTCOME} AS outcome, {_REASON} AS reason, l.crm_id, l.google_id
+    SELECT l.link_id, {STANDS_AS} AS outcome, {_REASON} AS reason, l.crm_id, l.google_id
     FROM link_scopes s CROSS JOIN LATERAL (
         SELECT link_id, state, reason, crm_id, google_id, excluded, kept_by, crm_presence, google_presence FROM links
         WHERE organisation_id = $1 AND link_id = s.link_id AND state <> 'gone' OFFSET 0
     ) l
     WHERE s.organisation_id = $1 AND s.config_id = $6 AND s.link_id > $4
-      AND {_OUTCOME} = ANY(CASE WHEN $3::text IS NULL THEN ARRAY['failed', 'held', 'skipped'] ELSE ARRAY[$3] END)
+      AND {STANDS_AS} = ANY(CASE WHEN $3::text IS NULL THEN ARRAY['failed', 'held', 'skipped'] ELSE ARRAY[$3] END)
       AND NOT EXISTS (SELECT FROM run_contacts c
                       WHERE c.organisation_id = $1 AND c.run_id = $2 AND c.link_id = s.link_id)
     ORDER BY s.link_id LIMIT $5

@@ -51,6 +51,7 @@ UPDATE runs SET started_at = $3, settings = $4::jsonb, account_key = $5, first =
     sync = $8::jsonb
 WHERE organisation_id = $1 AND run_id = $2
 """
+# The first condition is that of an index, which the second alone would not be found to imply.
 _IN_LINE: Final = "state IN ('queued', 'running', 'waiting') AND state = 'waiting' AND reason = 'fair_share'"
 # Progress, and nothing that puts a run off, sets updated_at: since then its slice has waited.
 _BEFORE: Final = f"""
