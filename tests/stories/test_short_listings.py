@@ -11,7 +11,7 @@ from contactsync.domain.contact import Side
 from contactsync.domain.link import PairState
 from contactsync.domain.policy import DeletePolicy
 from contactsync.ports.state import RunMode
-from tests.stories.common import book_sizes, job, quiet, settled, titles, writes
+from tests.stories.common import book_sizes, job, person, quiet, record, settled, titles, writes
 from tests.support.story import OpenWorld
 
 pytestmark = pytest.mark.timeout(300)  # from outside, on a machine that is busy
@@ -41,6 +41,25 @@ async def test_a_listing_cut_short_deletes_releases_and_forgets_nobody(open_worl
         assert writes(await world.sync()) == {"google.delete": 1}
         await quiet(world)
         assert await book_sizes(world) == (PAIRS - 1, PAIRS - 1)
+
+
+async def test_a_listing_that_hides_people_outside_the_group_makes_none_of_them_twice(
+    open_world: OpenWorld,
+) -> None:
+    """The group has nobody yet: of the account alone it can be told that the listing is too short."""
+    async with open_world() as world:
+        people = await world.vendors.google.add([person(n) for n in range(PAIRS)], in_group=False)
+        await world.sync()
+        await world.vendors.google.control.fault(LISTS[Side.GOOGLE], "short_listing", keep=0.0, times=1)
+        await world.sync(mode=RunMode.FULL)
+        await world.vendors.crm.add([record(3)])
+
+        await world.sync()
+
+        assert await book_sizes(world) == (1, PAIRS)
+        [pair] = await world.pairs()
+        assert (pair.google_id, pair.state) == (people[3], PairState.LINKED)
+        await quiet(world)
 
 
 async def test_a_book_that_truly_shrank_is_read_again_by_itself_and_its_deletes_are_carried_over(

@@ -28,11 +28,18 @@ _OF_A_PAIR = frozenset({PairState.LINKED, PairState.DORMANT, PairState.RELEASED}
 async def is_listing_believed(session: Session, side: Side) -> bool:
     """Whether the complete full listing says anything of the contacts that it lacks; of the others it is believed.
 
-    It is compared with the last one, but for those who were told to be gone since.
+    It is compared with the last one, but for those who were told to be gone since; Google's by the whole account, too.
     """
     listing, percent = session.run.listings[side], session.settings.shrink_percent
     expected, doubted = listing.expected, session.run.sync.doubted(side)
-    if expected is None or is_believed(listing.seen, expected, doubted, percent):
+    if expected is None:
+        return True
+    if side is Side.GOOGLE and doubted is None:
+        people, known = people_shown(session), session.run.sync.google_listed
+        if not is_believed(people, known, None, percent):
+            log.warning("sync.listing.doubted", side=str(side), people=people, expected=known)
+            return False
+    if is_believed(listing.seen, expected, doubted, percent):
         return True
     async with session.transaction() as tx:
         left = (await tx.links.counts(session.now())).shown[side]
@@ -40,6 +47,12 @@ async def is_listing_believed(session: Session, side: Side) -> bool:
     if not believed:
         log.warning("sync.listing.doubted", side=str(side), seen=listing.seen, expected=expected)
     return believed
+
+
+def people_shown(session: Session) -> int:
+    """How many people the complete listing of the account shows; whom others made meanwhile, it may show or not."""
+    listing = session.run.listings[Side.GOOGLE]
+    return listing.people + session.run.sync.google_made - listing.made
 
 
 async def absences_left(session: Session, side: Side) -> bool:

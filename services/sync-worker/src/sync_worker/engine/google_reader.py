@@ -7,7 +7,7 @@ from dataclasses import replace
 from contactsync.domain.contact import Side
 from contactsync.errors import PageTokenExpiredError, SyncTokenExpiredError
 from contactsync.ports.state import Listing
-from sync_worker.engine.absences import absences_left, is_listing_believed
+from sync_worker.engine.absences import absences_left, is_listing_believed, people_shown
 from sync_worker.engine.listings import read_crm_too, require_scope, restart, seek_again
 from sync_worker.engine.people import absorb_people
 from sync_worker.engine.session import Session
@@ -47,8 +47,9 @@ async def _google_page(session: Session, listing: Listing) -> None:
         session.set_listing(Side.GOOGLE, listing)
         if not listing.full:
             # Whoever was deleted makes room once the Trash is emptied, which nothing shows.
-            people = max(0, session.run.sync.google_people - sum(person.deleted for person in page.people))
-            session.update(sync=replace(session.run.sync, google_people=people))
+            sync, gone = session.run.sync, sum(person.deleted for person in page.people)
+            people, listed = max(0, sync.google_people - gone), max(0, sync.google_listed - gone)
+            session.update(sync=replace(sync, google_people=people, google_listed=listed))
         if listing.done:
             session.update(sync=replace(session.run.sync, google_sync_token=listing.next_token))
 
@@ -84,8 +85,7 @@ async def _google_absent(session: Session) -> None:
         return
     if not believed:
         await require_scope(session, Side.GOOGLE)
-    # Whom others made while it was read, it may show or not.
-    people = listing.people + sync.google_made - listing.made
+    people = people_shown(session)
     async with session.transaction() as tx:
         if believed:
             await tx.outsiders.drop(Side.GOOGLE, listing.number)
@@ -98,6 +98,7 @@ async def _google_absent(session: Session) -> None:
                 google_listing=listing.number,
                 google_count=listing.seen if believed else sync.google_count,
                 google_doubted=None if believed else listing.seen,
+                google_listed=people if believed else sync.google_listed,
                 google_people=people if believed else max(people, sync.google_people),
             )
         )
