@@ -80,13 +80,17 @@ class History:
             if link.state is not PairState.LINKED or link.pending_since or link.hold or not here or not there:
                 continue
             agreed = self.agreed.setdefault(pair_of(link), {})
-            perhaps = self.perhaps[pair_of(link)] = {}
+            unseen = self.perhaps.get(pair_of(link), {})
+            perhaps: dict[str, Shown] = {}
+            self.perhaps[pair_of(link)] = perhaps
             of_crm, of_google = shown(here, Side.CRM), shown(there, Side.GOOGLE)
             for name in FIELDS:
                 late = any(self.may_be_late(side, str(link.side(side).remote_id), name, after.at) for side in Side)
-                agreed.pop(name, None)
+                before = agreed.pop(name, unseen.get(name))
                 if of_crm[name] == of_google[name] and is_mapped(name, mapping):
                     (perhaps if late else agreed)[name] = of_crm[name]
+                elif late and before is not None:  # the edit was not listed yet: agreed on is what stood before it
+                    perhaps[name] = before
         self.restored.clear()
 
     def forget(self) -> None:
