@@ -23,7 +23,7 @@ from tests.stories.common import (
     with_more,
     writes,
 )
-from tests.support.story import OpenWorld
+from tests.support.story import OpenWorld, StoryWorld
 from tests.support.vendors import Json
 
 
@@ -92,6 +92,77 @@ async def test_c30_one_number_in_two_formats_is_one_number(open_world: OpenWorld
         await quiet(world)
         shown = [one["value"] for one in (await google(world, people[0]))["phoneNumbers"]]
         assert shown == ["(0113) 496-0000"]
+
+
+async def test_c30_a_number_in_two_fields_of_the_crm_stands_on_google_once_and_goes_only_with_the_last_of_them(
+    open_world: OpenWorld,
+) -> None:
+    """Whether both fields were filled before the person was made, at once later, or one after the other."""
+    async with open_world() as world:
+        both = {"Phone": "+44 113 496 0000", "Mobile": "0113 4960000"}
+        records = await world.vendors.crm.add([record(0, **both), record(1), record(2)], at=DAYS_AGO)
+        await quiet(world)
+        await world.vendors.crm.edit(records[1], **both)
+        for name, number in both.items():
+            await world.vendors.crm.edit(records[2], **{name: number})
+            await world.sync()
+        await quiet(world)
+        people = [str((await world.pair(one)).google_id) for one in records]
+        assert [await numbers(world, one) for one in people] == [[("work", "+44 113 496 0000")]] * 3
+
+        await world.vendors.crm.edit(records[0], Phone=None)
+        await world.vendors.crm.edit(records[1], Phone="+44 113 496 0001")
+        await world.vendors.crm.edit(records[2], Mobile=None)
+        assert writes(await world.sync()) == {"google.update": 2}
+
+        await quiet(world)
+        mobile = ("mobile", "0113 4960000")
+        assert [await numbers(world, one) for one in people] == [
+            [mobile],
+            [mobile, ("work", "+44 113 496 0001")],
+            [("work", "+44 113 496 0000")],
+        ]
+        await world.vendors.crm.edit_many({one: {"Phone": None, "Mobile": None} for one in records})
+        await world.sync()
+        await quiet(world)
+        assert [await numbers(world, one) for one in people] == [[]] * 3
+
+
+async def test_c30_a_number_that_a_person_has_under_two_types_fills_both_fields_and_each_follows_its_own(
+    open_world: OpenWorld,
+) -> None:
+    """Typed twice on Google, it is not added anywhere a second time."""
+    async with open_world() as world:
+        typed = [{"value": "+44 113 496 0000", "type": "work"}, {"value": "0113 4960000", "type": "mobile"}]
+        [name] = await world.vendors.google.add([person(0, phoneNumbers=typed)])
+        await quiet(world)
+        record_id = str((await world.pair(name)).crm_id)
+        here = await crm(world, record_id)
+        assert (here["Phone"], here["Mobile"]) == ("+44 113 496 0000", "0113 4960000")
+        await world.vendors.crm.edit(record_id, Title="Countess")
+        await quiet(world)
+        assert await numbers(world, name) == [("mobile", "0113 4960000"), ("work", "+44 113 496 0000")]
+
+        await world.vendors.google.edit(name, phoneNumbers=typed[:1])
+        assert writes(await world.sync()) == {"crm.update": 1}
+        await quiet(world)
+        here = await crm(world, record_id)
+        assert (here["Phone"], here.get("Mobile")) == ("+44 113 496 0000", None)
+
+        await world.vendors.google.edit(name, phoneNumbers=typed)
+        await quiet(world)
+        await world.vendors.google.edit(name, phoneNumbers=typed[:1])
+        await world.vendors.crm.edit(record_id, Phone="+44 113 496 0001")
+        await world.sync()
+        await quiet(world)
+        assert await numbers(world, name) == [("work", "+44 113 496 0001")]
+        here = await crm(world, record_id)
+        assert (here["Phone"], here.get("Mobile")) == ("+44 113 496 0001", None)
+
+
+async def numbers(world: StoryWorld, name: str) -> list[tuple[str, str]]:
+    """A person's phone numbers by type."""
+    return sorted((one["type"], one["value"]) for one in (await google(world, name)).get("phoneNumbers", []))
 
 
 async def test_c31_a_note_of_many_lines_survives_and_one_too_long_is_left_out_with_its_reason(

@@ -138,6 +138,7 @@ def merge(link: Link, policy: Policy, digester: Digester, *, adopting: bool = Fa
             _merge_row(found, row, link, policy, digester, adopting=adopting)
     if names is not None and not adopting:
         keep_names_whole(names, link, policy, found.changes[Side.CRM])
+    _keep_shared_values(found, link, policy, digester)
     written = frozenset(key for changes in found.changes.values() for key in changes)
     found.bases = {side: _base(link.side(side), policy, digester, written) for side in Side}
     return found
@@ -201,6 +202,27 @@ def _write(found: FieldMerge, row: MappingRow, link: Link, target: Side, state: 
     theirs, base = (state.crm, state.crm_base) if target is Side.CRM else (state.google, state.google_base)
     if theirs != state.empty and (theirs != base or state.diverged):
         found.lost[target][row.key] = value_of(link.side(target), row)
+
+
+def _keep_shared_values(found: FieldMerge, link: Link, policy: Policy, digester: Digester) -> None:
+    """Of a value that two CRM fields hold Google's list has one entry: when that gives way, the other gets its own.
+
+    Known when both sides' values are: a Google update is decided once more from the person as read just before.
+    """
+    changes = found.changes[Side.GOOGLE]
+    leaving = [row for row in policy.mapping.rows if row.key in changes and row.google_field.type is not None]
+    if not leaving:
+        return
+    settled = changes.keys() | found.changes[Side.CRM].keys() | link.diverged
+    for row in policy.mapping.rows:
+        text = value_of(link.crm, row)
+        if not text or row.key in settled or not row.flows_to(Side.GOOGLE, policy.direction):
+            continue
+        value = digester.field(row, text)
+        entries = (one for one in leaving if one.google_field.field == row.google_field.field)
+        held = any(digester.field(row, value_of(link.google, one)) == value for one in entries)
+        if held and seen_digest(link.google, row, digester) == digester.empty:
+            changes[row.key] = fit(row, text, Side.GOOGLE).text
 
 
 def _base(side: LinkSide, policy: Policy, digester: Digester, written: frozenset[RowKey]) -> DigestSet:

@@ -180,9 +180,13 @@ class TestChanges:
         emails = [{"value": "a@example.com", "type": "work"}, {"value": "b@example.com", "type": "work"}]
         assert changed({EMAIL: "b@example.com"}, emailAddresses=emails) == {}
 
-    def test_a_new_contact_gets_every_value_even_equal_ones(self) -> None:
-        assert CODEC.person_of({WORK_PHONE: "1", MOBILE: "1"}) == {
-            "phoneNumbers": [{"type": "work", "value": "1"}, {"type": "mobile", "value": "1"}]
+    def test_of_two_equal_values_that_come_together_the_first_is_added(self) -> None:
+        once = {"phoneNumbers": [{"type": "work", "value": "020 7946 0000"}]}
+        twice: dict[RowKey, str | None] = {WORK_PHONE: "020 7946 0000", MOBILE: "+44 20 7946 0000"}
+        assert changed(twice) == once
+        assert CODEC.person_of({key: text for key, text in twice.items() if text}) == once
+        assert CODEC.person_of({WORK_PHONE: "1", MOBILE: "2"}) == {
+            "phoneNumbers": [{"type": "work", "value": "1"}, {"type": "mobile", "value": "2"}]
         }
 
     def test_an_emptied_value_takes_its_entry_along_and_no_other(self) -> None:

@@ -204,9 +204,12 @@ def test_the_order_of_entries_means_nothing(before: dict[str, Any], rng: Any) ->
 @settings(max_examples=CASES, deadline=None)
 @given(CHANGES)
 def test_a_new_person_shows_every_value_it_was_made_of(changes: dict[RowKey, str | None]) -> None:
+    """In its own place, or where the list holds it already."""
     texts = {key: text for key, text in changes.items() if text}
     made = person(1) | replaced({}, CODEC.person_of(texts), MASK)
-    assert values(made) == texts
+    read = values(made)
+    assert read.items() <= texts.items()
+    assert [key for key in texts.keys() - read.keys() if not _holds_elsewhere(made, key, texts[key])] == []
 
 
 @settings(max_examples=CASES, deadline=None)

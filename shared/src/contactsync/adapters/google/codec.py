@@ -196,12 +196,12 @@ class _Edit:
             alike = (entry for entry in self._beside(place) if slot.owns(self._shape, entry))
             if not self._holds(texts, alike):
                 self._entries[place] = self._changed(self._entries[place] or {}, texts)
-        added = [
-            self._new(slot, texts)
-            for slot, place, texts in wanted
-            if place is None and any(text for _, text in texts.values()) and not self._holds(texts, self._beside(None))
-        ]
-        return [entry for entry in (*self._entries, *added) if entry]
+        for slot, place, texts in wanted:
+            new = place is None and any(text for _, text in texts.values())
+            # The list as it is by now, with what was just added: of two equal values one is enough.
+            if new and not self._holds(texts, self._beside(None)):
+                self._entries.append(self._new(slot, texts))
+        return [entry for entry in self._entries if entry]
 
     def _changed(self, entry: dict[str, Any], texts: Texts) -> dict[str, Any]:
         changed = dict(entry)
