@@ -46,7 +46,7 @@ class Decision:
 
 
 class ValuesNotReadError(ValueError):
-    """A pair was to be decided without the values of a side that shows something else than was agreed."""
+    """A pair was to be decided without values that the decision rests on."""
 
 
 def decide(
@@ -243,7 +243,7 @@ def _create(link: Link, source: Side, policy: Policy, reason: Reason) -> Decisio
 def values_for_new(source: LinkSide, target: Side, policy: Policy) -> tuple[dict[RowKey, str], dict[str, str]]:
     """The values of a contact to be made from `source`, and what is left out with the reason; no values: no contact."""
     if source.values is None:
-        raise ValueError("a contact is made from values that were read")
+        raise ValuesNotReadError("a contact is made from values that were read")
     values: dict[RowKey, str] = {}
     left_out: dict[str, str] = {}
     for row in policy.mapping.rows:

@@ -32,7 +32,7 @@ from contactsync.ports.directory import (
     Written,
 )
 from contactsync.ports.state import Effect, EffectState, Transaction
-from sync_worker.engine.decisions import decide_now, finished, held, refused
+from sync_worker.engine.decisions import decided, finished, held, refused
 from sync_worker.engine.listings import read_crm_too
 from sync_worker.engine.people import context_for
 from sync_worker.engine.planner import Planner, room
@@ -200,7 +200,7 @@ class Sender:
 
     async def _decide_again(self, work: PairWork, link: Link, operation: Operation) -> bool:
         """Decide from what was read just now; whether the operation is still to be done with this pair."""
-        work.decide(decide_now(self._session, link))
+        work.decide(decided(self._session, link))
         if operation in work.todo:
             return True
         if work.stage is not None:

@@ -20,9 +20,16 @@ from sync_worker.engine.work import PairWork, Refusal
 
 
 def decided(session: Session, link: Link) -> Decision:
-    """The decision for a pair; one that went away while this run was reading is for the next one."""
+    """The decision for a pair with the run's settings; one that went away while it was reading is for the next run."""
     try:
-        return decide_now(session, link)
+        return decide(
+            link,
+            replace(session.policy, deletes_allowed=may_delete(session)),
+            session.ports.digester,
+            now=session.now(),
+            first=session.run.first,
+            journal=session.journal.get(link.restoring) if link.restoring is not None else None,
+        )
     except ValuesNotReadError:
         return Decision(link=link, outcome=Outcome.WAITING, reason=Reason.CHANGED_MEANWHILE)
 
@@ -39,18 +46,6 @@ def is_unsought(session: Session, decision: Decision) -> bool:
 def left_for_later(link: Link) -> Decision:
     """The decision for a pair that the next run decides, when it knows more."""
     return Decision(link=link, outcome=Outcome.HELD, reason=link.hold.reason if link.hold else "")
-
-
-def decide_now(session: Session, link: Link) -> Decision:
-    """The decision for one pair with the run's settings."""
-    return decide(
-        link,
-        replace(session.policy, deletes_allowed=may_delete(session)),
-        session.ports.digester,
-        now=session.now(),
-        first=session.run.first,
-        journal=session.journal.get(link.restoring) if link.restoring is not None else None,
-    )
 
 
 def may_delete(session: Session) -> bool:

@@ -24,7 +24,7 @@ from contactsync.ports.requests import APPROVAL
 from contactsync.ports.state import Effect, EffectState, PendingPosition
 from sync_worker.engine.answers import take_answers
 from sync_worker.engine.apply import Sender
-from sync_worker.engine.decisions import decide_now
+from sync_worker.engine.decisions import decided
 from sync_worker.engine.match import is_bereaved, match
 from sync_worker.engine.people import context_for
 from sync_worker.engine.planner import Planner
@@ -61,8 +61,8 @@ async def _victims(session: Session, side: Side) -> list[PairWork]:
         bereaved = {link.link_id: link for link in chunk if is_bereaved(link)}
         # What lives on in another contact (and was left over by the run's limit) is for the next run.
         same = [link for link in (await match(session, list(bereaved.values()))).links if link in bereaved.values()]
-        decided = (PairWork.of(decide_now(session, link)) for link in same)
-        works += [work for work in decided if (side, EffectKind.DELETE) in work.todo]
+        seen = [PairWork.of(decided(session, link)) for link in same]
+        works += [work for work in seen if (side, EffectKind.DELETE) in work.todo]
 
 
 async def _is_braked(session: Session, side: Side, deletes: int) -> bool:
@@ -123,7 +123,7 @@ async def _read_again(session: Session, works: Sequence[PairWork]) -> None:
         for side in Side:
             observation = shown[side].get(str(link.side(side).remote_id))
             link = _unseen(session, link, side) if observation is None else seen_again(session, link, side, observation)
-        work.decide(decide_now(session, link))
+        work.decide(decided(session, link))
 
 
 def _unseen(session: Session, link: Link, side: Side) -> Link:
@@ -150,7 +150,7 @@ async def delete_approved(session: Session) -> bool:
                 return False
             batch = effects[start : start + size]
             held = [links[effect.link_id] for effect in batch if awaits_approval(links.get(effect.link_id))]
-            works = [PairWork.of(decide_now(session, replace(link, hold=None))) for link in held]
+            works = [PairWork.of(decided(session, replace(link, hold=None))) for link in held]
             await _send_proven(session, side, works)
             async with session.transaction(stoppable=False) as tx:
                 await settle_as(tx, batch, EffectState.REJECTED, "answered")
