@@ -43,22 +43,74 @@ async def test_a_listing_cut_short_deletes_releases_and_forgets_nobody(open_worl
         assert await book_sizes(world) == (PAIRS - 1, PAIRS - 1)
 
 
-async def test_a_listing_that_hides_people_outside_the_group_makes_none_of_them_twice(
-    open_world: OpenWorld,
+@pytest.mark.parametrize("keep", [0.0, 0.9])
+async def test_listings_that_hide_people_outside_the_group_make_none_of_them_twice(
+    open_world: OpenWorld, keep: float
 ) -> None:
-    """The group has nobody yet: of the account alone it can be told that the listing is too short."""
+    """However often they do, and however few: whoever is found by name is there."""
     async with open_world() as world:
         people = await world.vendors.google.add([person(n) for n in range(PAIRS)], in_group=False)
         await world.sync()
-        await world.vendors.google.control.fault(LISTS[Side.GOOGLE], "short_listing", keep=0.0, times=1)
-        await world.sync(mode=RunMode.FULL)
-        await world.vendors.crm.add([record(3)])
+        for _ in range(3):
+            await world.vendors.google.control.fault(LISTS[Side.GOOGLE], "short_listing", keep=keep, times=1)
+            await world.sync(mode=RunMode.FULL)
+        await world.vendors.crm.add([record(PAIRS - 1)])
 
         await world.sync()
 
         assert await book_sizes(world) == (1, PAIRS)
         [pair] = await world.pairs()
-        assert (pair.google_id, pair.state) == (people[3], PairState.LINKED)
+        assert (pair.google_id, pair.state) == (people[-1], PairState.LINKED)
+        await quiet(world)
+
+
+async def test_people_outside_the_group_who_are_gone_untold_are_forgotten(open_world: OpenWorld) -> None:
+    async with open_world() as world:
+        people = await world.vendors.google.add([person(n) for n in range(3)], in_group=False)
+        await world.sync()
+        await world.vendors.google.delete(people[0])
+        await world.vendors.google.empty_trash()
+        await world.sync(mode=RunMode.FULL)
+        await world.vendors.google.control.clear_log()
+
+        await world.sync(mode=RunMode.FULL)
+
+        assert not (await world.vendors.google.control.calls())["people.getBatchGet"]
+        await world.vendors.crm.add([record(0)])
+        assert writes(await world.sync()) == {"google.create": 1}
+
+
+@pytest.mark.parametrize("keep", [0.0, 0.5, 0.9])
+async def test_a_first_listing_that_hides_members_of_the_group_makes_none_of_them_twice(
+    open_world: OpenWorld, keep: float
+) -> None:
+    """It has no other to be compared with; but the group says how many it has, and who they are."""
+    async with open_world() as world:
+        records = await world.vendors.crm.add([record(n) for n in range(PAIRS)])
+        people = await world.vendors.google.add([person(n) for n in range(PAIRS)])
+        await world.vendors.google.control.fault(LISTS[Side.GOOGLE], "short_listing", keep=keep, times=1)
+
+        run = await world.sync()
+
+        assert not writes(run)
+        assert {(pair.crm_id, pair.google_id) for pair in await world.pairs()} == set(zip(records, people, strict=True))
+        await quiet(world)
+        assert await book_sizes(world) == (PAIRS, PAIRS)
+
+
+async def test_a_first_listing_that_shows_fewer_than_it_says_it_has_is_read_again_before_anybody_is_made(
+    open_world: OpenWorld,
+) -> None:
+    """Of people outside the group nobody else tells."""
+    async with open_world() as world:
+        await world.vendors.crm.add([record(n) for n in range(PAIRS)])
+        await world.vendors.google.add([person(n) for n in range(PAIRS)], in_group=False)
+        await world.vendors.google.control.fault(LISTS[Side.GOOGLE], "cut_listing", keep=0.5, times=2)
+
+        run = await world.sync()
+
+        assert writes(run) == {"google.join_group": PAIRS}
+        assert await book_sizes(world) == (PAIRS, PAIRS)
         await quiet(world)
 
 

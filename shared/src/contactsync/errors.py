@@ -8,6 +8,7 @@
     │   ├── RateLimitedError          … not before `retry_after_s`
     │   │   └── QuotaKeptError        … by our own account: nobody was asked
     │   ├── ProviderUnavailableError  … with backoff
+    │   ├── ListingCutShortError      … from the start of that listing
     │   └── BrokerUnavailableError    … the outbox row stays
     ├── OutcomeUnknownError           look the write up, then decide again
     ├── SyncTokenExpiredError         read that side in full
@@ -111,6 +112,12 @@ class ProviderUnavailableError(TemporaryError):
     """The provider did not answer, or answered 5xx, to a request that changes nothing or may be repeated."""
 
     reason = "provider_unavailable"
+
+
+class ListingCutShortError(TemporaryError):
+    """A full listing ended before it had shown as many contacts as it says it has: nothing may be made on its word."""
+
+    reason = "listing_cut_short"
 
 
 class BrokerUnavailableError(TemporaryError):

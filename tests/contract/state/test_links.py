@@ -688,6 +688,9 @@ class LinkContract:
             await tx.outsiders.save(Side.GOOGLE, 1, people)
             await tx.outsiders.remove(Side.GOOGLE, ["people/c0"])
             await tx.outsiders.save(Side.GOOGLE, 2, people[1:2])
+            assert await tx.outsiders.unseen(Side.GOOGLE, 2, 5) == ["people/c2"]
+            assert await tx.outsiders.unseen(Side.GOOGLE, 3, 1) == ["people/c1"]
+            assert await tx.outsiders.unseen(Side.CRM, 3, 5) == []
             await tx.outsiders.drop(Side.GOOGLE, 2)
             left = await tx.outsiders.by_keys(Side.GOOGLE, [a_key(str(n)) for n in range(3)])
         assert left == people[1:2]

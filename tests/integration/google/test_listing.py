@@ -200,6 +200,16 @@ async def test_a_used_up_quota_says_when_to_come_back() -> None:
         assert caught.value.retry_after_s == 60
 
 
+async def test_the_members_of_a_group_are_named_where_there_are_more_than_is_known() -> None:
+    async with desk() as bench:
+        group = GroupId(bench.book.group)
+        assert await bench.people().members(group, above=0) == []
+        made = [await bench.book.add([{"names": [{"givenName": name}]}]) for name in ("Ada", "Bob")]
+        assert sorted(await bench.people().members(group, above=1)) == sorted(name for [name] in made)
+        assert await bench.people().members(group, above=2) == []
+        assert await bench.people().members(GroupId("contactGroups/none"), above=0) == []
+
+
 async def test_a_group_that_was_deleted_does_not_exist() -> None:
     async with desk() as bench:
         people = bench.people()

@@ -66,6 +66,25 @@ async def test_c4_a_listing_that_lacks_its_end_never_deletes(open_world: OpenWor
         assert await book_sizes(world) == (20, 20)
 
 
+async def test_c4_a_listing_without_its_last_page_says_so_itself_and_neither_deletes_nor_makes_anybody(
+    open_world: OpenWorld,
+) -> None:
+    """It states a larger total than it shows."""
+    async with open_world(deletions=DeletePolicy.PROPAGATE) as world:
+        await settled(world, 20)
+        await world.vendors.google.add([person(n) for n in range(20, 40)], in_group=False)
+        await world.sync()
+        await world.pass_time(hours=25)
+        await world.vendors.google.control.fault("people.connections.list", "cut_listing", keep=0.25, times=2)
+        await world.vendors.crm.add([record(30)])
+
+        run = await world.sync(mode=RunMode.FULL)
+
+        assert writes(run) == {"google.join_group": 1}
+        assert await book_sizes(world) == (21, 40)
+        await quiet(world)
+
+
 async def test_c5_an_emptied_book_deletes_nobody_before_somebody_has_approved(open_world: OpenWorld) -> None:
     async with open_world(deletions=DeletePolicy.PROPAGATE) as world:
         _, people = await settled(world, 20)

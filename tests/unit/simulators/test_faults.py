@@ -128,9 +128,10 @@ async def test_body_and_headers_are_sent_as_given() -> None:
 
 
 def test_a_listing_loses_its_end() -> None:
-    faults = plan(Fault(action="short_listing", keep=0.25, times=1))
-    assert faults.shorten("list", range(8)) == range(2)
-    assert faults.shorten("list", range(8)) == range(8)
+    faults = plan(Fault(action="short_listing", keep=0.25, times=1), Fault(action="cut_listing", keep=0.5, times=1))
+    assert faults.shorten("list", range(8)) == (range(2), 2)
+    assert faults.shorten("list", range(8)) == (range(4), 8)
+    assert faults.shorten("list", range(8)) == (range(8), 8)
 
 
 @pytest.mark.parametrize(

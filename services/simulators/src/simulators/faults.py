@@ -14,6 +14,7 @@ delay let the search go on, so that "slow, then 503" can be said.
 | `html200` | status 200 with an HTML page | no |
 | `slow` | the usual answer, `delay_s` later | yes |
 | `short_listing` | a listing without its last items (`keep` is the share that stays), otherwise well formed | yes |
+| `cut_listing` | the same, and the listing says how many there are (Google's lists alone do) | yes |
 """
 
 from __future__ import annotations
@@ -33,11 +34,21 @@ from starlette.types import Receive, Scope, Send
 
 Item = TypeVar("Item")
 Action = Literal[
-    "status", "rate_limit", "cut_before", "cut_after", "cut_partly", "truncate", "html200", "slow", "short_listing"
+    "status",
+    "rate_limit",
+    "cut_before",
+    "cut_after",
+    "cut_partly",
+    "truncate",
+    "html200",
+    "slow",
+    "short_listing",
+    "cut_listing",
 ]
 
 _BEFORE: frozenset[str] = frozenset({"status", "rate_limit", "cut_before", "html200"})
 _AFTER: frozenset[str] = frozenset({"cut_after", "truncate"})
+_SHORTER: frozenset[str] = frozenset({"short_listing", "cut_listing"})
 _HTML_PAGE = "<!DOCTYPE html><html><head><title>Sign in</title></head><body><p>Please sign in.</p></body></html>"
 
 
@@ -68,7 +79,7 @@ class Fault(BaseModel):
     variant: str | None = None
     """Kind of `rate_limit`, in the vendor's own words."""
     keep: float = Field(default=0.5, ge=0, le=1)
-    """Share of the items that a `short_listing` keeps, and that a `cut_partly` writes."""
+    """Share of the items that a `short_listing` or `cut_listing` keeps, and that a `cut_partly` writes."""
     seen: int = Field(default=0, ge=0)
     """Matching calls so far (an answer of the simulator)."""
     hits: int = Field(default=0, ge=0)
@@ -161,12 +172,13 @@ class FaultPlan:
             return TruncatedResponse(request, response)
         raise ConnectionCutError
 
-    def shorten(self, operation: str, items: Sequence[Item], account: str | None = None) -> Sequence[Item]:
-        """`items`, without its last ones where a `short_listing` says so. Called once for each listing."""
+    def shorten(self, operation: str, items: Sequence[Item], account: str | None = None) -> tuple[Sequence[Item], int]:
+        """`items`, without its last ones where a fault says so, and their stated number. Called once for a listing."""
         for fault in self._faults:
-            if fault.action == "short_listing" and fault.covers(operation, account) and fault.strikes(self._rng):
-                return items[: int(len(items) * fault.keep)]
-        return items
+            if fault.action in _SHORTER and fault.covers(operation, account) and fault.strikes(self._rng):
+                kept = items[: int(len(items) * fault.keep)]
+                return kept, len(kept if fault.action == "short_listing" else items)
+        return items, len(items)
 
     def until_cut(self, operation: str, items: Iterable[Item], account: str | None = None) -> Iterator[Item]:
         """`items` one by one; where a `cut_partly` says so, ConnectionCutError after its share of them."""

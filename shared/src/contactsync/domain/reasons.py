@@ -116,6 +116,7 @@ class Reason(StrEnum):
     TEMPORARY = "temporary"
     PROVIDER_UNAVAILABLE = "provider_unavailable"
     BROKER_UNAVAILABLE = "broker_unavailable"
+    LISTING_CUT_SHORT = "listing_cut_short"
     PROVIDER_CONTRACT = "provider_contract"
     SYNC_TOKEN_EXPIRED = "sync_token_expired"  # noqa: S105  a reason code, no token
     PAGE_TOKEN_EXPIRED = "page_token_expired"  # noqa: S105  a reason code, no token
@@ -483,6 +484,10 @@ _WRITTEN: Final[Mapping[Reason, tuple[str, str]]] = {
     Reason.PROVIDER_UNAVAILABLE: (
         "The CRM or Google does not answer at the moment. It is tried again.",
         "Le CRM ou Google ne répond pas en ce moment. Un nouvel essai suivra.",
+    ),
+    Reason.LISTING_CUT_SHORT: (
+        "Google did not show all the contacts that it counts. Its list is read again before anything is created.",
+        "Google n'a pas montré tous les contacts qu'il compte. Sa liste est relue avant toute création.",
     ),
     Reason.BROKER_UNAVAILABLE: (
         "The queue does not answer at the moment. The sync begins when it does.",

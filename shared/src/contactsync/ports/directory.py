@@ -292,6 +292,10 @@ class PeopleDirectory(Protocol):
         """
         ...
 
+    async def members(self, group: GroupId, *, above: int) -> Sequence[PersonId]:
+        """Names of the members of the group; none where it has not more than `above`, or is gone (control calls)."""
+        ...
+
     async def group_exists(self, group: GroupId) -> bool:
         """Whether the group can still be asked for (control call)."""
         ...

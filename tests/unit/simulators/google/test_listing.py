@@ -203,6 +203,9 @@ async def test_a_short_listing_is_well_formed_and_lacks_its_end(api: Api) -> Non
     await api.control("POST", "/faults", {"action": "short_listing", "keep": 0.5, "times": 1, "match": "*.list"})
     short = await api.listing()
     assert (len(short["connections"]), short["totalItems"]) == (2, 2)
+    await api.control("POST", "/faults", {"action": "cut_listing", "keep": 0.5, "times": 1, "match": "*.list"})
+    cut = await api.listing()
+    assert (len(cut["connections"]), cut["totalItems"]) == (2, 4)
     assert len((await api.listing())["connections"]) == 4
 
 

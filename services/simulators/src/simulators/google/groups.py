@@ -44,7 +44,7 @@ def list_groups(sim: GoogleSimulator, book: AddressBook, request: ApiRequest) ->
     answer: Json = {}
     page = listing.items[offset : offset + size]
     if page:
-        answer = {"contactGroups": [group_json(group, fields) for group in page], "totalItems": len(listing.items)}
+        answer = {"contactGroups": [group_json(group, fields) for group in page], "totalItems": listing.total}
     if offset + size < len(listing.items):
         answer["nextPageToken"] = sim.group_listings.page_token(book.owner.sub, number, offset + size)
     elif listing.next_sync is not None:
@@ -68,7 +68,8 @@ def _listing(
     else:
         items = [group for group in book.groups.values() if group.change > token.sequence]
     next_sync = next_token(sim, book, token, book.changes, fingerprint)
-    listing = Listing(sim.bench.faults.shorten(request.operation, items, book.owner.sub), whole, next_sync)
+    shown, total = sim.bench.faults.shorten(request.operation, items, book.owner.sub)
+    listing = Listing(shown, total, whole, next_sync)
     return sim.group_listings.begin(listing), listing, 0
 
 

@@ -66,7 +66,7 @@ def list_connections(sim: GoogleSimulator, book: AddressBook, request: ApiReques
     answer: Json = {}
     if page:
         answer["connections"] = [shown.person(version, listed=True, delta=delta) for version in page]
-        answer["totalPeople"] = answer["totalItems"] = len(listing.items)
+        answer["totalPeople"] = answer["totalItems"] = listing.total
     if offset + size < len(listing.items):
         answer["nextPageToken"] = sim.listings.page_token(book.owner.sub, number, offset + size)
     elif listing.next_sync is not None:
@@ -87,11 +87,11 @@ def _listing(
         return resumed
     token = read_sync_token(sim, book, "people", sync_text, fingerprint) if sync_text else None
     items = _delta(sim, book, token) if token else _everyone(sim, book, request)
-    items = sim.bench.faults.shorten(request.operation, items, book.owner.sub)
+    items, total = sim.bench.faults.shorten(request.operation, items, book.owner.sub)
     next_sync = None
     if request.flag("requestSyncToken"):
         next_sync = next_token(sim, book, token, book.view.sequence, fingerprint)
-    listing = Listing(items, whole, next_sync)
+    listing = Listing(items, total, whole, next_sync)
     return sim.listings.begin(listing), listing, 0
 
 

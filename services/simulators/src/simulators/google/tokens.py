@@ -37,6 +37,8 @@ class Listing(Generic[Item]):
     """What one listing shows on its pages, held still while the client pages through it."""
 
     items: Sequence[Item]
+    total: int
+    """The number of items that it says it has."""
     fingerprint: str
     next_sync: SyncToken | None
 

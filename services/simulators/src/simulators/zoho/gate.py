@@ -123,7 +123,7 @@ class Gate:
                 limits.leave(org, token.consent.client_id, weight=endpoint.weight, heavy=heavy)
 
     def _shorten(self, name: str, rows: list[Any], account: str | None) -> Json:
-        return self.world.bench.faults.shorten(name, rows, account)
+        return self.world.bench.faults.shorten(name, rows, account)[0]
 
     def _carry_out(self, endpoint: Endpoint, call: ApiCall, credits_: int, token: AccessToken | None) -> Response:
         headers: dict[str, str] = {}

@@ -11,11 +11,11 @@ import structlog
 from contactsync.domain.absorb import absorb, absorb_absence
 from contactsync.domain.brake import is_believed
 from contactsync.domain.contact import Observation, Side
-from contactsync.domain.ids import LinkId, PersonId, RecordId
+from contactsync.domain.ids import GroupId, LinkId, PersonId, RecordId
 from contactsync.domain.link import Link, PairState
 from contactsync.ports.state import Transaction
 from sync_worker.engine.listings import require_scope
-from sync_worker.engine.people import context_for, has_left
+from sync_worker.engine.people import absorb_people, context_for, has_left
 from sync_worker.engine.session import Session
 from sync_worker.engine.values import held_fields
 
@@ -28,18 +28,11 @@ _OF_A_PAIR = frozenset({PairState.LINKED, PairState.DORMANT, PairState.RELEASED}
 async def is_listing_believed(session: Session, side: Side) -> bool:
     """Whether the complete full listing says anything of the contacts that it lacks; of the others it is believed.
 
-    It is compared with the last one, but for those who were told to be gone since; Google's by the whole account, too.
+    It is compared with the last one, but for those who were told to be gone since.
     """
     listing, percent = session.run.listings[side], session.settings.shrink_percent
     expected, doubted = listing.expected, session.run.sync.doubted(side)
-    if expected is None:
-        return True
-    if side is Side.GOOGLE and doubted is None:
-        people, known = people_shown(session), session.run.sync.google_listed
-        if not is_believed(people, known, None, percent):
-            log.warning("sync.listing.doubted", side=str(side), people=people, expected=known)
-            return False
-    if is_believed(listing.seen, expected, doubted, percent):
+    if expected is None or is_believed(listing.seen, expected, doubted, percent):
         return True
     async with session.transaction() as tx:
         left = (await tx.links.counts(session.now())).shown[side]
@@ -47,12 +40,6 @@ async def is_listing_believed(session: Session, side: Side) -> bool:
     if not believed:
         log.warning("sync.listing.doubted", side=str(side), seen=listing.seen, expected=expected)
     return believed
-
-
-def people_shown(session: Session) -> int:
-    """How many people the complete listing of the account shows; whom others made meanwhile, it may show or not."""
-    listing = session.run.listings[Side.GOOGLE]
-    return listing.people + session.run.sync.google_made - listing.made
 
 
 async def absences_left(session: Session, side: Side) -> bool:
@@ -79,6 +66,45 @@ async def absences_left(session: Session, side: Side) -> bool:
             await tx.links.save(changed)
         left = listing.left + sum(has_left(link, after_by_id[link.link_id], side) for link in missing)
         session.set_listing(side, replace(listing, page=str(missing[-1].link_id), left=left))
+    return True
+
+
+async def outsiders_left(session: Session) -> bool:
+    """Take one chunk of people outside the group whom a complete full listing did not show; False when none is left.
+
+    Google leaves out people who are there: forgotten are only those who are not found by their names either.
+    """
+    async with session.transaction() as tx:
+        missing = await tx.outsiders.unseen(Side.GOOGLE, session.run.listings[Side.GOOGLE].number, _ABSENT_CHUNK)
+    if not missing:
+        return False
+    people = await session.ports.google.read([PersonId(name) for name in missing])
+    async with session.transaction() as tx:
+        await tx.outsiders.remove(Side.GOOGLE, missing)
+        await absorb_people(session, tx, [person.observation for person in people])
+    return True
+
+
+async def members_left(session: Session) -> bool:
+    """Take one chunk of members of the group whom a first full listing did not show; False when none is left.
+
+    A first listing has no other to be compared with, and whoever it leaves out would be made a second time.
+    """
+    listing = session.run.listings[Side.GOOGLE]
+    names = await session.ports.google.members(GroupId(session.run.settings.group_id), above=listing.seen)
+    names = sorted(name for name in names if name > (listing.page or ""))
+    async with session.transaction() as tx:
+        shown = await tx.links.by_remote(Side.GOOGLE, names) if names else {}
+    hidden = [name for name in names if name not in shown][:_ABSENT_CHUNK]
+    if not hidden:
+        return False
+    people = [person.observation for person in await session.ports.google.read(hidden)]
+    log.warning("sync.listing.lacked", side=str(Side.GOOGLE), people=len(people))
+    async with session.transaction() as tx:
+        await absorb_people(session, tx, people)
+        listing = replace(session.run.listings[Side.GOOGLE], page=hidden[-1], people=listing.people + len(people))
+        seen = listing.seen + sum(bool(person.in_scope) for person in people)
+        session.set_listing(Side.GOOGLE, replace(listing, seen=seen))
     return True
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from contactsync.domain.brake import is_believed
 from contactsync.domain.contact import Side
-from contactsync.errors import PageTokenExpiredError, SyncTokenExpiredError
+from contactsync.errors import ListingCutShortError, PageTokenExpiredError, SyncTokenExpiredError
 from contactsync.ports.state import Listing
-from sync_worker.engine.absences import absences_left, is_listing_believed, people_shown
-from sync_worker.engine.listings import read_crm_too, require_scope, restart, seek_again
+from sync_worker.engine.absences import absences_left, is_listing_believed, members_left, outsiders_left
+from sync_worker.engine.listings import begin_again, read_crm_too, require_scope, restart, seek_again
 from sync_worker.engine.people import absorb_people
 from sync_worker.engine.session import Session
 
@@ -18,6 +19,9 @@ async def observe_google(session: Session) -> None:
     while not (listing := session.run.listings[Side.GOOGLE]).done:
         if session.over:
             return
+        if listing.step == "listed":
+            await _google_listed(session, listing)
+            continue
         if listing.step == "absent":
             await _google_absent(session)
             continue
@@ -39,17 +43,17 @@ async def _google_page(session: Session, listing: Listing) -> None:
         alive = sum(1 for person in page.people if not person.deleted)
         listing = replace(session.run.listings[Side.GOOGLE], page=page.next_page, seen=listing.seen + members)
         listing = replace(listing, people=listing.people + alive, left=listing.left + left)
+        listing = replace(listing, stated=listing.stated if page.total is None else page.total)
         if page.next_page is None:
             if page.next_sync_token is None:
                 # The provider ended the chain without a token: nothing of it proves anything later.
                 raise SyncTokenExpiredError("a complete listing came without a sync token")
-            listing = replace(listing, next_token=page.next_sync_token, step="absent", done=not listing.full)
+            listing = replace(listing, next_token=page.next_sync_token, step="listed", done=not listing.full)
         session.set_listing(Side.GOOGLE, listing)
         if not listing.full:
             # Whoever was deleted makes room once the Trash is emptied, which nothing shows.
-            sync, gone = session.run.sync, sum(person.deleted for person in page.people)
-            people, listed = max(0, sync.google_people - gone), max(0, sync.google_listed - gone)
-            session.update(sync=replace(sync, google_people=people, google_listed=listed))
+            people = max(0, session.run.sync.google_people - sum(person.deleted for person in page.people))
+            session.update(sync=replace(session.run.sync, google_people=people))
         if listing.done:
             session.update(sync=replace(session.run.sync, google_sync_token=listing.next_token))
 
@@ -78,17 +82,29 @@ async def read_google_in_full(session: Session) -> None:
             read_crm_too(session)
 
 
+async def _google_listed(session: Session, listing: Listing) -> None:
+    """See that everybody was shown, as far as the listing itself tells, and at first the group."""
+    if not is_believed(listing.people, listing.stated, None, session.settings.shrink_percent):
+        await begin_again(session, Side.GOOGLE, "list")
+        raise ListingCutShortError(
+            "a listing ended before it had shown all that it says it has",
+            details={"stated": listing.stated, "shown": listing.people},
+        )
+    if listing.expected is not None or not await members_left(session):
+        async with session.transaction():
+            session.set_listing(Side.GOOGLE, replace(session.run.listings[Side.GOOGLE], step="absent", page=None))
+
+
 async def _google_absent(session: Session) -> None:
     listing, sync = session.run.listings[Side.GOOGLE], session.run.sync
     believed = await is_listing_believed(session, Side.GOOGLE)
-    if believed and await absences_left(session, Side.GOOGLE):
+    if believed and (await absences_left(session, Side.GOOGLE) or await outsiders_left(session)):
         return
     if not believed:
         await require_scope(session, Side.GOOGLE)
-    people = people_shown(session)
-    async with session.transaction() as tx:
-        if believed:
-            await tx.outsiders.drop(Side.GOOGLE, listing.number)
+    # Whom others made while it was read, it may show or not.
+    people = listing.people + sync.google_made - listing.made
+    async with session.transaction():
         session.set_listing(Side.GOOGLE, replace(listing, done=True, page=None))
         session.update(
             sync=replace(
@@ -98,7 +114,6 @@ async def _google_absent(session: Session) -> None:
                 google_listing=listing.number,
                 google_count=listing.seen if believed else sync.google_count,
                 google_doubted=None if believed else listing.seen,
-                google_listed=people if believed else sync.google_listed,
                 google_people=people if believed else max(people, sync.google_people),
             )
         )

@@ -104,12 +104,17 @@ def _crm_listing(session: Session, now: datetime) -> Listing:
 
 async def restart(session: Session, side: Side) -> None:
     """The place in a listing is lost: begin that reading again, under a new number when it is a full one."""
-    listing = session.run.listings[side]
-    if listing.page is None:
+    if session.run.listings[side].page is None:
         raise PageTokenExpiredError(f"the {side} listing cannot be begun")
+    await begin_again(session, side, session.run.listings[side].step)
+
+
+async def begin_again(session: Session, side: Side, step: str) -> None:
+    """Forget what a listing has shown so far and read from `step` on; a full one goes under a new number."""
     async with session.transaction():
+        listing = replace(session.run.listings[side], step=step, page=None, seen=0, people=0, left=0, stated=0)
         number, made = listing.number + listing.full, session.run.sync.google_made
-        session.set_listing(side, replace(listing, page=None, seen=0, people=0, left=0, number=number, made=made))
+        session.set_listing(side, replace(listing, number=number, made=made))
 
 
 async def require_scope(session: Session, side: Side) -> None:

@@ -191,15 +191,32 @@ class GooglePeople:
         first = {asked: next((known[one] for one in some if one in known), None) for asked, some in names.items()}
         return {asked: base for asked, base in first.items() if base is not None}
 
+    async def members(self, group: GroupId, *, above: int) -> Sequence[PersonId]:
+        """See `PeopleDirectory.members`."""
+        answer, found = await self._show_group(protocol.get_group(group))
+        with understood(answer):
+            count = int(found.get("memberCount", 0))
+        if count <= above:
+            return []
+        answer, found = await self._show_group(protocol.get_group(group, members=count))
+        with understood(answer):
+            return [PersonId(str(name)) for name in found.get("memberResourceNames", ())]
+
     async def group_exists(self, group: GroupId) -> bool:
         """See `PeopleDirectory.group_exists`."""
-        answer = await self._send(protocol.get_group(group))
+        answer, found = await self._show_group(protocol.get_group(group))
+        with understood(answer):
+            return bool(found) and not found.get("metadata", {}).get("deleted", False)
+
+    async def _show_group(self, request: Request) -> tuple[Answer, Mapping[str, Any]]:
+        """The group as Google shows it, empty where there is none, and the answer that says so."""
+        answer = await self._send(request)
         if answer.status == _NOT_FOUND:
-            return False
+            return answer, {}
         if not answer.is_success:
             raise error_of(answer)
         with understood(answer):
-            return not answer.json_object().get("metadata", {}).get("deleted", False)
+            return answer, answer.json_object()
 
     # --- creating ---------------------------------------------------------------------------------------------------
 

@@ -180,9 +180,10 @@ def join_group(group: str, names: Sequence[str]) -> Request:
     return Request(call=JOIN, method="POST", path=f"{group}/members:modify", body={"resourceNamesToAdd": list(names)})
 
 
-def get_group(group: str) -> Request:
-    """One group without its members."""
-    return Request(call=GROUP_GET, method="GET", path=group, query=[("groupFields", "name,groupType,metadata")])
+def get_group(group: str, *, members: int = 0) -> Request:
+    """One group, with the names of up to `members` of its members."""
+    query = [("groupFields", "name,groupType,memberCount,metadata"), ("maxMembers", str(members))]
+    return Request(call=GROUP_GET, method="GET", path=group, query=query)
 
 
 def list_groups(page_token: str | None) -> Request:

@@ -41,6 +41,10 @@ class MemoryOutsiders:
             if row.listing != before_listing:
                 self._journal.drop(self._outsiders(side), remote_id)
 
+    async def unseen(self, side: Side, listing: int, limit: int) -> Sequence[str]:
+        """Remote ids of outsiders that the full listing with this number did not show, in order."""
+        return sorted(name for name, row in self._outsiders(side).items() if row.listing != listing)[:limit]
+
     async def by_keys(self, side: Side, keys: Sequence[MatchKey]) -> Sequence[Outsider]:
         """Outsiders of one side that have one of these keys, by remote id."""
         wanted = {key.digest for key in keys}

@@ -44,6 +44,13 @@ class SqlOutsiders:
         """Forget outsiders that the full listing with this number did not show."""
         await self._connection.execute(_DROP_PEOPLE, self._organisation, self._config, side.value, before_listing)
 
+    async def unseen(self, side: Side, listing: int, limit: int) -> Sequence[str]:
+        """Remote ids of outsiders that the full listing with this number did not show, in order."""
+        rows = await self._connection.fetch(
+            _UNSEEN_PEOPLE, self._organisation, self._config, side.value, listing, limit
+        )
+        return [_remote_id(row) for row in rows]
+
     async def by_keys(self, side: Side, keys: Sequence[MatchKey]) -> Sequence[Outsider]:
         """Outsiders of one side that have one of these keys, whatever its kind, by remote id."""
         digests = list({key.digest for key in keys})
@@ -68,6 +75,10 @@ DELETE FROM people WHERE organisation_id = $1 AND config_id = $2 AND side = $3 A
 """
 _DROP_PEOPLE: Final = """
 DELETE FROM people WHERE organisation_id = $1 AND config_id = $2 AND side = $3 AND listing <> $4
+"""
+_UNSEEN_PEOPLE: Final = """
+SELECT DISTINCT remote_id FROM people
+WHERE organisation_id = $1 AND config_id = $2 AND side = $3 AND listing <> $4 ORDER BY remote_id LIMIT $5
 """
 _PEOPLE: Final = """
 SELECT remote_id, kind, digest FROM people

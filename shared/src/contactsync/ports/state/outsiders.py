@@ -33,6 +33,10 @@ class OutsiderStore(Protocol):
         """Forget outsiders that the full listing with this number did not show."""
         ...
 
+    async def unseen(self, side: Side, listing: int, limit: int) -> Sequence[str]:
+        """Remote ids of outsiders that the full listing with this number did not show, in order."""
+        ...
+
     async def by_keys(self, side: Side, keys: Sequence[MatchKey]) -> Sequence[Outsider]:
         """Outsiders of one side that have one of these keys."""
         ...

@@ -86,6 +86,8 @@ class Listing:
     seen: int = 0
     people: int = 0
     """Google: contacts shown, those outside the group included."""
+    stated: int = 0
+    """Google: contacts that the listing says it has."""
     made: int = 0
     """Google: `SyncState.google_made` as it was when the reading began."""
     left: int = 0
@@ -118,8 +120,6 @@ class SyncState:
     While it is set, the configuration has no right to delete, whatever happens between: only a full listing that agrees
     with this number, or is back at the old size, ends it.
     """
-    google_listed: int = 0
-    """People of the whole account in the last full listing that was believed, but for those deleted since."""
     google_people: int = 0
     """At least so many contacts are in the account: those of the last complete full listing and those made since, but
     for those deleted since.
