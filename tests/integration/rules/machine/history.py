@@ -32,6 +32,10 @@ class History:
     """When somebody last changed or made a contact by hand."""
     edited: dict[tuple[Side, str, str], datetime] = field(default_factory=dict)
     """The same, field by field."""
+    written: dict[tuple[Side, str], datetime] = field(default_factory=dict)
+    """When a run last changed, made or deleted a contact."""
+    removed: dict[tuple[Side, str], set[str]] = field(default_factory=dict)
+    """Contacts that a run deleted, with the addresses that they had."""
     deleted: dict[tuple[Side, str], set[str]] = field(default_factory=dict)
     """Contacts that somebody deleted, with the addresses that they had."""
     apart: set[str] = field(default_factory=set)
@@ -70,14 +74,22 @@ class History:
         for pair in [pair for pair in self.agreed if pair[1] == old]:
             self.agreed[pair[0], new] = self.agreed.pop(pair)
 
-    def by_run(self, after: Sight, mapping: FieldMapping) -> None:
-        """Note on what the two sides of each pair agree now, as far as the sync must know it too."""
+    def by_run(self, before: Sight, after: Sight, mapping: FieldMapping) -> None:
+        """Note what a run wrote, and on what the two sides of each pair agree now, as far as it must know that too."""
+        for side in Side:
+            old, new = before.contacts[side], after.contacts[side]
+            changed = (name for name in old.keys() | new.keys() if old.get(name) != new.get(name))
+            self.written.update({(side, name): after.at for name in changed})
+            self.removed.update({(side, name): addresses(old[name], side) for name in old.keys() - new.keys()})
         for fields in self.agreed.values():
             for name in [name for name in fields if not is_mapped(name, mapping)]:
                 del fields[name]
         for link in after.pairs():
             here, there = (after.of(side, link.side(side).remote_id) for side in Side)
-            if link.state is not PairState.LINKED or link.pending_since or link.hold or not here or not there:
+            if link.state is not PairState.LINKED or link.pending_since or link.hold:
+                continue
+            if not here or not there:
+                self._of_a_ghost(link, before, after)
                 continue
             agreed = self.agreed.setdefault(pair_of(link), {})
             unseen = self.perhaps.get(pair_of(link), {})
@@ -86,16 +98,31 @@ class History:
             of_crm, of_google = shown(here, Side.CRM), shown(there, Side.GOOGLE)
             for name in FIELDS:
                 late = any(self.may_be_late(side, str(link.side(side).remote_id), name, after.at) for side in Side)
-                before = agreed.pop(name, unseen.get(name))
+                stood = agreed.pop(name, unseen.get(name))
                 if of_crm[name] == of_google[name] and is_mapped(name, mapping):
                     (perhaps if late else agreed)[name] = of_crm[name]
-                elif late and before is not None:  # the edit was not listed yet: agreed on is what stood before it
-                    perhaps[name] = before
+                elif late and stood is not None:  # the edit was not listed yet: agreed on is what stood before it
+                    perhaps[name] = stood
         self.restored.clear()
 
+    def _of_a_ghost(self, link: Link, before: Sight, after: Sight) -> None:
+        """Somebody who was deleted and is listed still: a run may have agreed with him."""
+        for side in Side:
+            remote_id, other = (str(one.remote_id) for one in (link.side(side), link.side(side.other)))
+            new, old = after.of(side, remote_id), before.of(side, remote_id)
+            if new is not None and old is not None and self.may_be_unseen(side.other, other, after.at):
+                now, was = shown(new, side), shown(old, side)
+                self.perhaps[pair_of(link)] = {name: now[name] for name in FIELDS if now[name] != was[name]}
+
     def forget(self) -> None:
-        """The database was lost: nothing is agreed on any more."""
+        """The database was lost: nothing is agreed on any more, and what runs did might be anybody's work."""
         self.agreed.clear()
+        self.perhaps.clear()
+        self.deleted |= self.removed
+        for (side, remote_id), at in self.written.items():
+            self.touched[side, remote_id] = max(at, self.touched.get((side, remote_id), at))
+            for name in FIELDS:
+                self.edited[side, remote_id, name] = max(at, self.edited.get((side, remote_id, name), at))
 
     def may_be_unseen(self, side: Side, remote_id: str, now: datetime) -> bool:
         """Whether listings may still show a contact as it was before somebody changed or made it."""

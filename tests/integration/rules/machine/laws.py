@@ -7,7 +7,7 @@ could not have seen.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -18,7 +18,7 @@ from contactsync.domain.link import Link, PairState, Presence
 from contactsync.domain.matching import names_conflict
 from contactsync.domain.policy import DeletePolicy, Direction, Policy
 from contactsync.ports.state import Effect, EffectState, Run, RunMode, SyncState
-from tests.integration.rules.machine.history import History, pair_of
+from tests.integration.rules.machine.history import History, Pair, pair_of
 from tests.integration.rules.machine.sight import (
     FIELDS,
     SINGLE_VALUED,
@@ -91,8 +91,15 @@ class Passage:
 
     def agreed_before(self, link: Link, name: str) -> Shown | None:
         """What the two sides of a pair agreed on in a field, with the contacts that it had before the run."""
+        return self._remembered(self.history.agreed, link, name)
+
+    def perhaps_before(self, link: Link, name: str) -> Shown | None:
+        """The same where listings lagged, so that the sync may know of the agreement or not."""
+        return self._remembered(self.history.perhaps, link, name)
+
+    def _remembered(self, memory: Mapping[Pair, Mapping[str, Shown]], link: Link, name: str) -> Shown | None:
         for one in (link, self.before.links.get(link.link_id, link)):
-            if (fields := self.history.agreed.get(pair_of(one))) is not None:
+            if (fields := memory.get(pair_of(one))) is not None:
                 return fields.get(name)
         return None
 
@@ -150,7 +157,7 @@ def what_loses_is_in_the_journal(passage: Passage) -> None:
     for side, remote_id, other, name, was, now in passage.changed_fields():
         link = passage.pair_with(side, remote_id)
         agreed = passage.agreed_before(link, name) if link is not None and other else None
-        perhaps = None if link is None else passage.history.perhaps.get(pair_of(link), {}).get(name)
+        perhaps = passage.perhaps_before(link, name) if link is not None else None
         effects = passage.effects_on(side, remote_id, EffectKind.UPDATE)
         sent = [effect for effect in effects if effect.state in _SENT or effect.reason == "outcome_unknown"]
         kept = {_plain(text) for effect in sent for text in effect.before.values()}

@@ -129,7 +129,7 @@ class MachineWorld(RuleBasedStateMachine):
         if run.state is RunState.NEEDS_APPROVAL:
             self.asked.append(run.run_id)
         HAPPENED.update(what_happened(passage))
-        self.history.by_run(self.sight, run.settings.policy.mapping)
+        self.history.by_run(before, self.sight, run.settings.policy.mapping)
         self.last = run
         await self.world.pass_time(seconds=2)
         return run.state
