@@ -214,6 +214,10 @@ class CrmBook:
         answer = await self.control.call("POST", f"/organisations/{self.zgid}/fields", {"label": label, **field})
         return str(answer["api_name"])
 
+    async def change_field(self, api_name: str, **field: object) -> None:
+        """What an administrator changes on a field of contacts, `read_only` for instance."""
+        await self.control.call("PATCH", f"/organisations/{self.zgid}/fields/Contacts/{api_name}", field)
+
 
 @dataclass(slots=True)
 class Vendors:

@@ -94,6 +94,7 @@ def full_link() -> Link:
         excluded=True,
         diverged=frozenset({RowKey("b=c"), RowKey("a=b")}),
         by_hand=frozenset({RowKey("b=c")}),
+        not_kept=frozenset({RowKey("d=e"), RowKey("f=g")}),
         keep_apart=frozenset({"people/c9"}),
         same_as="people/c8",
         restoring=EffectId(uuid4()),

@@ -6,8 +6,9 @@ import pytest
 
 from contactsync.domain.catalogue import CrmField, ValueKind
 from contactsync.domain.mapping import GooglePath, Mapping, MappingRow
+from contactsync.domain.outcome import Outcome
 from contactsync.domain.reasons import Reason
-from contactsync.ports.state import RunMode
+from contactsync.ports.state import RunMode, RunState
 from tests.stories.common import (
     DAYS_AGO,
     address,
@@ -383,6 +384,43 @@ async def test_c49_a_value_that_the_other_side_cannot_hold_stays_where_it_is_and
         there = await google(world, one)
         assert there["organizations"][0]["name"] == "Looms & Co"
         assert there["userDefined"][0]["value"] == "Tin"
+
+
+async def test_c49_a_field_that_the_crm_lets_nobody_write_any_more_is_told_and_costs_nobody_his_edit(
+    open_world: OpenWorld,
+) -> None:
+    """The CRM says yes and drops the value: a listing shows it, once. Then the field is opened again."""
+    async with open_world() as world:
+        records, people = await settled(world, 2, Title="Analyst", Department="Engines")
+        await world.vendors.crm.change_field("Title", read_only=True)
+        await world.vendors.google.add([person(7, organizations=job("Baroness"))])
+        await world.vendors.google.edit(people[0], organizations=[{**job("Countess")[0], "department": "Looms"}])
+        assert writes(await world.sync()) == {"crm.create": 1, "crm.update": 1}
+        await world.pass_time(minutes=5)
+
+        run = await world.sync()
+
+        assert (run.state, run.outcomes) == (RunState.PARTIAL, {"skipped": 2, "unchanged": 1})
+        not_kept = [(Outcome.SKIPPED, Reason.NOT_KEPT_BY_CRM, {"Title": Reason.NOT_KEPT_BY_CRM})] * 2
+        assert [(row.outcome, row.reason, row.left_out) for row in await world.report(run)] == not_kept
+        assert (await crm(world, records[0]))["Department"] == "Looms"
+        await quiet(world)
+        await world.pass_time(hours=25)
+        run = await world.sync()
+        assert (run.state, run.outcomes, run.writes) == (RunState.SUCCEEDED, {"unchanged": 3}, {})
+        await world.vendors.crm.edit(records[0], Department="Engines")
+        run = await world.sync()
+        assert (run.state, run.writes) == (RunState.SUCCEEDED, {"google.update": 1})
+        assert [row.left_out for row in await world.report(run)] == [{}]
+        assert await titles(world, records[0], people[0]) == ("Analyst", "Countess")
+
+        await world.vendors.crm.change_field("Title", read_only=False)
+        await world.vendors.google.edit(people[0], organizations=job("Lady"))
+        await world.vendors.crm.edit(records[1], Title="Lord")
+        await world.sync()
+        await quiet(world)
+        assert await titles(world, records[0], people[0]) == ("Lady", "Lady")
+        assert await titles(world, records[1], people[1]) == ("Lord", "Lord")
 
 
 async def test_x4_a_mandatory_field_takes_the_configured_value_or_the_contact_is_left_out(

@@ -13,7 +13,7 @@ from contactsync.domain.contact import Side
 from contactsync.domain.digests import EMPTY_DIGESTS, DigestSet
 from contactsync.domain.holds import hold
 from contactsync.domain.link import Link, PairState, Presence
-from contactsync.domain.mapping import Mapping
+from contactsync.domain.mapping import Mapping, crm_field_of
 from tests.unit.domain.pairs import (
     MAPPING,
     NOW,
@@ -131,11 +131,16 @@ def test_an_echo_confirms_the_base_without_anything_to_do() -> None:
     """What the listing shows at the time of our own write becomes the base, whatever was sent."""
     link = _written()
     tidied = {**ADA, "Title": "countess"}
+    after = absorb(link, observed(ADA, revision="w", modified_at=link.crm.modified_at), Side.CRM, context())
+    assert after is not None
+    assert (after.pending_since, after.not_kept) == (None, frozenset())
     after = absorb(link, observed(tidied, revision="w", modified_at=link.crm.modified_at), Side.CRM, context())
     assert after is not None
-    assert after.pending_since is None
     assert after.crm.confirmed
     assert after.crm.base == after.crm.seen == digests(tidied)
+    # There is something to tell, and nothing to write.
+    assert after.pending_since is not None
+    assert {crm_field_of(key) for key in after.not_kept} == {"Title"}
 
 
 def test_an_echo_does_not_swallow_an_edit_of_another_field() -> None:

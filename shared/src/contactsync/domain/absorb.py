@@ -22,7 +22,7 @@ from contactsync.domain.changed import is_edited
 from contactsync.domain.contact import Observation, Side
 from contactsync.domain.digests import Digester, DigestSet
 from contactsync.domain.holds import is_about
-from contactsync.domain.ids import LinkId
+from contactsync.domain.ids import LinkId, RowKey
 from contactsync.domain.link import Link, LinkSide, PairState, Presence
 from contactsync.domain.mapping import Mapping
 from contactsync.domain.sharing import as_guest
@@ -266,12 +266,27 @@ def _as_shown(known: LinkSide, seen: DigestSet) -> DigestSet:
     return DigestSet({**shown, **kept})
 
 
+def _not_kept(known: LinkSide, shown: LinkSide, context: AbsorbContext) -> frozenset[RowKey]:
+    """Fields that the echo of our write shows otherwise than they were sent.
+
+    Integrators report that Zoho drops what a user may not write without a word; a rule of the CRM may change it, too.
+    """
+    if known.confirmed or shown.revision != known.written_revision:
+        return frozenset()
+    written, before, now = known.base.index, known.seen.index, shown.seen.index
+    sent = known.sent or {name for name, digest in written.items() if digest != context.digester.empty}
+    changed = (name for name in sent if name in written and written[name] == before.get(name) != now.get(name))
+    return frozenset(row.key for name in changed if (row := context.mapping.by_hash(name)) is not None)
+
+
 # --- the pair -------------------------------------------------------------------------------------------------------
 
 
 def _noted(link: Link, side: Side, shown: LinkSide, observation: Observation, context: AbsorbContext) -> Link:
     before = link.side(side)
     after = link.with_side(side, shown)
+    if side is Side.CRM and (not_kept := _not_kept(before, shown, context)):
+        after = _pending(replace(after, not_kept=link.not_kept | not_kept), observation.modified_at, context)
     if link.state is PairState.SINGLE and after.side(side.other).presence is not Presence.UNKNOWN:
         after = replace(after, state=PairState.LINKED)
     if _has_news(link, before, shown, context):

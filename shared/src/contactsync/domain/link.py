@@ -111,6 +111,8 @@ class Link:
     """Fields that were left different on purpose."""
     by_hand: frozenset[RowKey] = frozenset()
     """Those of them that somebody edited where they are carried to: an edit that beats a delete."""
+    not_kept: frozenset[RowKey] = frozenset()
+    """Fields that the CRM shows otherwise than they were written, of which no report has told yet."""
     keep_apart: frozenset[str] = frozenset()
     """Remote ids of contacts, of either side, that a person declared to be somebody else."""
     same_as: str | None = None

@@ -145,6 +145,8 @@ def _merged(link: Link, policy: Policy, digester: Digester, *, linking: bool, ad
     _require_values(link, policy.mapping)
     found = merge(link, policy, digester, adopting=adopting)
     blocked = _take_read_only(found, link)
+    for key in link.not_kept & policy.mapping.by_key.keys() - found.changes[Side.CRM].keys():
+        found.left_out.setdefault(key, Reason.NOT_KEPT_BY_CRM)
     intents = tuple(_updates(found, link, policy.mapping, digester.empty))
     if adopting:
         intents += (Intent(side=Side.GOOGLE, kind=EffectKind.JOIN_GROUP, after_base=link.crm.seen.pack()),)
@@ -156,6 +158,7 @@ def _merged(link: Link, policy: Policy, digester: Digester, *, linking: bool, ad
         google=replace(link.google, base=found.bases[Side.GOOGLE]),
         diverged=frozenset(found.diverged),
         by_hand=frozenset(found.by_hand),
+        not_kept=frozenset(),
         hold=link.hold if intents else None,
         reason=reason,
         pending_since=link.pending_since if intents else None,

@@ -58,6 +58,7 @@ class Reason(StrEnum):
     COMPANY_NOT_IN_CRM = "company_not_in_crm"
     SEVERAL_ENTRIES = "several_entries"
     DATE_AS_TEXT = "date_as_text"
+    NOT_KEPT_BY_CRM = "not_kept_by_crm"
 
     # What providers answer about contacts
     REFUSED = "refused"
@@ -288,6 +289,10 @@ _WRITTEN: Final[Mapping[Reason, tuple[str, str]]] = {
     Reason.DATE_AS_TEXT: (
         "Google holds this date as words. They are left as they are; enter a date there to synchronise it.",
         "Google contient cette date en toutes lettres. Elle reste ainsi ; saisissez-y une date pour la synchroniser.",
+    ),
+    Reason.NOT_KEPT_BY_CRM: (
+        "The CRM accepted this value and shows another: the field may be read-only, or a rule of the CRM changes it.",
+        "Le CRM a accepté cette valeur et en montre une autre : champ en lecture seule, peut-être, ou règle du CRM.",
     ),
     Reason.REFUSED: (
         "The other side did not accept this contact. It is tried again tomorrow, or when it changes.",

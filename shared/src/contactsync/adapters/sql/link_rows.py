@@ -49,6 +49,7 @@ LINK_COLUMNS: Final = (
     ("excluded", "boolean"),
     ("diverged", "text"),
     ("by_hand", "text"),
+    ("not_kept", "text"),
     ("keep_apart", "text"),
     ("same_as", "text"),
     ("restoring", "uuid"),
@@ -89,7 +90,8 @@ CASE WHEN l.excluded THEN 'skipped'
 _SIDE_WIDTH: Final = len(_SIDE_COLUMNS)
 _CRM: Final = slice(3, 3 + _SIDE_WIDTH)
 _GOOGLE: Final = slice(3 + _SIDE_WIDTH, 3 + 2 * _SIDE_WIDTH)
-_TAIL: Final = slice(3 + 2 * _SIDE_WIDTH, None)
+_TAIL: Final = slice(3 + 2 * _SIDE_WIDTH, len(LINK_COLUMNS))
+_SCOPE: Final = slice(len(LINK_COLUMNS), None)
 _NO_MARKS: Final = (False, 0, 0)
 
 
@@ -118,6 +120,7 @@ class LinkCodec:
             link.excluded,
             _rows_text(link.diverged),
             _rows_text(link.by_hand),
+            _rows_text(link.not_kept),
             orjson.dumps(sorted(link.keep_apart)).decode() if link.keep_apart else None,
             link.same_as,
             link.restoring,
@@ -188,7 +191,9 @@ class LinkCodec:
     def link(self, row: Sequence[Any], *, run_id: RunId | None = None, foreign: bool = False) -> Link:
         """The link in a row of SELECTED; with `run_id` only with the values that this run stored."""
         link_id, state, reason = row[0], row[1], row[2]
-        values_run, excluded, diverged, by_hand, keep_apart, same_as, restoring, _, dormant, *scope = row[_TAIL]
+        values_run, excluded, *fields, keep_apart, same_as, restoring, _ = row[_TAIL]
+        diverged, by_hand, not_kept = map(_rows_from, fields)
+        dormant, *scope = row[_SCOPE]
         pending_since, pending_order, taken_by, hold, message, held_until = scope[6:]
         readable = run_id is None or values_run == run_id
         crm_marks, google_marks = (_NO_MARKS, _NO_MARKS) if dormant is None else (scope[0:3], scope[3:6])
@@ -204,8 +209,9 @@ class LinkCodec:
             pending_order=pending_order,
             hold=None if hold is None else self._hold(link_id, hold, message, held_until),
             excluded=excluded,
-            diverged=_rows_from(diverged),
-            by_hand=_rows_from(by_hand),
+            diverged=diverged,
+            by_hand=by_hand,
+            not_kept=not_kept,
             keep_apart=frozenset(orjson.loads(keep_apart)) if keep_apart else frozenset(),
             same_as=same_as,
             restoring=restoring,

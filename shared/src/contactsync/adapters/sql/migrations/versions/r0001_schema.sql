@@ -299,6 +299,7 @@ CREATE TABLE links (
     excluded                boolean NOT NULL,
     diverged                text,
     by_hand                 text,
+    not_kept                text,
     keep_apart              text,
     same_as                 text,
     restoring               uuid,
@@ -321,6 +322,7 @@ COMMENT ON COLUMN links.crm_sealed IS 'Name and mapped values, for the run value
 COMMENT ON COLUMN links.kept_by IS 'The configuration that synchronises its fields; NULL while it stands alone';
 COMMENT ON COLUMN links.diverged IS 'JSON array of mapping rows; NULL: none';
 COMMENT ON COLUMN links.by_hand IS 'JSON array of mapping rows, each of them diverged; NULL: none';
+COMMENT ON COLUMN links.not_kept IS 'JSON array of mapping rows that the CRM did not keep as written; NULL: none';
 
 CREATE TABLE link_scopes (
     organisation_id      uuid NOT NULL,
