@@ -14,6 +14,7 @@ from tests.stories.conftest import OpenOutside, outside
 from tests.support.outside import OutsideWorld
 from tests.support.queues import copied
 from tests.support.story import OpenWorld
+from tests.support.vendors import google_people
 
 
 async def test_c1_fifteen_runs_over_unchanged_data_add_nobody_and_write_nothing(open_world: OpenWorld) -> None:
@@ -25,6 +26,20 @@ async def test_c1_fifteen_runs_over_unchanged_data_add_nobody_and_write_nothing(
             await world.pass_time(hours=7)
             assert not writes(await world.sync())
         assert await book_sizes(world) == sizes == (60, 60)
+
+
+async def test_c1_books_of_which_many_match_in_part_come_to_rest_too(open_world: OpenWorld) -> None:
+    """People without addresses, with those of others, and of either book alone, in the group and outside of it."""
+    async with open_world() as world:
+        await world.vendors.crm.populate(60, at=DAYS_AGO)
+        await world.vendors.google.add(google_people(60, seed=2, unique_emails=False))
+        await world.vendors.google.add(google_people(30), in_group=False)
+        await world.sync()
+        sizes = await book_sizes(world)
+        for _ in range(15):
+            await world.pass_time(hours=7)
+            assert not writes(await world.sync())
+        assert await book_sizes(world) == sizes
 
 
 async def test_c2_two_books_that_share_people_make_none_of_these_again(open_world: OpenWorld) -> None:
@@ -102,18 +117,28 @@ async def test_c43_the_same_job_delivered_to_two_workers_at_once_creates_each_co
 
 @outside
 async def test_c50_whoever_starts_a_run_it_selects_the_same_contacts(open_outside: OpenOutside) -> None:
-    async with open_outside(view_criteria=CRITERIA, frequency="1h") as world:
-        await world.vendors.crm.add([record(n, Lead_Source="Partner") for n in range(4)], at=DAYS_AGO)
-        await world.vendors.crm.add([record(n) for n in range(10, 14)], at=DAYS_AGO)
+    """Before each run somebody comes into the view, into the group, and somebody else beside either."""
+    async with open_outside(view_criteria=CRITERIA, frequency="1h", crm_values={"Lead_Source": "Partner"}) as world:
+        await world.vendors.crm.control.settings(drop_notifications=True)  # they would start runs of their own
+
+        async def newcomers(number: int) -> None:
+            await world.vendors.crm.add([record(number, Lead_Source="Partner"), record(number + 100)])
+            await world.vendors.google.add([person(number + 200)])
+            await world.vendors.google.add([person(number + 300)], in_group=False)
+
+        await newcomers(1)
         by_hand = await world.sync()
         await world.pass_time(minutes=20)
+        await newcomers(2)
         (by_schedule,) = await world.carry_on(until=world.clock.now() + timedelta(minutes=59))
+        await newcomers(3)
         by_call = await world.ended(await asked_by_the_crm(world))
 
         runs = (by_hand, by_schedule, by_call)
         assert [run.trigger for run in runs] == ["user", "schedule", "webhook"]
-        assert [run.counts["selected"] for run in runs] == [4, 4, 4]
-        assert await book_sizes(world) == (8, 4)
+        assert [run.counts["selected"] for run in runs] == [2, 4, 6]
+        assert [run.writes for run in runs] == [{"google.create": 1, "crm.create": 1}] * 3
+        assert await book_sizes(world) == (9, 9)
 
 
 async def asked_by_the_crm(world: OutsideWorld) -> str:

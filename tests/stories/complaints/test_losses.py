@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
 
 from contactsync.domain.actions import Action
 from contactsync.domain.contact import Side
 from contactsync.domain.link import PairState
+from contactsync.domain.mapping import Mapping, mappable
 from contactsync.domain.policy import DeletePolicy, Direction
 from contactsync.domain.reasons import Reason
 from contactsync.ports.state import RunMode, RunState
 from tests.stories.common import (
     CRITERIA,
+    DAYS_AGO,
     address,
     book_sizes,
     crm,
@@ -29,20 +33,35 @@ from tests.stories.common import (
 from tests.support.story import OpenWorld
 from tests.support.vendors import Json
 
+STRANGER = {"id": "4876876000000999999", "Last_Name": "Page", "Modified_Time": "2026-01-05T10:00:00+00:00"}
+ENDS_EARLY = [
+    ("people.connections.list", "html200", {}),
+    ("people.connections.list", "cut_before", {}),
+    ("people.connections.list", "status", {"status": 200, "body": ""}),
+    ("contacts.list.view", "status", {"status": 200, "body": ""}),
+    ("contacts.list.view", "status", {"status": 204, "body": ""}),
+    # A page that says neither that there are more nor that there are none.
+    ("contacts.list.view", "status", {"status": 200, "body": {"data": [STRANGER]}}),
+    ("contacts.list.view", "status", {"status": 200, "body": {"data": [STRANGER], "info": {"count": 1}}}),
+]
 
-@pytest.mark.parametrize(
-    ("operation", "action"), [("people.connections.list", "html200"), ("people.connections.list", "cut_before")]
-)
-async def test_c4_a_listing_that_ends_early_never_deletes(open_world: OpenWorld, operation: str, action: str) -> None:
+
+@pytest.mark.parametrize(("operation", "action", "more"), ENDS_EARLY)
+async def test_c4_a_listing_that_ends_early_never_deletes(
+    open_world: OpenWorld, operation: str, action: str, more: Json
+) -> None:
+    """Nor does it make anybody, or take a pair out of the sync."""
     async with open_world(deletions=DeletePolicy.PROPAGATE) as world:
         await settled(world, 20)
         await world.pass_time(hours=25)
-        await world.vendors.google.control.fault(operation, action, times=1)
+        vendor = world.vendors.google if operation.startswith("people") else world.vendors.crm
+        await vendor.control.fault(operation, action, times=1, **more)
 
         run = await world.sync()
 
         assert not writes(run)
-        await world.vendors.google.control.clear_faults()
+        assert {pair.state for pair in await world.pairs()} == {PairState.LINKED}
+        await vendor.control.clear_faults()
         await world.pass_time(hours=25)
         assert not writes(await world.sync())
         assert await book_sizes(world) == (20, 20)
@@ -85,16 +104,71 @@ async def test_c4_a_listing_without_its_last_page_says_so_itself_and_neither_del
         await quiet(world)
 
 
-async def test_c5_an_emptied_book_deletes_nobody_before_somebody_has_approved(open_world: OpenWorld) -> None:
+@pytest.mark.parametrize("side", Side)
+async def test_c5_an_emptied_book_deletes_nobody_before_somebody_has_approved(
+    open_world: OpenWorld, side: Side
+) -> None:
+    """Everything else goes on: who was made on the other side meanwhile crosses."""
     async with open_world(deletions=DeletePolicy.PROPAGATE) as world:
-        _, people = await settled(world, 20)
-        await world.vendors.google.delete(*people)
+        records, people = await settled(world, 20)
+        if side is Side.CRM:
+            await world.vendors.crm.delete(*records)
+            await world.vendors.google.add([person(50)])
+        else:
+            await world.vendors.google.delete(*people)
+            await world.vendors.crm.add([record(50)])
 
         run = await world.sync()
 
         assert run.state is RunState.NEEDS_APPROVAL
-        assert not writes(run)
-        assert await book_sizes(world) == (20, 0)
+        assert writes(run) == {f"{side}.create": 1}
+        assert writes(await world.approve(run)) == {f"{side.other}.delete": 20}
+        await quiet(world)
+        assert await book_sizes(world) == (1, 1)
+
+
+@pytest.mark.parametrize(("side", "pairs", "allowed"), [(Side.CRM, 100, 10), (Side.GOOGLE, 600, 50)])
+async def test_c5_a_tenth_of_the_pairs_and_never_more_than_fifty_are_deleted_unasked(
+    open_world: OpenWorld, side: Side, pairs: int, allowed: int
+) -> None:
+    async with open_world(deletions=DeletePolicy.PROPAGATE) as world:
+        records, people = await settled(world, pairs)
+        gone = slice(0, allowed), slice(allowed, 2 * allowed + 1)
+        for some in gone:
+            await (
+                world.vendors.crm.delete(*records[some])
+                if side is Side.CRM
+                else world.vendors.google.delete(*people[some])
+            )
+            run = await world.sync()
+            unasked = some is gone[0]
+            assert writes(run) == ({f"{side.other}.delete": allowed} if unasked else {})
+            assert run.state is (RunState.SUCCEEDED if unasked else RunState.NEEDS_APPROVAL)
+
+
+FULL = {
+    "Salutation": "Dr.",
+    "Secondary_Email": "ada@home.example.org",
+    "Phone": "+44 113 496 0000",
+    "Mobile": "+44 113 496 0001",
+    "Home_Phone": "+44 113 496 0002",
+    "Other_Phone": "+44 113 496 0003",
+    "Fax": "+44 113 496 0004",
+    "Asst_Phone": "+44 113 496 0005",
+    "Title": "Analyst",
+    "Department": "Engines",
+    "Mailing_Street": "12 St James's Square\nFlat 3",
+    "Mailing_City": "London",
+    "Mailing_State": "Greater London",
+    "Mailing_Zip": "SW1Y 4JH",
+    "Mailing_Country": "United Kingdom",
+    "Other_City": "Ockham",
+    "Description": "First line.\nSecond line.",
+    "Date_of_Birth": "1815-12-10",
+    "Assistant": "Mary Somerville",
+    "Skype_ID": "ada.byron",
+    "Twitter": "https://twitter.example/ada",
+}
 
 
 @pytest.mark.parametrize("side", Side)
@@ -103,16 +177,17 @@ async def test_c6_what_was_deleted_is_restored_for_thirty_days_with_its_fields_a
 ) -> None:
     """The side named is where the product deleted, because somebody had deleted on the other."""
     async with open_world(deletions=DeletePolicy.PROPAGATE) as world:
-        full = {"Title": "Analyst", "Department": "Engines", "Phone": "+44 113 496 0000", "Mobile": "+44 113 496 0001"}
-        place = {"Mailing_Street": "12 St James's Square", "Mailing_City": "London", "Mailing_Zip": "SW1Y 4JH"}
-        records, people = await settled(world, 12, **full, **place)
+        await world.configure(
+            mapping=Mapping([*world.mapping.rows, *(row for row in mappable() if row.crm_field in FULL)])
+        )
+        records, people = await settled(world, 12, **FULL)
         before = await (crm(world, records[4]) if side is Side.CRM else google(world, people[4]))
         if side is Side.CRM:
             await world.vendors.google.delete(people[4])
         else:
             await world.vendors.crm.delete(records[4])
         assert writes(await world.sync()) == {f"{side}.delete": 1}
-        await world.pass_time(days=29)
+        await world.pass_time(days=29, hours=23, minutes=50)
 
         run = await world.answer(records[4], Action.RESTORE)
 
@@ -121,12 +196,14 @@ async def test_c6_what_was_deleted_is_restored_for_thirty_days_with_its_fields_a
         if side is Side.CRM:
             [back] = [one for one in await world.vendors.crm.records() if one.get("Email") == address(4)]
             mapped = {row.crm_field for row in world.mapping} - {"Account_Name"}
+            assert mapped >= FULL.keys()
             assert {name: back.get(name) for name in mapped} == {name: before.get(name) for name in mapped}
         else:
             members = await world.vendors.google.people(in_group=True)
             [back] = [one for one in members if one["emailAddresses"][0]["value"] == address(4)]
-            for field in ("names", "emailAddresses", "phoneNumbers", "organizations", "addresses"):
-                assert plain(back[field]) == plain(before[field])
+            fields = before.keys() - {"resourceName", "etag", "metadata", "memberships", "clientData"}
+            assert fields >= {"phoneNumbers", "relations", "imClients", "birthdays", "biographies", "urls", "addresses"}
+            assert {one: plain(back[one]) for one in fields} == {one: plain(before[one]) for one in fields}
         await quiet(world)
 
 
@@ -136,19 +213,27 @@ def plain(entries: list[Json]) -> list[Json]:
     return [{name: value for name, value in one.items() if name not in derived} for one in entries]
 
 
-async def test_c7_a_contact_made_by_the_sync_survives_the_next_ones(open_world: OpenWorld) -> None:
+@pytest.mark.parametrize("side", Side)
+async def test_c7_a_contact_made_by_the_sync_survives_the_next_ones(open_world: OpenWorld, side: Side) -> None:
+    """Somebody makes it on this side; one of two is edited on the other."""
     async with open_world(deletions=DeletePolicy.PROPAGATE) as world:
         await settled(world, 3)
-        [record_id] = await world.vendors.crm.add([record(50)])
+        if side is Side.CRM:
+            made = await world.vendors.crm.add([record(50), record(51)])
+        else:
+            made = await world.vendors.google.add([person(50), person(51)])
         await world.sync()
-        name = (await world.pair(record_id)).google_id
-        assert name is not None
+        pair = await world.pair(made[0])
         await world.sync()
-        await world.vendors.google.edit(name, organizations=job("Countess"))
+        if side is Side.CRM:
+            await world.vendors.google.edit(pair.google_id, organizations=job("Countess"))
+        else:
+            await world.vendors.crm.edit(pair.crm_id, Title="Countess")
         for _ in range(3):
             await world.sync()
             await world.pass_time(minutes=10)
-        assert await titles(world, record_id, name) == ("Countess", "Countess")
+        assert await titles(world, pair.crm_id, pair.google_id) == ("Countess", "Countess")
+        assert await book_sizes(world) == (5, 5)
 
 
 @pytest.mark.parametrize("side", Side)
@@ -191,9 +276,13 @@ async def test_c8_narrowing_the_view_itself_deletes_nobody(open_world: OpenWorld
     async with open_world(deletions=DeletePolicy.PROPAGATE) as world:
         records, _ = await settled(world, 20)
         await world.vendors.crm.change_view(criteria=CRITERIA)
+        told: Counter[str] = Counter()
         for _ in range(3):
             await world.pass_time(hours=25)
-            assert not writes(await world.sync())
+            run = await world.sync()
+            assert not writes(run)
+            told |= await reasons(world, run)
+        assert told == {Reason.LEFT_VIEW: 20}
         assert await book_sizes(world) == (20, 20)
         assert (await world.pair(records[0])).state is PairState.DORMANT
 
@@ -235,6 +324,21 @@ async def test_c44_a_deleted_pair_does_not_come_back_in_the_next_five_runs(open_
         assert left == {address(n) for n in range(2, 20)}
 
 
+@pytest.mark.parametrize("deletions", DeletePolicy)
+async def test_c44_whoever_was_in_a_trash_before_the_first_run_is_made_by_none(
+    open_world: OpenWorld, deletions: DeletePolicy
+) -> None:
+    async with open_world(deletions=deletions) as world:
+        records = await world.vendors.crm.add([record(n) for n in range(5)], at=DAYS_AGO)
+        people = await world.vendors.google.add([person(n) for n in range(10, 15)])
+        await world.vendors.crm.delete(*records[:2])
+        await world.vendors.google.delete(*people[:2])
+        for _ in range(6):
+            await world.sync()
+            await world.pass_time(hours=13)
+        assert await book_sizes(world) == (6, 6)
+
+
 FAILURES = [
     ("people.connections.list", "status", {"status": 500}),
     ("people.connections.list", "html200", {}),
@@ -243,6 +347,7 @@ FAILURES = [
     ("contacts.list*", "html200", {}),
     ("contacts.deleted", "status", {"status": 403, "body": {"code": "NO_PERMISSION", "status": "error"}}),
     ("contacts.deleted", "truncate", {}),
+    ("contacts.deleted", "status", {"status": 200, "body": ""}),
 ]
 
 

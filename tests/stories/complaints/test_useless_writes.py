@@ -17,6 +17,7 @@ async def test_c10_a_moved_etag_or_time_without_a_change_writes_nothing(open_wor
         records, people = await settled(world, 5)
         for name in people:
             await world.vendors.google.touch(name)
+        await world.vendors.google.edit(people[0], nicknames=[{"value": "Augusta"}])
         await world.vendors.crm.edit_many({one: {"Lead_Source": "Partner"} for one in records})
         assert not writes(await world.sync())
 

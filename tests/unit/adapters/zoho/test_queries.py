@@ -150,6 +150,15 @@ class TestMembership:
         assert await crm.contacts.view_exists(VIEW) is exists
         assert crm.gate.calls[0].control
 
+    async def test_an_answer_that_may_lack_rows_is_none(self) -> None:
+        """Who is not in it would be made once more."""
+        found = [{"id": "1", "Email": "a1@x.org", "Created_Time": "2026-01-01T00:00:00+00:00"}]
+        crm = Crm(*[reply({"data": found, "info": {"count": 1}})] * 2)
+        with pytest.raises(ProviderContractError):
+            await crm.contacts.find_addresses(["a1@x.org", "a2@x.org"])
+        with pytest.raises(ProviderContractError):
+            await crm.contacts.members_since(VIEW, SINCE)
+
 
 class TestCompanies:
     async def test_a_name_is_matched_whatever_its_case_and_space(self) -> None:
@@ -158,7 +167,7 @@ class TestCompanies:
             {"id": "3", "Account_Name": "Acme  Inc "},
             {"id": "4", "Account_Name": "Acme Incorporated"},
         ]
-        crm = Crm(reply({"data": found, "info": {}}))
+        crm = Crm(reply({"data": found, "info": {"more_records": False}}))
         assert await crm.contacts.companies(["Acme Inc", " acme  INC", "Acme", "O'Hara & Sons"]) == {
             "Acme Inc": "3",
             " acme  INC": "3",

@@ -34,6 +34,7 @@ from tests.unit.adapters.zoho.fakes import (
 
 VIEW = ViewId("4000000000000000007")
 SINCE = instant("2026-03-01T10:00:00.700+01:00")
+LAST = {"more_records": False}
 
 
 def wide_mapping() -> Mapping:
@@ -218,11 +219,16 @@ class TestRefusals:
             {},
             {"data": "x"},
             {"data": [1]},
-            {"data": [{"Last_Name": "no id", "Modified_Time": "2026-03-01T09:00:00Z"}]},
-            {"data": [{"id": "1"}]},
-            {"data": [{"id": "1", "Modified_Time": "2026-03-01T09:00:00"}]},
-            {"data": [{"id": "1", "Modified_Time": "yesterday"}]},
+            {"data": [{"Last_Name": "no id", "Modified_Time": "2026-03-01T09:00:00Z"}], "info": LAST},
+            {"data": [{"id": "1"}], "info": LAST},
+            {"data": [{"id": "1", "Modified_Time": "2026-03-01T09:00:00"}], "info": LAST},
+            {"data": [{"id": "1", "Modified_Time": "yesterday"}], "info": LAST},
             {"data": [], "info": {"more_records": True, "next_page_token": None}},
+            {"data": [record()]},
+            {"data": [record()], "info": {}},
+            {"data": [record()], "info": {"more_records": None}},
+            {"data": [record()], "info": "no more"},
+            {"data": [record()], "info": {"more_records": True, "next_page_token": 2}},
         ],
     )
     async def test_an_answer_that_is_not_understood_is_never_an_empty_page(self, body: object) -> None:
@@ -230,8 +236,14 @@ class TestRefusals:
         with pytest.raises(ProviderContractError):
             await crm.contacts.view_page(VIEW, None)
 
+    @pytest.mark.parametrize("info", [{}, {"info": {}}, {"info": {"more_records": None}}])
+    async def test_a_page_of_the_deleted_list_that_may_not_be_the_last_is_not_taken_for_it(self, info: Any) -> None:  # noqa: ANN401  JSON
+        crm = Crm(reply({"data": [{"id": "9", "deleted_time": "2026-03-01T11:00:00+01:00"}], **info}))
+        with pytest.raises(ProviderContractError):
+            await crm.contacts.deleted_page(SINCE, None)
+
     async def test_without_the_crms_clock_there_is_no_watermark(self) -> None:
-        crm = Crm(reply({"data": [record()], "info": {}}, Date=""))
+        crm = Crm(reply({"data": [record()], "info": LAST}, Date=""))
         with pytest.raises(ProviderContractError):
             await crm.contacts.changed_page(SINCE, None)
 
@@ -274,7 +286,7 @@ class TestTokens:
         assert crm.requests == []
 
     async def test_the_credits_left_are_remembered_once_they_are_told(self) -> None:
-        crm = Crm(page([record()]), reply({"data": [record()], "info": {}}, X_API_CREDITS_REMAINING="2400"))
+        crm = Crm(page([record()]), reply({"data": [record()], "info": LAST}, X_API_CREDITS_REMAINING="2400"))
         await crm.contacts.view_page(VIEW, None)
         assert crm.contacts.credits_remaining is None
         await crm.contacts.view_page(VIEW, None)

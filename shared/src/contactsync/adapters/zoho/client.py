@@ -15,7 +15,7 @@ from contactsync.adapters.zoho.api import ZohoApi
 from contactsync.adapters.zoho.codec import RecordCodec
 from contactsync.adapters.zoho.instants import parse_instant
 from contactsync.adapters.zoho.lookups import Lookups
-from contactsync.adapters.zoho.protocol import BATCH, ApiRequest, Listing
+from contactsync.adapters.zoho.protocol import BATCH, ApiRequest, Row
 from contactsync.adapters.zoho.shown import ShownFields
 from contactsync.adapters.zoho.writes import Draft
 from contactsync.domain.contact import Observation
@@ -81,7 +81,7 @@ class ZohoContacts:
         """A page of the deleted list, 2 credits; `page` is a number, since the CRM gives no token here."""
         number = int(page) if page is not None else 1
         answer = await self._api.get(protocol.list_deleted(since, number))
-        listing = protocol.read_listing(answer)
+        listing = protocol.read_page(answer)
         try:
             deletions = [Deletion(RecordId(row["id"]), parse_instant(row["deleted_time"])) for row in listing.rows]
         except (KeyError, TypeError, ValueError) as error:
@@ -97,7 +97,7 @@ class ZohoContacts:
         found: list[Observation] = []
         for batch in protocol.chunks(list(dict.fromkeys(ids)), BATCH):
             answer = await self._api.get(protocol.list_ids(batch, self._codec.fields))
-            found += await self._decoded(answer, protocol.read_listing(answer), in_scope=None, held=held)
+            found += await self._decoded(answer, protocol.read_rows(answer), in_scope=None, held=held)
         return found
 
     async def find_addresses(self, addresses: Sequence[str]) -> Sequence[RecordAddress]:
@@ -125,7 +125,7 @@ class ZohoContacts:
         if protocol.is_empty(answer) or refusals.is_unknown_view(answer):
             return False
         refusals.refuse(answer)
-        return bool(protocol.read_listing(answer, "custom_views").rows)
+        return bool(protocol.read_rows(answer, "custom_views"))
 
     # --- writing ----------------------------------------------------------------------------------------------------
 
@@ -224,21 +224,21 @@ class ZohoContacts:
         answer = await self._api.ask(request)
         if not answer.is_success and not protocol.is_empty(answer):
             raise refusals.listing_error(answer)
-        listing = protocol.read_listing(answer)
+        listing = protocol.read_page(answer)
         if listing.more and listing.next_token is None:
             raise answer.unreadable("more records without a page token")
-        records = await self._decoded(answer, listing, in_scope=in_scope)
+        records = await self._decoded(answer, listing.rows, in_scope=in_scope)
         return RecordPage(records, listing.next_token if listing.more else None, protocol.server_time(answer))
 
     async def _decoded(
-        self, answer: Answer, listing: Listing, *, in_scope: bool | None, held: Collection[str] | None = None
+        self, answer: Answer, rows: Sequence[Row], *, in_scope: bool | None, held: Collection[str] | None = None
     ) -> list[Observation]:
         if self._shown is not None:
             doubtful = [name for name in self._codec.mapped if held is None or name in held]
-            await self._shown.check(listing.rows, doubtful)
+            await self._shown.check(rows, doubtful)
         decode = self._codec.decode
         try:
-            return [decode(row, in_scope=in_scope) for row in listing.rows]
+            return [decode(row, in_scope=in_scope) for row in rows]
         except (KeyError, TypeError, ValueError) as error:
             raise answer.unreadable("a record without id or Modified_Time") from error
 

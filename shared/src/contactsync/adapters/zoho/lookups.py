@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 from contactsync.adapters.http import Answer
 from contactsync.adapters.zoho import companies, coql, protocol, refusals
@@ -13,11 +13,11 @@ from contactsync.adapters.zoho.api import ZohoApi
 from contactsync.adapters.zoho.codec import full_name
 from contactsync.adapters.zoho.coql import MAX_ROWS, MAX_VALUES, Query
 from contactsync.adapters.zoho.instants import parse_instant
+from contactsync.adapters.zoho.protocol import Row
 from contactsync.domain.ids import RecordId, ViewId
 from contactsync.ports.directory import RecordAddress
 
 Result = TypeVar("Result")
-Row = Mapping[str, Any]
 
 _ADDRESS: Final = ("id", "Email", "First_Name", "Last_Name", "Created_Time")
 _SECONDARY: Final = "Secondary_Email"
@@ -48,7 +48,7 @@ class Lookups:
             if refusals.is_unanswerable_query(answer):
                 return None
             refusals.refuse(answer)
-            listing = protocol.read_listing(answer)
+            listing = protocol.read_page(answer)
             members += _ids(answer, listing.rows)
             if not listing.more:
                 return frozenset(members)
@@ -133,7 +133,7 @@ class Lookups:
         if _SECONDARY in query.select and refusals.is_unknown_column(answer, _SECONDARY):
             raise _NoSecondaryError
         refusals.refuse(answer)
-        return answer, protocol.read_listing(answer)
+        return answer, protocol.read_page(answer)
 
 
 class _HiddenModuleError(Exception):

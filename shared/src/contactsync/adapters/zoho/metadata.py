@@ -150,7 +150,7 @@ class ZohoMetadata:
         if refusals.is_missing_right(answer):
             return None
         refusals.refuse(answer)
-        rows = protocol.read_listing(answer, "users").rows
+        rows = protocol.read_rows(answer, "users")
         return rows[0].get("status") == "active" if rows else None
 
     async def organisation(self) -> CrmOrganisation:
@@ -175,7 +175,7 @@ class ZohoMetadata:
         if refusals.is_missing_right(answer):
             return None
         refusals.refuse(answer)
-        profiles = protocol.read_listing(answer, "profiles").rows
+        profiles = protocol.read_rows(answer, "profiles")
         enabled = set(_enabled(profiles[0])) if profiles else set()
         return CrmRights(
             google_sync=GOOGLE_SYNC in enabled or GOOGLE_SYNC_LABEL in enabled,
@@ -186,7 +186,7 @@ class ZohoMetadata:
         """The fields of contacts that can be mapped; hidden ones and those without a value of their own are absent."""
         request = protocol.control("settings.fields", "/settings/fields", ("module", "Contacts"))
         answer = await self._api.get(request)
-        rows = protocol.read_listing(answer, "fields").rows
+        rows = protocol.read_rows(answer, "fields")
         return [found for row in rows if (found := crm_field(row)) is not None]
 
     async def views(self) -> Sequence[CrmView]:
@@ -197,7 +197,7 @@ class ZohoMetadata:
             paging = (("page", str(page)), ("per_page", str(protocol.PAGE)))
             request = protocol.control("settings.views", "/settings/custom_views", ("module", "Contacts"), *paging)
             answer = await self._api.get(request)
-            listing = protocol.read_listing(answer, "custom_views")
+            listing = protocol.read_page(answer, "custom_views")
             found += [_view(answer, row) for row in listing.rows]
             if not listing.more:
                 return found
@@ -209,12 +209,12 @@ class ZohoMetadata:
         if protocol.is_empty(answer) or refusals.is_unknown_view(answer):
             return None
         refusals.refuse(answer)
-        rows = protocol.read_listing(answer, "custom_views").rows
+        rows = protocol.read_rows(answer, "custom_views")
         return _view(answer, rows[0]) if rows else None
 
     async def _first(self, request: protocol.ApiRequest, key: str) -> tuple[Answer, Mapping[str, Any]]:
         answer = await self._api.get(request)
-        rows = protocol.read_listing(answer, key).rows
+        rows = protocol.read_rows(answer, key)
         if not rows:
             raise answer.unreadable(f"nothing under {key!r}")
         return answer, rows[0]

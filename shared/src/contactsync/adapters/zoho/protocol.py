@@ -160,11 +160,14 @@ def _write_credits(records: int) -> int:
 # --- answers --------------------------------------------------------------------------------------------------------
 
 
+Row = Mapping[str, Any]
+
+
 @dataclass(frozen=True, slots=True)
 class Listing:
     """Rows of an answer and what it says of further ones."""
 
-    rows: Sequence[Mapping[str, Any]]
+    rows: Sequence[Row]
     more: bool = False
     next_token: str | None = None
 
@@ -174,18 +177,34 @@ def is_empty(answer: Answer) -> bool:
     return answer.status in {_NO_CONTENT, _NOT_MODIFIED}
 
 
-def read_listing(answer: Answer, key: str = "data") -> Listing:
+def read_rows(answer: Answer, key: str = "data") -> Sequence[Row]:
     """The rows under `key`, none for an empty answer. Raises ProviderContractError for another shape."""
+    return [] if is_empty(answer) else _rows_under(key, answer.json_object(), answer)
+
+
+def read_page(answer: Answer, key: str = "data") -> Listing:
+    """The rows of one page, which must say whether it is the last: what it lacks would be taken for gone.
+
+    Raises ProviderContractError for another shape.
+    """
     if is_empty(answer):
         return Listing(())
     body = answer.json_object()
-    rows, info = body.get(key), body.get("info") or {}
-    if not isinstance(rows, list) or not isinstance(info, dict) or not all(isinstance(row, dict) for row in rows):
-        raise answer.unreadable(f"no list of objects under {key!r}")
+    rows, info = _rows_under(key, body, answer), body.get("info")
+    more = info.get("more_records") if isinstance(info, dict) else None
+    if not isinstance(info, dict) or not isinstance(more, bool):
+        raise answer.unreadable("a page that does not say whether there are more")
     token = info.get("next_page_token")
     if token is not None and not isinstance(token, str):
         raise answer.unreadable("next_page_token is no text")
-    return Listing(rows, bool(info.get("more_records")), token)
+    return Listing(rows, more, token)
+
+
+def _rows_under(key: str, body: Mapping[str, Any], answer: Answer) -> Sequence[Row]:
+    rows = body.get(key)
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise answer.unreadable(f"no list of objects under {key!r}")
+    return rows
 
 
 def read_items(answer: Answer, count: int) -> Sequence[Mapping[str, Any]] | None:
