@@ -10,7 +10,7 @@ from contactsync.domain.actions import Action
 from contactsync.domain.contact import Side
 from contactsync.domain.link import PairState
 from contactsync.domain.mapping import Mapping, mappable
-from contactsync.domain.policy import DeletePolicy, Direction
+from contactsync.domain.policy import DeletePolicy, Direction, NoEmailRule
 from contactsync.domain.reasons import Reason
 from contactsync.ports.state import RunMode, RunState
 from tests.stories.common import (
@@ -110,7 +110,7 @@ async def test_c5_an_emptied_book_deletes_nobody_before_somebody_has_approved(
 ) -> None:
     """Everything else goes on: who was made on the other side meanwhile crosses."""
     async with open_world(deletions=DeletePolicy.PROPAGATE) as world:
-        records, people = await settled(world, 20)
+        records, people = await settled(world, 4)
         if side is Side.CRM:
             await world.vendors.crm.delete(*records)
             await world.vendors.google.add([person(50)])
@@ -122,28 +122,57 @@ async def test_c5_an_emptied_book_deletes_nobody_before_somebody_has_approved(
 
         assert run.state is RunState.NEEDS_APPROVAL
         assert writes(run) == {f"{side}.create": 1}
-        assert writes(await world.approve(run)) == {f"{side.other}.delete": 20}
+        assert writes(await world.approve(run)) == {f"{side.other}.delete": 4}
         await quiet(world)
         assert await book_sizes(world) == (1, 1)
 
 
-@pytest.mark.parametrize(("side", "pairs", "allowed"), [(Side.CRM, 100, 10), (Side.GOOGLE, 600, 50)])
+@pytest.mark.parametrize(
+    ("side", "pairs", "gone", "asks"),
+    [
+        (Side.CRM, 100, 10, False),
+        (Side.CRM, 100, 11, True),
+        (Side.GOOGLE, 600, 50, False),
+        (Side.GOOGLE, 600, 51, True),
+    ],
+)
 async def test_c5_a_tenth_of_the_pairs_and_never_more_than_fifty_are_deleted_unasked(
-    open_world: OpenWorld, side: Side, pairs: int, allowed: int
+    open_world: OpenWorld,
+    side: Side,
+    pairs: int,
+    gone: int,
+    asks: bool,  # noqa: FBT001
 ) -> None:
     async with open_world(deletions=DeletePolicy.PROPAGATE) as world:
         records, people = await settled(world, pairs)
-        gone = slice(0, allowed), slice(allowed, 2 * allowed + 1)
-        for some in gone:
-            await (
-                world.vendors.crm.delete(*records[some])
-                if side is Side.CRM
-                else world.vendors.google.delete(*people[some])
-            )
-            run = await world.sync()
-            unasked = some is gone[0]
-            assert writes(run) == ({f"{side.other}.delete": allowed} if unasked else {})
-            assert run.state is (RunState.SUCCEEDED if unasked else RunState.NEEDS_APPROVAL)
+        if side is Side.CRM:
+            await world.vendors.crm.delete(*records[:gone])
+        else:
+            await world.vendors.google.delete(*people[:gone])
+
+        run = await world.sync()
+
+        assert writes(run) == ({} if asks else {f"{side.other}.delete": gone})
+        assert run.state is (RunState.NEEDS_APPROVAL if asks else RunState.SUCCEEDED)
+
+
+@pytest.mark.parametrize("who", ["left out", "made by the run"])
+async def test_c5_beside_whom_the_sync_leaves_out_or_makes_meanwhile_a_loss_is_not_smaller(
+    open_world: OpenWorld, who: str
+) -> None:
+    async with open_world(deletions=DeletePolicy.PROPAGATE, no_email=NoEmailRule.SKIP) as world:
+        records, _ = await settled(world, 12)
+        if who == "left out":
+            await world.vendors.google.add([person(n, emailAddresses=[]) for n in range(50, 110)])
+            await quiet(world)
+        else:
+            await world.vendors.crm.add([record(n) for n in range(50, 110)])
+        await world.vendors.crm.delete(*records[:6])
+
+        run = await world.sync()
+
+        assert run.state is RunState.NEEDS_APPROVAL
+        assert "google.delete" not in writes(run)
 
 
 FULL = {

@@ -18,7 +18,6 @@ from contactsync.domain.holds import awaits_approval, hold
 from contactsync.domain.ids import EffectId, PersonId, RecordId, RunId
 from contactsync.domain.link import Link, Presence
 from contactsync.domain.outcome import Outcome
-from contactsync.domain.policy import DeletePolicy
 from contactsync.domain.reasons import Reason
 from contactsync.ports.requests import APPROVAL
 from contactsync.ports.state import Effect, EffectState, PendingPosition
@@ -36,10 +35,10 @@ from sync_worker.engine.work import BATCH_SIZES, Operation, PairWork
 
 async def delete(session: Session) -> bool:
     """Carry out what the policy deletes; True when done. Where one side is braked, all are asked about instead."""
-    if session.policy.deletions is DeletePolicy.KEEP or session.run.first:
+    if not session.may_delete:
         return True
     works = {side: victims for side in Side if (victims := await _victims(session, side))}
-    if any([await _is_braked(session, side, len(victims)) for side, victims in works.items()]):
+    if any(_is_braked(session, side, len(victims)) for side, victims in works.items()):
         for side, victims in works.items():
             await _ask(session, side, victims)
         return True
@@ -65,14 +64,16 @@ async def _victims(session: Session, side: Side) -> list[PairWork]:
         works += [work for work in seen if (side, EffectKind.DELETE) in work.todo]
 
 
-async def _is_braked(session: Session, side: Side, deletes: int) -> bool:
-    async with session.transaction() as tx:
-        counts = await tx.links.counts(session.now())
-    limits = session.settings.brake
+def _is_braked(session: Session, side: Side, deletes: int) -> bool:
     # A side that shows nothing at all is taken for a mistake, however few the pairs are.
-    shown = counts.shown[side.other]
+    emptier, limits = session.listing(side.other), session.settings.brake
     return braked(
-        deletes, counts.in_scope, shown, percent=limits.percent, minimum=limits.minimum, maximum=limits.maximum
+        deletes,
+        session.run.pairs or 0,
+        0 if emptier is None else emptier.shown or 0,
+        percent=limits.percent,
+        minimum=limits.minimum,
+        maximum=limits.maximum,
     )
 
 

@@ -7,6 +7,7 @@ configuration's only with the last of the changes that it covers: before that a 
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 from sync_worker.engine.crm_reader import observe_crm
 from sync_worker.engine.google_reader import observe_google
@@ -28,7 +29,26 @@ async def observe(session: Session) -> bool:
         return False
     await _check_scopes(session)
     await take_over(session)
+    await _take_stock(session)
     return True
+
+
+async def _take_stock(session: Session) -> None:
+    """Count what there is before anything is written: beside what a run makes itself, no loss would look large.
+
+    It may have to read once more, when something was written already: the lower figures stay.
+    """
+    if not session.may_delete:
+        return
+    async with session.transaction() as tx:
+        counts = await tx.links.counts(session.now())
+        session.update(pairs=_lower(session.run.pairs, counts.in_scope))
+        for side, listing in session.run.listings.items():
+            session.set_listing(side, replace(listing, shown=_lower(listing.shown, counts.shown[side])))
+
+
+def _lower(before: int | None, now: int) -> int:
+    return now if before is None else min(before, now)
 
 
 async def _check_scopes(session: Session) -> None:

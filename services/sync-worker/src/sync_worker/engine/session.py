@@ -16,7 +16,7 @@ from contactsync.domain.digests import Digester
 from contactsync.domain.ids import EffectId, LinkId
 from contactsync.domain.link import Link
 from contactsync.domain.mapping import Mapping as FieldMapping
-from contactsync.domain.policy import Policy
+from contactsync.domain.policy import DeletePolicy, Policy
 from contactsync.errors import AuthorizationLostError, RateLimitedError, StateInvariantError
 from contactsync.ports.clock import Clock
 from contactsync.ports.directory import CrmDirectory, PeopleDirectory
@@ -160,6 +160,11 @@ class Session:
     def search_number(self) -> int:
         """What is found outside the view belongs to this run: the number grows from run to run."""
         return int(self.run.created_at.timestamp())
+
+    @property
+    def may_delete(self) -> bool:
+        """Whether the configuration ever deletes, and this run may: a first one does not."""
+        return self.policy.deletions is not DeletePolicy.KEEP and not self.run.first
 
     @property
     def over(self) -> bool:

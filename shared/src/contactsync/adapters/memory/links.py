@@ -110,8 +110,7 @@ class MemoryLinks:
         pairs = list(self._pairs())
         held = sum(_is_held(link, now) for link in pairs)
         pending = sum(link.pending_since is not None and not _is_held(link, now) for link in pairs)
-        outside = {PairState.GONE, PairState.DORMANT}
-        in_scope = sum(link.state not in outside and (link.crm.in_scope or link.google.in_scope) for link in pairs)
+        in_scope = sum(link.state is PairState.LINKED and (link.crm.in_scope or link.google.in_scope) for link in pairs)
         by_state = Counter(link.state.value for link in pairs)
         shown = {side: sum(_is_in_scope(link, side) for link in pairs) for side in Side}
         return PairCounts(by_state=dict(by_state), pending=pending, held=held, in_scope=in_scope, shown=shown)

@@ -424,7 +424,7 @@ SELECT CASE WHEN s.dormant AND l.state = 'linked' THEN 'dormant' ELSE l.state EN
        count(*) FILTER (WHERE {_DUE}) AS pending,
        count(*) FILTER (WHERE s.held_until > $4) AS held,
        count(*) FILTER (
-           WHERE l.state <> 'gone' AND NOT (s.dormant AND l.state = 'linked') AND (s.crm_in_scope OR s.google_in_scope)
+           WHERE l.state = 'linked' AND NOT s.dormant AND (s.crm_in_scope OR s.google_in_scope)
        ) AS in_scope,
        count(*) FILTER (WHERE l.state <> 'gone' AND s.crm_in_scope AND l.crm_presence = 'present') AS crm,
        count(*) FILTER (WHERE l.state <> 'gone' AND s.google_in_scope AND l.google_presence = 'present') AS google

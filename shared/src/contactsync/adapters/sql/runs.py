@@ -35,15 +35,15 @@ COUNTED: Final = frozenset({RunState.SUCCEEDED, RunState.PARTIAL, RunState.NEEDS
 """Ends that move `last_sync_at` and after which a configuration's runs are not first any more."""
 
 RUN_COLUMNS: Final = (
-    "run_id, config_id, mode, trigger, state, first, contact_limit, settings, phase, slice, attempt, taken, counts, "
-    "listings, sync, wait_until, reason, retries, cancel_requested, created_at, started_at, credits_reserved"
+    "run_id, config_id, mode, trigger, state, first, contact_limit, settings, phase, slice, attempt, taken, pairs, "
+    "counts, listings, sync, wait_until, reason, retries, cancel_requested, created_at, started_at, credits_reserved"
 )
 # A later slice has not begun yet: its attempts count from zero.
 _SAVE: Final = """
 UPDATE runs SET state = $3, phase = $4, attempt = CASE WHEN slice = $5 THEN attempt ELSE 0 END, slice = $5,
     started_at = $6, taken = $7, counts = $8::jsonb, listings = $9::jsonb, sync = $10::jsonb, wait_until = $11,
     reason = $12, retries = $13, updated_at = $14, finished_at = $15, to_write = $16, percent = greatest(percent, $17),
-    credits_reserved = $18
+    credits_reserved = $18, pairs = $19
 WHERE organisation_id = $1 AND run_id = $2 AND state IN ('queued', 'running', 'waiting')
 RETURNING config_id, first, wishes
 """
@@ -166,6 +166,7 @@ class SqlRuns:
             to_write,
             percent_of(run, to_write),
             run.credits_reserved,
+            run.pairs,
         )
         if row is None:
             raise StateInvariantError("the run has ended", details={"run": str(run.run_id)})
@@ -352,6 +353,7 @@ def run_from(row: asyncpg.Record) -> Run:
         attempt=row["attempt"],
         started_at=row["started_at"],
         taken=row["taken"],
+        pairs=row["pairs"],
         counts=orjson.loads(row["counts"]),
         listings=listings_from(row["listings"]),
         sync=sync_from(row["sync"]),

@@ -27,7 +27,7 @@ class PairCounts:
     pending: int
     held: int
     in_scope: int
-    """Pairs with a side in scope that are this configuration's to synchronise: dormant ones do not count."""
+    """Pairs of two contacts, of which one may be gone, that are this configuration's to synchronise."""
     shown: Mapping[Side, int] = field(default_factory=dict)
     """Contacts that exist in scope, by side."""
 

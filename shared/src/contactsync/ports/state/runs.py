@@ -98,6 +98,8 @@ class Listing:
     """Google: the sync token of the last page. CRM: the next watermark, RFC 3339."""
     expected: int | None = None
     """Contacts in scope at the last full listing that was believed."""
+    shown: int | None = None
+    """Contacts in scope once both sides were read, before anything was written; None: nothing is to be deleted."""
     sought_to: PendingPosition | None = None
     """Google: people up to this place in the order were sought in the CRM before any was made there; None: all."""
     why: str = ""
@@ -185,6 +187,8 @@ class Run:
     attempt: int = 0
     started_at: datetime | None = None
     taken: int = 0
+    pairs: int | None = None
+    """Pairs in sync once both sides were read, before anything was written; None: nothing is to be deleted."""
     counts: Mapping[str, int] = field(default_factory=dict)
     """Outcome -> contacts, in the end; `writes.<side>.<kind>` and `calls.<provider>.<operation>` as it goes."""
     listings: Mapping[Side, Listing] = field(default_factory=dict)

@@ -178,6 +178,7 @@ CREATE TABLE runs (
     slice            integer NOT NULL DEFAULT 0,
     attempt          integer NOT NULL DEFAULT 0,
     taken            integer NOT NULL DEFAULT 0,
+    pairs            integer,
     counts           jsonb NOT NULL DEFAULT '{}',
     listings         jsonb NOT NULL DEFAULT '{}',
     sync             jsonb NOT NULL DEFAULT '{}',
