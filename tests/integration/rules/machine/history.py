@@ -42,8 +42,8 @@ class History:
     """Addresses of people who were said to be somebody else."""
     names: dict[str, str] = field(default_factory=dict)
     """Former names of people, and the present ones."""
-    cut_short: bool = False
-    """A listing is about to be cut short without telling."""
+    hidden: set[str] = field(default_factory=set)
+    """People outside the group whom a first listing may have left out without a word: of them nobody else tells."""
     restored: set[str] = field(default_factory=set)
     """Contacts of pairs that somebody asked to have back as they were, since the last run."""
 

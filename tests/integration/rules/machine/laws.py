@@ -243,7 +243,7 @@ def nobody_is_made_twice(passage: Passage) -> None:
         assert link is not None, f"{side} {remote_id} was made and is of no pair"
         source = passage.before.of(side.other, link.side(side.other).remote_id)
         other = str(link.side(side.other).remote_id)
-        if history.cut_short or history.may_be_unseen(side.other, other, now):
+        if history.may_be_unseen(side.other, other, now):
             continue
         if source is None:  # a contact that was deleted and is given back
             assert link.link_id in {effect.link_id for effect in passage.before.effects.values()}
@@ -255,7 +255,7 @@ def nobody_is_made_twice(passage: Passage) -> None:
             for twin, contact in passage.before.contacts[side].items()
             if mail & addresses(contact, side) and twin not in paired
         ]
-        if mail & history.apart or any(history.may_be_unseen(side, twin, now) for twin in twins):
+        if mail & history.apart or any(t in history.hidden or history.may_be_unseen(side, t, now) for t in twins):
             continue
         assert not twins, f"{side} {remote_id} was made though {twins} have its address"
 

@@ -19,7 +19,7 @@ from contactsync.domain.policy import DeletePolicy, Direction, NoEmailRule
 from contactsync.domain.reasons import Reason
 from contactsync.ports.requests import APPROVAL
 from contactsync.ports.state import RunMode
-from tests.integration.rules.machine.sight import addresses
+from tests.integration.rules.machine.sight import addresses, groups_of
 from tests.integration.rules.machine.world import ALL_IN_VIEW, IN_VIEW, OTHERS, PARTNER, MachineWorld
 
 PICK = st.integers(0, 1000)
@@ -223,17 +223,18 @@ class Product(MachineWorld):
         else:
             await self.world.vendors.google.edit(remote_id, organizations=[{"type": "work", "title": title}])
 
-    @rule(side=st.sampled_from(Side), keep=st.sampled_from([0.0, 0.5, 0.9]))
-    def sync_with_a_listing_cut_short(self, side: Side, keep: float) -> None:
-        """A full listing that looks complete, and is not."""
+    @rule(side=st.sampled_from(Side), keep=st.sampled_from([0.0, 0.5, 0.9]), tells=st.booleans())
+    def sync_with_a_listing_cut_short(self, side: Side, keep: float, tells: bool) -> None:  # noqa: FBT001
+        """A full listing that looks complete, and is not; Google's may say of how many it is."""
         book = self.world.vendors.google if side is Side.GOOGLE else self.world.vendors.crm
         operation = "people.connections.list" if side is Side.GOOGLE else "contacts.list.view"
 
         async def cut() -> None:
-            await book.control.fault(operation, "short_listing", times=1, keep=keep)
-            self.history.cut_short = True
+            await book.control.fault(operation, "cut_listing" if tells else "short_listing", times=1, keep=keep)
+            if side is Side.GOOGLE and (await self.world.books.config(self.world.settings)).sync.google_full_at is None:
+                people, group = self.sight.contacts[Side.GOOGLE], self.world.vendors.google.group
+                self.history.hidden |= {name for name, one in people.items() if group not in groups_of(one)}
             await self.run(RunMode.FULL)
-            self.history.cut_short = False
 
         self.do(cut())
 
