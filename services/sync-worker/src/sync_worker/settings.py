@@ -28,6 +28,9 @@ class SyncWorkerSettings(CommonSettings):
     lease_renew_every: Duration = Field(timedelta(seconds=15), description="How often a lease is renewed")
     lease_call_needs: Duration = Field(timedelta(seconds=25), description="Lease life that a provider call needs")
     full_every: Duration = Field(timedelta(hours=24), description="How often both sides are read in full")
+    shrink_percent: int = Field(
+        20, ge=0, le=100, description="A full listing this many percent too short is read again before it is believed"
+    )
     zoho_credit_share: int = Field(
         25, ge=1, le=100, description="Percent of an organisation's daily CRM credits that syncs may use"
     )
@@ -62,6 +65,7 @@ class SyncWorkerSettings(CommonSettings):
             slice_budget=self.slice_budget,
             visibility_wait=self.visibility_wait,
             full_every=self.full_every,
+            shrink_percent=self.shrink_percent,
             catch_up_pause=self.catch_up_pause,
             brake=Brake(self.delete_brake_percent, self.delete_brake_min, self.delete_brake_max),
         )

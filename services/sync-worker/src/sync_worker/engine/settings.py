@@ -61,5 +61,8 @@ class EngineSettings:
     account_holds: int = 25_000
     """Contacts that a Google account holds, its Trash included (Google's help centre)."""
     shrink_percent: int = 20
-    """A full listing shorter than the last by more than this takes away the right to delete until one agrees."""
+    """A full listing shorter than the last by more than this takes away the right to delete until one agrees.
+
+    One that shows so much less than it says it has is read again before anything is made.
+    """
     brake: Brake = Brake()
