@@ -80,6 +80,47 @@ async def test_people_outside_the_group_who_are_gone_untold_are_forgotten(open_w
         assert writes(await world.sync()) == {"google.create": 1}
 
 
+async def test_a_person_whom_one_listing_shows_under_a_new_name_and_the_next_not_at_all_is_of_one_pair(
+    open_world: OpenWorld,
+) -> None:
+    """The first of the two is doubted, so that he stands there twice: as his pair's, and as somebody new."""
+    async with open_world() as world:
+        records, people = await settled(world, PAIRS)
+        renamed = await world.vendors.google.rename(people[0])
+        for last in (people[1:], [renamed]):  # a listing shows last whoever changed last
+            for name in last:
+                await world.vendors.google.touch(name)
+            await world.vendors.google.control.fault(LISTS[Side.GOOGLE], "short_listing", keep=0.75, times=1)
+            assert not writes(await world.sync(mode=RunMode.FULL))
+
+        assert {pair.google_id for pair in await world.pairs() if pair.crm_id == records[0]} == {renamed}
+        await quiet(world)
+        assert await book_sizes(world) == (PAIRS, PAIRS)
+
+
+async def test_somebody_outside_the_group_who_was_renamed_twice_is_one_when_asked_for_by_both_names(
+    open_world: OpenWorld,
+) -> None:
+    async with open_world() as world:
+        _, people = await settled(world, PAIRS)
+        [first] = await world.vendors.google.add([person(PAIRS)], in_group=False)
+        await world.sync()
+        second = await world.vendors.google.rename(first)
+        for name in people:
+            await world.vendors.google.touch(name)
+        await world.vendors.google.control.fault(LISTS[Side.GOOGLE], "short_listing", keep=0.75, times=1)
+        await world.sync(mode=RunMode.FULL)
+        third = await world.vendors.google.rename(second)
+        await world.vendors.google.move(third, add=[world.vendors.google.group])
+        await world.vendors.google.control.fault(LISTS[Side.GOOGLE], "short_listing", keep=0.75, times=1)
+
+        run = await world.sync(mode=RunMode.FULL)
+
+        assert writes(run) == {"crm.create": 1}
+        await quiet(world)
+        assert await book_sizes(world) == (PAIRS + 1, PAIRS + 1)
+
+
 @pytest.mark.parametrize("keep", [0.0, 0.5, 0.9])
 async def test_a_first_listing_that_hides_members_of_the_group_makes_none_of_them_twice(
     open_world: OpenWorld, keep: float

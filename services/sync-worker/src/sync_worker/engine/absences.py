@@ -57,14 +57,14 @@ async def absences_left(session: Session, side: Side) -> bool:
     context = context_for(session, side, began=listing.started_at)
     async with session.transaction() as tx:
         there = await _still_there(session, tx, missing, shown) if google else _read_by_id(session, missing, shown)
-        after_by_id = {
-            link.link_id: there.get(link.link_id) or absorb_absence(link, side, context, asked_for=google)
+        steps = [
+            (link, there.get(link.link_id) or absorb_absence(link, side, context, asked_for=google))
             for link in missing
-        }
-        changed = [after_by_id[link.link_id] for link in missing if after_by_id[link.link_id] != link]
-        if changed:
+            if there.get(link.link_id, link) is not None
+        ]
+        if changed := [new for old, new in steps if new != old]:
             await tx.links.save(changed)
-        left = listing.left + sum(has_left(link, after_by_id[link.link_id], side) for link in missing)
+        left = listing.left + sum(has_left(old, new, side) for old, new in steps)
         session.set_listing(side, replace(listing, page=str(missing[-1].link_id), left=left))
     return True
 
@@ -78,10 +78,10 @@ async def outsiders_left(session: Session) -> bool:
         missing = await tx.outsiders.unseen(Side.GOOGLE, session.run.listings[Side.GOOGLE].number, _ABSENT_CHUNK)
     if not missing:
         return False
-    people = await session.ports.google.read([PersonId(name) for name in missing])
+    people = await _read_by_name(session, missing)
     async with session.transaction() as tx:
         await tx.outsiders.remove(Side.GOOGLE, missing)
-        await absorb_people(session, tx, [person.observation for person in people])
+        await absorb_people(session, tx, people)
     return True
 
 
@@ -98,7 +98,7 @@ async def members_left(session: Session) -> bool:
     hidden = [name for name in names if name not in shown][:_ABSENT_CHUNK]
     if not hidden:
         return False
-    people = [person.observation for person in await session.ports.google.read(hidden)]
+    people = await _read_by_name(session, hidden)
     log.warning("sync.listing.lacked", side=str(Side.GOOGLE), people=len(people))
     async with session.transaction() as tx:
         await absorb_people(session, tx, people)
@@ -106,6 +106,12 @@ async def members_left(session: Session) -> bool:
         seen = listing.seen + sum(bool(person.in_scope) for person in people)
         session.set_listing(Side.GOOGLE, replace(listing, seen=seen))
     return True
+
+
+async def _read_by_name(session: Session, names: Sequence[str]) -> Sequence[Observation]:
+    """People by their names, each once: several of the names may be former ones of somebody who was merged."""
+    people = await session.ports.google.read([PersonId(name) for name in names])
+    return list({person.observation.remote_id: person.observation for person in people}.values())
 
 
 async def _unlisted(session: Session, missing: Sequence[Link]) -> dict[LinkId, Observation]:
@@ -119,7 +125,9 @@ async def _unlisted(session: Session, missing: Sequence[Link]) -> dict[LinkId, O
     return {link.link_id: shown[name] for link in unseen if (name := str(link.crm.remote_id)) in shown}
 
 
-def _read_by_id(session: Session, missing: Sequence[Link], shown: Mapping[LinkId, Observation]) -> dict[LinkId, Link]:
+def _read_by_id(
+    session: Session, missing: Sequence[Link], shown: Mapping[LinkId, Observation]
+) -> Mapping[LinkId, Link | None]:
     now = context_for(session, Side.CRM, began=session.now())
     seen = ((link, shown[link.link_id]) for link in missing if link.link_id in shown)
     return {link.link_id: absorb(link, record, Side.CRM, now) or link for link, record in seen}
@@ -134,14 +142,14 @@ async def _still_shown(session: Session, missing: Sequence[Link]) -> dict[LinkId
 
 async def _still_there(
     session: Session, tx: Transaction, missing: Sequence[Link], shown: Mapping[LinkId, Observation]
-) -> dict[LinkId, Link]:
-    """Their pairs. A full listing tells no former names: it showed whoever was renamed as somebody new.
+) -> Mapping[LinkId, Link | None]:
+    """Their pairs; None for one that gave way. A full listing tells no former names: it showed them as somebody new.
 
     That contact stands alone and gives way to the pair; where it is of another pair by now, this one has lost it. Who
     was renamed more than once may be missing under several names: the pair has him, else the first.
     """
     listed = await tx.links.by_remote(Side.GOOGLE, [seen.remote_id for seen in shown.values()]) if shown else {}
-    there: dict[LinkId, Link] = {}
+    there: dict[LinkId, Link | None] = {}
     found: set[str] = set()
     for link in sorted(missing, key=lambda one: one.state not in _OF_A_PAIR):
         seen = shown.get(link.link_id)
@@ -156,9 +164,10 @@ async def _still_there(
         if seen.remote_id != link.google.remote_id:
             if twin is not None and twin.state is PairState.SINGLE:
                 await tx.links.remove([twin.link_id])
+                there[twin.link_id] = None
             await tx.outsiders.remove(Side.GOOGLE, [seen.remote_id])
         context = context_for(session, Side.GOOGLE, began=session.now())
         there[link.link_id] = absorb(link, seen, Side.GOOGLE, context) or link
-    if there:
-        log.warning("sync.listing.lacked", side=str(Side.GOOGLE), people=len(there))
+    if found:
+        log.warning("sync.listing.lacked", side=str(Side.GOOGLE), people=len(found))
     return there
