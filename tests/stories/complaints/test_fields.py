@@ -64,11 +64,27 @@ async def test_c26_dates_that_the_crm_cannot_hold_are_left_out_with_a_reason_and
         run = await world.sync()
         assert [one.get("Date_of_Birth") for one in await world.vendors.crm.records()] == [None, None]
         left_out = {row.google_id: row.left_out for row in await world.report(run)}
-        assert left_out[people[0]].keys() == {"Date_of_Birth"}
+        assert left_out == dict.fromkeys(people, {"Date_of_Birth": Reason.VALUE_DOES_NOT_FIT})
         for name, one in zip(people, births, strict=True):
             (shown,) = (await google(world, name))["birthdays"]
             assert {key: shown.get(key) for key in one[0]} == one[0]
         await quiet(world)
+
+        # Edited on either side, the words stay until a date takes their place on Google.
+        record_id = str((await world.pair(people[1])).crm_id)
+        await world.vendors.crm.edit(record_id, Date_of_Birth="1815-12-10")
+        run = await world.sync()
+        assert [row.left_out for row in await world.report(run)] == [{"Date_of_Birth": Reason.DATE_AS_TEXT}]
+        await world.vendors.google.edit(people[1], birthdays=[{"text": "in summer"}])
+        run = await world.sync()
+        assert [row.left_out for row in await world.report(run)] == [{"Date_of_Birth": Reason.VALUE_DOES_NOT_FIT}]
+        await quiet(world)
+        assert (await google(world, people[1]))["birthdays"][0]["text"] == "in summer"
+        assert (await crm(world, record_id))["Date_of_Birth"] == "1815-12-10"
+        await world.vendors.google.edit(people[1], birthdays=[{"date": {"year": 1815, "month": 6, "day": 1}}])
+        await world.sync()
+        await quiet(world)
+        assert (await crm(world, record_id))["Date_of_Birth"] == "1815-06-01"
 
 
 @pytest.mark.parametrize("number", ["+43 1 234", "0043 1 234567", "+44 113 496 0000 ext. 12", "(0113) 496-0000"])

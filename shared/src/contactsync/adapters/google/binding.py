@@ -55,11 +55,9 @@ def is_own(entry: Entry) -> bool:
 
 
 def text_of(entry: Entry, key: str) -> str:
-    """The text under `key`; a date in its written form; empty for nothing or blanks alone."""
+    """The text under `key`; a date in its written form, or the words that stand for one; empty for blanks alone."""
     value = entry.get(key)
-    if not value:
-        return ""
-    text: str = date_text(value) if key == "date" else value
+    text: str = (date_text(value) or entry.get("text", "")) if key == "date" else (value or "")
     return "" if text.isspace() else text
 
 

@@ -14,7 +14,7 @@ from typing import Any, Final
 import orjson
 
 from contactsync.adapters.google.binding import WORK, Entry, FieldBinder, Known, Slot, is_own, is_primary, text_of
-from contactsync.adapters.google.shapes import SHAPES, SHAPES_BY_JSON, Shape, date_value
+from contactsync.adapters.google.shapes import SHAPES, SHAPES_BY_JSON, Shape, date_text, date_value
 from contactsync.domain.canonical import canonical
 from contactsync.domain.contact import Changes, Identity, Values
 from contactsync.domain.ids import RowKey
@@ -162,7 +162,7 @@ def _unwritable(shape: Shape, own: Sequence[Entry]) -> str:
         return ""
     if len(own) > 1:
         return Reason.SEVERAL_ENTRIES
-    if shape.value == "date" and own[0].get("text") and not text_of(own[0], "date"):
+    if shape.value == "date" and own[0].get("text") and not date_text(own[0].get("date")):
         return Reason.DATE_AS_TEXT
     return ""
 
