@@ -8,7 +8,7 @@ from functools import partial
 
 import pytest
 
-from tests.stories.common import DAYS_AGO, crm, google, job, person, quiet, record, settled, titles, writes
+from tests.stories.common import DAYS_AGO, crm, google, job, person, quiet, record, settled, titles, with_more, writes
 from tests.stories.conftest import OpenOutside, outside
 from tests.support.story import OpenWorld, StoryWorld
 from tests.support.vendors import Json
@@ -44,6 +44,37 @@ async def test_c11_order_case_white_space_and_formats_are_no_change(open_world: 
 
         assert (await crm(world, records[0]))["Phone"] == "0113 4960000"
         assert (await google(world, people[0]))["phoneNumbers"][0]["value"] == "(0113) 496-0000"
+
+
+async def test_c11_white_space_around_a_value_keeps_it_from_nobody_and_is_no_change(open_world: OpenWorld) -> None:
+    """In a contact that is made in the CRM and in one that is edited; on Google it stays as it was typed."""
+    blank: dict[str, list[Json]] = {
+        "emailAddresses": [
+            {"type": "work", "value": " ada1@example.org "},
+            {"type": "home", "value": "ada@home.org\n"},
+        ],
+        "phoneNumbers": [{"type": "mobile", "value": "\u00a0+44 113 496 0000 "}],
+    }
+    async with open_world() as world:
+        await world.configure(mapping=with_more(world, "Secondary_Email"))
+        await settled(world, 1)
+        people = [one["resourceName"] for one in await world.vendors.google.people()]
+        other = [{"type": "work", "value": " ada0@example.org"}, {"type": "home", "value": " eve@home.org "}]
+        await world.vendors.google.edit(people[0], **{**blank, "emailAddresses": other})
+        people += await world.vendors.google.add([{**person(1), **blank}])
+
+        run = await world.sync()
+
+        assert writes(run) == {"crm.create": 1, "crm.update": 1}
+        assert not [row.left_out for row in await world.report(run) if row.left_out]
+        shown = {one["Last_Name"]: one for one in await world.vendors.crm.records()}
+        fields = ("Email", "Secondary_Email", "Mobile")
+        assert [[shown[name][field] for field in fields] for name in ("Byron0", "Byron1")] == [
+            ["ada0@example.org", "eve@home.org", "+44 113 496 0000"],
+            ["ada1@example.org", "ada@home.org", "+44 113 496 0000"],
+        ]
+        await quiet(world)
+        assert (await google(world, people[1]))["emailAddresses"][0]["value"] == " ada1@example.org "
 
 
 @outside

@@ -54,6 +54,9 @@ def test_a_stored_value_is_shown_as_text(kind: ValueKind, stored: object, text: 
     [
         (ValueKind.TEXT, "as  typed ", "as  typed "),
         (ValueKind.DATE, "1815-12-10", "1815-12-10"),
+        (ValueKind.EMAIL, " Ada@example.org\n", "Ada@example.org"),
+        (ValueKind.PHONE, "\u00a0+44 113 496 0000 ", "+44 113 496 0000"),
+        (ValueKind.URL, " https://example.org", "https://example.org"),
         (ValueKind.DATETIME, "2026-03-01T09:00:00Z", "2026-03-01T09:00:00+00:00"),
         (ValueKind.BOOLEAN, "TRUE", True),
         (ValueKind.BOOLEAN, "no", False),

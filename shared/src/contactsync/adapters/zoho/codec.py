@@ -248,6 +248,10 @@ _DECODERS: Final[Mapping[ValueKind, Decoder]] = {
     ValueKind.DATETIME: _instant_text,
 }
 _ENCODERS: Final[Mapping[ValueKind, Encoder]] = {
+    # The CRM refuses them with the white space that a person left around them; nobody sees it.
+    ValueKind.EMAIL: str.strip,
+    ValueKind.PHONE: str.strip,
+    ValueKind.URL: str.strip,
     ValueKind.BOOLEAN: _as_boolean,
     ValueKind.NUMBER: _as_number,
     ValueKind.DATE: _as_date,
