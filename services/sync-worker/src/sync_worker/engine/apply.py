@@ -436,16 +436,18 @@ class Sender:
         await self._session.report(tx, [work.row(outcome=Outcome.HELD, reason=reason) for work in works])
 
     async def _again(self, works: Sequence[PairWork], reason: str) -> None:
-        """Contacts that changed under our hands are decided again, a few times; then they wait for the next run."""
-        tired = []
+        """Contacts that changed under our hands are decided again: at once, after a moment, and by the next run."""
+        session, tired = self._session, []
         for work in works:
             work.tries += 1
-            if work.tries > self._session.settings.stale_tries:
+            if work.tries > session.settings.stale_tries:
                 tired.append(work)
             else:
                 await self._planner.advance(work)
-        if tired:
-            async with self._session.transaction() as tx:
+        if tired and session.run.retries < session.settings.stale_waits:
+            session.put_off = reason  # they stay pending
+        elif tired:
+            async with session.transaction() as tx:
                 await self._hold(tx, tired, reason, retry_after=_NEXT_RUN)
 
     async def _count(self, tx: Transaction, operation: Operation, amount: int) -> None:

@@ -133,6 +133,8 @@ class Session:
         """Contacts that are being made on the other side in this slice: nothing is linked to them meanwhile."""
         self.companies: dict[str, str | None] = {}
         """Company name -> account id, as far as asked in this slice; None when the CRM does not know it."""
+        self.put_off = ""
+        """Why contacts that changed time and again are left for a later slice; empty: there are none."""
         self.journal: dict[EffectId, Overwritten] = {}
         """What pairs that are being restored had."""
         self.names: dict[str, str] = {}

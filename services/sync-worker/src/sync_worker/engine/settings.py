@@ -37,8 +37,10 @@ class EngineSettings:
     """A CRM record observed longer ago is read again before it is written."""
     failures_in_a_row: int = 5
     """So many runs that fail for the same reason, for which there is no other rule, pause the configuration."""
-    stale_tries: int = 3
-    """How often a contact that keeps changing under our hands is decided again within a run."""
+    stale_tries: int = 1
+    """How often a contact that changed under our hands is decided again at once."""
+    stale_waits: int = 3
+    """How often the run waits a moment for contacts that go on changing, before it leaves them to the next one."""
     chunk: int = 1000
     """Pairs decided together."""
     queued: int = 2000

@@ -44,7 +44,7 @@ async def run_slice(session: Session, rng: Random) -> None:
     not of our tree, with the slice's attempt counted.
     """
     try:
-        await _work(session)
+        await _work(session, rng)
     except RunCancelledError:
         await end_unwanted(session)
     except SyncTokenExpiredError:
@@ -57,7 +57,7 @@ async def run_slice(session: Session, rng: Random) -> None:
         await _handle(session, error, rng)
 
 
-async def _work(session: Session) -> None:
+async def _work(session: Session, rng: Random) -> None:
     if session.ports.rights is not None:
         await session.ports.rights.require()
     await recover(session)
@@ -66,6 +66,9 @@ async def _work(session: Session) -> None:
             await finish(session)
             return
         done, then = await _step(session)
+        if done and session.put_off:
+            await _retry_later(session, session.put_off, None, rng)
+            return
         if done and then is Phase.DELETE and session.unknown:
             if (until := await look_up(session)) is not None:
                 await wait(session, until, "outcome_unknown")
@@ -119,8 +122,7 @@ async def _handle(session: Session, error: ContactSyncError, rng: Random) -> Non
         case Disposition.RETRY_LATER | Disposition.LOOK_UP | Disposition.RESTART_LISTING:
             if isinstance(error, RateLimitedError) and not isinstance(error, QuotaKeptError):
                 session.refused(error)
-            delay = next_delay(session.run.retries + 1, _retry_after(error, session.run.retries), rng)
-            await wait(session, session.now() + delay, error.reason, retries=session.run.retries + 1)
+            await _retry_later(session, error.reason, _retry_after(error, session.run.retries), rng)
         case Disposition.PAUSE_CONFIGURATION | Disposition.PAUSE_CONNECTION:
             await stop(session, RunState.FAILED, error.reason, pause=True)
         case Disposition.DROP_WORK | Disposition.STOP_PROCESS | Disposition.DEAD_LETTER:
@@ -128,6 +130,11 @@ async def _handle(session: Session, error: ContactSyncError, rng: Random) -> Non
         case _:
             message = error.provider_message if isinstance(error, ProviderContractError) else ""
             await give_up(session, error.reason, message)
+
+
+async def _retry_later(session: Session, reason: str, retry_after_s: float | None, rng: Random) -> None:
+    retries = session.run.retries + 1
+    await wait(session, session.now() + next_delay(retries, retry_after_s, rng), reason, retries=retries)
 
 
 def _retry_after(error: ContactSyncError, retries: int) -> float | None:
