@@ -157,7 +157,7 @@ async def test_a_side_that_has_to_stop_keeps_nobody_waiting(open_world: OpenWorl
         assert not writes(await world.sync())
 
 
-STEPS = 48
+STEPS = 52
 """At least as many as the story below takes; each is a provider's call, a transaction, or a word about the lease."""
 
 
