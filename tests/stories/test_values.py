@@ -321,7 +321,7 @@ async def test_a_note_of_thirty_thousand_characters_keeps_every_one_of_them(open
         assert (await crm(world, record_id))["Description"] == text
 
 
-NAMES = ["مريم العالمة", "王小明", "Ngu\u0302ye\u0302\u0303n", "นริศรา", "שרה לוי", "O\u2019Brien"]
+NAMES = ["مريم العالمة", "王小明", "Ngu\u0302ye\u0302\u0303n", "นริศรา", "שרה לוי", "O\u2019Brien", "👩🏽‍🚀", "&<>\"'"]
 
 
 async def test_a_name_of_any_script_comes_from_google_and_finds_its_record_again(open_world: OpenWorld) -> None:

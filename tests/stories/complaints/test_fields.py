@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from contactsync.adapters.google.protocol import UPDATABLE_FIELDS
 from contactsync.domain.catalogue import CrmField, ValueKind
 from contactsync.domain.contact import Side
 from contactsync.domain.mapping import GooglePath, Mapping, MappingRow
@@ -204,6 +205,28 @@ async def test_c31_a_note_of_many_lines_survives_and_one_too_long_is_left_out_wi
 
 
 FILLED: dict[str, list[Json]] = {
+    "names": [
+        {
+            "honorificPrefix": "Lady",
+            "givenName": "Ada0",
+            "middleName": "King",
+            "familyName": "Byron0",
+            "honorificSuffix": "FRS",
+            "phoneticGivenName": "Ay-da",
+        }
+    ],
+    "addresses": [{"type": "boat", "streetAddress": "Quay 7", "city": "London", "poBox": "12"}],
+    "biographies": [{"value": "a note of two\nlines"}],
+    "birthdays": [{"date": {"year": 1815, "month": 12, "day": 10}}],
+    "genders": [{"value": "female"}],
+    "locales": [{"value": "en-GB"}],
+    "locations": [{"value": "third floor", "type": "desk"}],
+    "miscKeywords": [{"value": "engines", "type": "OUTLOOK_BILLING_INFORMATION"}],
+    "clientData": [{"key": "another program", "value": "42"}],
+    "organizations": [
+        {"title": "Analyst", "jobDescription": "engines", "costCenter": "7", "symbol": "AE", "type": "work"}
+    ],
+    "phoneNumbers": [{"value": "+44 113 496 0009", "type": "pager"}, {"value": "1000", "type": "Barn"}],
     "nicknames": [{"value": "Countess"}],
     "urls": [{"value": "https://example.org", "type": "blog"}],
     "relations": [{"person": "Lord Byron", "type": "father"}],
@@ -238,8 +261,12 @@ async def test_c35_what_is_not_mapped_is_the_same_before_and_after_on_both_sides
 
         after, now = await google(world, people[0]), await crm(world, records[0])
         unmapped = (there.keys() | after.keys()) - {"etag", "metadata", "organizations", "phoneNumbers"}
-        assert FILLED.keys() <= unmapped
+        assert FILLED.keys() <= unmapped | {"organizations", "phoneNumbers"}
         assert {name: after.get(name) for name in unmapped} == {name: there.get(name) for name in unmapped}
+        # Of these two the mapped part changed, and nothing else.
+        assert [one | {"title": "Countess"} for one in there["organizations"]] == after["organizations"]
+        assert after["phoneNumbers"][:-1] == there["phoneNumbers"]
+        assert set(UPDATABLE_FIELDS) - {"memberships"} <= FILLED.keys()
         changed = {name for name in here.keys() | now.keys() if here.get(name) != now.get(name)}
         assert changed == {"Title", "Mobile"} | (changed & STAMPS)
 
@@ -373,6 +400,22 @@ async def test_c47_composed_and_decomposed_letters_are_equal(open_world: OpenWor
         assert not writes(await world.sync())
         assert (await crm(world, records[0]))["Last_Name"] == "Ju\u0308rgen"
         assert (await google(world, people[0]))["names"][0]["familyName"] == "J\u00fcrgen"
+
+
+async def test_c47_composed_and_decomposed_names_find_each_other(open_world: OpenWorld) -> None:
+    """Without an address: by name and phone."""
+    async with open_world() as world:
+        phone = "+44 113 496 0000"
+        here = {"First_Name": "Zoe\u0308", "Last_Name": "Ju\u0308rgen", "Mobile": phone}
+        there: Json = {
+            "names": [{"givenName": "Zo\u00eb", "familyName": "J\u00fcrgen"}],
+            "phoneNumbers": [{"value": phone, "type": "mobile"}],
+        }
+        [record_id] = await world.vendors.crm.add([here], at=DAYS_AGO)
+        [name] = await world.vendors.google.add([there])
+        assert not writes(await world.sync())
+        assert (await world.pair(record_id)).google_id == name
+        await quiet(world)
 
 
 @pytest.mark.parametrize("text", ["AT&amp;T", "&lt;b&gt;", "&<>\"'", "100 %25", "a\\nb"])
