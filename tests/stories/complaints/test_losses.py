@@ -16,6 +16,7 @@ from contactsync.ports.state import RunMode, RunState
 from tests.stories.common import (
     CRITERIA,
     DAYS_AGO,
+    add_group,
     address,
     book_sizes,
     crm,
@@ -30,7 +31,8 @@ from tests.stories.common import (
     titles,
     writes,
 )
-from tests.support.story import OpenWorld
+from tests.stories.conftest import OpenOutside, outside
+from tests.support.story import OpenWorld, StoryWorld
 from tests.support.vendors import Json
 
 STRANGER = {"id": "4876876000000999999", "Last_Name": "Page", "Modified_Time": "2026-01-05T10:00:00+00:00"}
@@ -314,6 +316,37 @@ async def test_c8_narrowing_the_view_itself_deletes_nobody(open_world: OpenWorld
         assert told == {Reason.LEFT_VIEW: 20}
         assert await book_sizes(world) == (20, 20)
         assert (await world.pair(records[0])).state is PairState.DORMANT
+
+
+@outside
+@pytest.mark.parametrize("new", ["view", "view and group"])
+async def test_c8_another_view_or_group_deletes_nobody_and_the_report_tells_who_is_left_out(
+    open_outside: OpenOutside, new: str
+) -> None:
+    """Also where a pair is in neither of the new ones, and where its contacts are deleted afterwards."""
+    async with open_outside(deletions=DeletePolicy.PROPAGATE) as world:
+        records, people = await settled(world, 12)
+        group = await add_group(world) if "group" in new else world.vendors.google.group
+
+        await world.configure(crm_view_id=await add_view(world), google_group=group)
+
+        left = Reason.LEFT_VIEW if new == "view" else Reason.OUT_OF_SCOPE
+        for _ in range(2):
+            assert await reasons(world, (await world.runs())[-1]) == {left: 12}
+            await world.pass_time(hours=25)
+            assert not writes(await world.sync())
+        assert {pair.state for pair in await world.pairs()} == {PairState.DORMANT}
+        await world.vendors.crm.delete(records[0])
+        await world.vendors.google.delete(people[1])
+        assert not writes(await world.sync())
+        assert await book_sizes(world) == (11, 11)
+
+
+async def add_view(world: StoryWorld) -> str:
+    """A list view of the CRM that shows partners alone."""
+    book = world.vendors.crm
+    body = {"name": "Second", "criteria": CRITERIA, "owner": book.user_id}
+    return str((await book.control.call("POST", f"/organisations/{book.zgid}/views", body))["id"])
 
 
 async def test_c9_a_run_that_left_somebody_out_does_not_report_a_bare_success(open_world: OpenWorld) -> None:

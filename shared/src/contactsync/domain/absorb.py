@@ -289,7 +289,7 @@ def _noted(link: Link, side: Side, shown: LinkSide, observation: Observation, co
         after = _pending(replace(after, not_kept=link.not_kept | not_kept), observation.modified_at, context)
     if link.state is PairState.SINGLE and after.side(side.other).presence is not Presence.UNKNOWN:
         after = replace(after, state=PairState.LINKED)
-    if _has_news(link, before, shown, context):
+    if _has_news(link, before, shown, context) or _is_out_of_sight(after):
         after = _pending(after, observation.modified_at, context)
     after = _lift_hold(after, observation.modified_at, context)
     if after.pending_since is None:
@@ -307,6 +307,13 @@ def _has_news(link: Link, before: LinkSide, shown: LinkSide, context: AbsorbCont
     if link.state is PairState.SINGLE and not shown.in_scope:
         return False
     return is_edited(shown, context.mapping)
+
+
+def _is_out_of_sight(link: Link) -> bool:
+    """Whether a pair in sync is neither in the view nor in the group: both are others since it was last decided."""
+    sides = (link.crm, link.google)
+    there = all(side.presence is Presence.PRESENT and not side.in_scope for side in sides)
+    return there and link.state is PairState.LINKED and not link.excluded
 
 
 def _vanished(link: Link, side: Side, presence: Presence, at: datetime, context: AbsorbContext) -> Link:
