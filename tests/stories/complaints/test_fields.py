@@ -338,6 +338,8 @@ async def test_c38_contacts_with_hardly_anything_are_made_by_a_fallback_or_skipp
                 {"emailAddresses": [{"value": "just.mail@example.org", "type": "work"}]},
                 {"phoneNumbers": [{"value": "+44 113 496 0000", "type": "mobile"}]},
                 {"biographies": [{"value": "nothing else"}]},
+                {},
+                {"emailAddresses": [{"value": " ", "type": "work"}], "phoneNumbers": [{"value": " ", "type": "work"}]},
             ]
         )
         run = await world.sync()
@@ -346,7 +348,7 @@ async def test_c38_contacts_with_hardly_anything_are_made_by_a_fallback_or_skipp
             "just.mail",
             "+44 113 496 0000",
         }
-        assert await reasons(world, run) == {Reason.NOTHING_IDENTIFIES: 1}
+        assert await reasons(world, run) == {Reason.NOTHING_IDENTIFIES: 3}
         await quiet(world)
 
 

@@ -271,8 +271,8 @@ _WRITTEN: Final[Mapping[Reason, tuple[str, str]]] = {
         "La dernière tentative n'a pas abouti. Le contact est envoyé à nouveau.",
     ),
     Reason.CHANGED_MEANWHILE: (
-        "The contact kept changing while we wrote it. The next sync takes it.",
-        "Le contact a changé plusieurs fois pendant l'écriture. La prochaine synchronisation le traitera.",
+        "The contact kept changing while we wrote it. It is tried again soon, at the latest by the next sync.",
+        "Le contact a changé plusieurs fois pendant l'écriture. Nouvel essai sous peu, ou à la prochaine fois.",
     ),
     Reason.VALUE_DOES_NOT_FIT: (
         "The other side cannot hold this value. It stays where it is, unchanged.",
