@@ -395,6 +395,25 @@ async def test_a_second_brake_makes_a_list_of_its_own_and_each_is_answered_for_i
         assert len(await world.vendors.google.people()) == 14
 
 
+async def test_while_a_list_is_unanswered_a_loss_that_goes_on_is_asked_about_however_slow_it_is(
+    open_world: OpenWorld,
+) -> None:
+    async with open_world(deletions=DeletePolicy.PROPAGATE) as world:
+        records, _ = await settled(world, 20)
+        await world.vendors.crm.delete(*records[:6])
+        asked = [await world.sync()]
+        for number in (6, 7):
+            await world.vendors.crm.delete(records[number])
+            asked.append(await world.sync())
+
+        assert [run.state for run in asked] == [RunState.NEEDS_APPROVAL] * 3
+        assert not [run.writes for run in asked if run.writes]
+        await world.refuse(asked[0])
+        await world.vendors.crm.delete(records[8])
+        assert writes(await world.sync()) == {"google.delete": 1}
+        assert writes(await world.approve(asked[1])) == {"google.delete": 1}
+
+
 async def test_a_pair_is_on_the_list_that_was_shown_last_alone(open_world: OpenWorld) -> None:
     async with open_world(deletions=DeletePolicy.PROPAGATE) as world:
         records, people = await settled(world, 20)

@@ -6,7 +6,8 @@ it is bound to the list that was shown, and each contact on it must still qualif
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from uuid import UUID, uuid4
 
@@ -38,7 +39,8 @@ async def delete(session: Session) -> bool:
     if not session.may_delete:
         return True
     works = {side: victims for side in Side if (victims := await _victims(session, side))}
-    if any(_is_braked(session, side, len(victims)) for side, victims in works.items()):
+    unanswered = await _unanswered(session, works)
+    if any(_is_braked(session, side, len(victims) + unanswered[side]) for side, victims in works.items()):
         for side, victims in works.items():
             await _ask(session, side, victims)
         return True
@@ -62,6 +64,15 @@ async def _victims(session: Session, side: Side) -> list[PairWork]:
         same = [link for link in (await match(session, list(bereaved.values()))).links if link in bereaved.values()]
         seen = [PairWork.of(decided(session, link)) for link in same]
         works += [work for work in seen if (side, EffectKind.DELETE) in work.todo]
+
+
+async def _unanswered(session: Session, works: Mapping[Side, Sequence[PairWork]]) -> Counter[Side]:
+    """How many deletes somebody was asked about before and has not answered: those of today make the loss larger."""
+    if not works:
+        return Counter()
+    again = {work.link.link_id for victims in works.values() for work in victims}
+    async with session.transaction() as tx:
+        return Counter(effect.side for effect in await tx.effects.awaiting() if effect.link_id not in again)
 
 
 def _is_braked(session: Session, side: Side, deletes: int) -> bool:
