@@ -54,6 +54,23 @@ async def test_c2_two_books_that_share_people_make_none_of_these_again(open_worl
         assert await book_sizes(world) == (30, 30)
 
 
+async def test_c2_somebody_without_an_address_is_found_among_thousands_of_his_name(open_world: OpenWorld) -> None:
+    """Outside the view, the last of all; nothing is made, and nobody is taken for him."""
+    async with open_world(view_criteria=CRITERIA) as world:
+        numbers = [f"+44 113 496 {n:04}" for n in range(2_050)]
+        records = await world.vendors.crm.add(
+            [{"First_Name": "Ada", "Last_Name": "Smith", "Phone": number} for number in numbers], at=DAYS_AGO
+        )
+        names = [{"givenName": "Ada", "familyName": "Smith"}]
+        await world.vendors.google.add([{"names": names, "phoneNumbers": [{"value": numbers[-1], "type": "home"}]}])
+
+        assert not writes(await world.sync())
+
+        assert await book_sizes(world) == (2_050, 1)
+        [pair] = await world.pairs()
+        assert (pair.crm_id, pair.state) == (records[-1], PairState.DORMANT)
+
+
 async def test_c2_people_beyond_those_who_were_sought_are_made_by_the_run_that_has_sought_them(
     open_world: OpenWorld,
 ) -> None:

@@ -204,7 +204,7 @@ class CrmDirectory(Protocol):
         ...
 
     async def find_last_names(self, names: Sequence[str]) -> Sequence[Observation]:
-        """Records with one of these Last_Names (COQL `in`, 50 a call), with mapped fields; at most 2,000."""
+        """Records with one of these Last_Names (COQL `in`, 50 a call), with mapped fields, however many."""
         ...
 
     async def companies(self, names: Sequence[str]) -> Mapping[str, str]:

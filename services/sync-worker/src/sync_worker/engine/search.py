@@ -21,6 +21,8 @@ from sync_worker.engine.session import Session
 from sync_worker.engine.values import with_values
 
 _DONE = "done"
+_NAMES_AT_ONCE = 50
+"""As many as a call asks for: of common names there are thousands of records."""
 
 
 async def search(session: Session) -> bool:
@@ -122,13 +124,12 @@ async def ask_companies(session: Session, names: Iterable[str]) -> None:
 
 async def _save_same_names(session: Session, last_names: Sequence[str]) -> None:
     """Records with the same last name, so that people without e-mail can be matched by name and phone."""
-    if not last_names:
-        return
-    records = await session.ports.crm.find_last_names(last_names)
     keys = session.ports.digester.match_keys
-    found = [Outsider(record.remote_id, keys(record.identity)) for record in records]
-    session.record_names.update({record.remote_id: record.identity.name for record in records})
-    await _save_outsiders(session, found)
+    for start in range(0, len(last_names), _NAMES_AT_ONCE):
+        records = await session.ports.crm.find_last_names(last_names[start : start + _NAMES_AT_ONCE])
+        found = [Outsider(record.remote_id, keys(record.identity)) for record in records]
+        session.record_names.update({record.remote_id: record.identity.name for record in records})
+        await _save_outsiders(session, found)
 
 
 async def _save_found(session: Session, found: Sequence[RecordAddress], *, place: str) -> None:

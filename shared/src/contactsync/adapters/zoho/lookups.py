@@ -66,12 +66,12 @@ class Lookups:
         return await self._asking_addresses(partial(self._addresses_after, after))
 
     async def with_last_names(self, names: Sequence[str]) -> Sequence[RecordId]:
-        """Ids of at most 2,000 records with one of these last names, 50 names a call."""
+        """Ids of the records with one of these last names, 50 names a call."""
         ids: dict[RecordId, None] = {}
         for some in protocol.chunks(_askable(names), MAX_VALUES):
             async for answer, rows in self._rows(("id",), "Contacts", coql.among("Last_Name", some)):
                 ids |= dict.fromkeys(_ids(answer, rows))
-        return list(ids)[:MAX_ROWS]
+        return list(ids)
 
     async def companies(self, names: Sequence[str]) -> Mapping[str, str]:
         """Account ids by the asked name, 50 names a call; none for a user who may not see accounts."""
