@@ -13,6 +13,7 @@ from contactsync.telemetry import metrics
 from standalone.consent import ConsentError
 from tests.stories.common import DAYS_AGO, book_sizes, job, record, settled, titles, writes
 from tests.stories.conftest import OpenOutside, outside
+from tests.support.callers import RefusedError
 from tests.support.outside import OutsideWorld
 from tests.support.postbox import Postbox, mail_server
 from tests.support.vendors import google_book
@@ -61,6 +62,8 @@ async def test_c16_a_revoked_consent_is_shown_within_one_run_told_once_measured_
         await wait_until(lambda: len(box.letters) == 1)
         await world.vendors.clear_logs()
         for _ in range(3):
+            with pytest.raises(RefusedError):  # nobody starts a run by hand either
+                await world.ask()
             await world.pass_time(days=1)
         assert sum((await world.vendors.calls()).values()) == 0
         assert len(box.letters) == 1

@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
+from contactsync.domain.catalogue import ValueKind
 from contactsync.domain.changed import is_edited
 from contactsync.domain.contact import Observation, Side
 from contactsync.domain.digests import Digester, DigestSet
@@ -274,9 +275,12 @@ def _not_kept(known: LinkSide, shown: LinkSide, context: AbsorbContext) -> froze
     if known.confirmed or shown.revision != known.written_revision:
         return frozenset()
     written, before, now = known.base.index, known.seen.index, shown.seen.index
-    sent = known.sent or {name for name, digest in written.items() if digest != context.digester.empty}
+    empty = context.digester.empty
+    sent = known.sent or {name for name, digest in written.items() if digest != empty}
     changed = (name for name in sent if name in written and written[name] == before.get(name) != now.get(name))
-    return frozenset(row.key for name in changed if (row := context.mapping.by_hash(name)) is not None)
+    rows = [row for name in changed if (row := context.mapping.by_hash(name)) is not None]
+    # A box that was emptied is not ticked: that is how the CRM keeps it.
+    return frozenset(row.key for row in rows if row.kind is not ValueKind.BOOLEAN or written[row.hash] != empty)
 
 
 # --- the pair -------------------------------------------------------------------------------------------------------
