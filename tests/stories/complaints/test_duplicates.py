@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 from datetime import timedelta
 
+import pytest
+
 from config_api.webhooks.service import SECRET_HEADER
+from contactsync.domain.contact import Side
 from contactsync.domain.link import PairState
 from contactsync.domain.reasons import Reason
 from contactsync.ports.requests import RunLimits
@@ -116,12 +119,18 @@ async def test_c42_wishes_and_a_tick_of_one_instant_make_one_effective_run(open_
 
 
 @outside
+@pytest.mark.parametrize("side", Side)
 async def test_c43_the_same_job_delivered_to_two_workers_at_once_creates_each_contact_once(
-    open_outside: OpenOutside, amqp_url: str
+    open_outside: OpenOutside, amqp_url: str, side: Side
 ) -> None:
+    """Contacts that are made on this side."""
     async with open_outside() as world, world.product.another_worker(), copied(amqp_url, "sync.initial") as copies:
-        await world.vendors.crm.add([record(n) for n in range(300)], at=DAYS_AGO)
-        await world.vendors.google.control.fault("people.batchCreateContacts", "slow", delay_s=0.3)
+        if side is Side.GOOGLE:
+            await world.vendors.crm.add([record(n) for n in range(300)], at=DAYS_AGO)
+            await world.vendors.google.control.fault("people.batchCreateContacts", "slow", delay_s=0.3)
+        else:
+            await world.vendors.google.add([person(n) for n in range(300)])
+            await world.vendors.crm.control.fault("contacts.insert", "slow", delay_s=0.3)
 
         run_id = await world.ask()
         await copies.send_again(times=3)
@@ -130,6 +139,7 @@ async def test_c43_the_same_job_delivered_to_two_workers_at_once_creates_each_co
         assert run.outcomes == {"created": 300}
         assert await book_sizes(world) == (300, 300)
         assert len({one["emailAddresses"][0]["value"] for one in await world.vendors.google.people()}) == 300
+        assert len({one["Email"] for one in await world.vendors.crm.records()}) == 300
 
 
 @outside
