@@ -286,6 +286,32 @@ async def test_a_person_with_our_mark_who_comes_back_outside_the_group_is_not_ta
         assert await book_sizes(world) == (1, 1)
 
 
+@pytest.mark.parametrize("in_group", [True, False])
+async def test_whoever_hands_our_mark_on_is_of_one_pair_when_a_page_shows_both(
+    open_world: OpenWorld,
+    in_group: bool,  # noqa: FBT001
+) -> None:
+    """He was known to be gone before a listing told of it; the page that does tells of the one who stays, too."""
+    async with open_world() as world:
+        await settled(world, 2)
+        await world.vendors.google.control.settings(visibility_delay_s=120)
+        [record_id] = await world.vendors.crm.add([record(2)])
+        await world.sync()
+        await world.sync(mode=RunMode.FULL)
+        made = str((await world.pair(record_id)).google_id)
+        [stays] = await world.vendors.google.add([person(2)], in_group=in_group)
+        await world.vendors.google.merge(stays, made)
+        await world.sync(mode=RunMode.FULL)
+        await world.pass_time(minutes=20)
+
+        await world.sync()
+
+        pair = await world.pair(record_id)
+        assert (pair.google_id, pair.state) == (stays, PairState.LINKED)
+        await quiet(world)
+        assert await book_sizes(world) == (3, 3)
+
+
 async def test_a_dozen_released_pairs_whose_records_are_made_again_with_edits_go_on_in_one_run(
     open_world: OpenWorld,
 ) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from uuid import UUID
 
@@ -16,9 +16,15 @@ from contactsync.ports.state import Effect, EffectState, RunContact, Transaction
 from sync_worker.engine.session import Session
 
 
-async def adopt_marked(session: Session, tx: Transaction, people: Sequence[Observation]) -> Mapping[str, Link]:
-    """Links by person id for listed people who carry the marker of a pair that has no person yet."""
-    marked = {link_id: person for person in people if (link_id := _marker(person)) is not None and not person.deleted}
+async def adopt_marked(
+    session: Session, tx: Transaction, people: Sequence[Observation], *, besides: Collection[LinkId]
+) -> Mapping[str, Link]:
+    """Links by person id for listed people who carry the marker of a pair that has no person yet.
+
+    `besides`: pairs that have theirs, as the same page shows.
+    """
+    marks = ((_marker(person), person) for person in people if not person.deleted)
+    marked = {link_id: person for link_id, person in marks if link_id is not None and link_id not in besides}
     if not marked:
         return {}
     links = await tx.links.by_ids(list(marked))

@@ -44,7 +44,10 @@ async def absorb_people(session: Session, tx: Transaction, people: Sequence[Obse
     """
     names = [name for person in people for name in (person.remote_id, *person.previous_ids)]
     links = dict(await tx.links.by_remote(Side.GOOGLE, names))
-    links.update(await adopt_marked(session, tx, [person for person in people if person.remote_id not in links]))
+    alive = {links[person.remote_id].link_id for person in people if person.remote_id in links and not person.deleted}
+    strangers = [person for person in people if person.remote_id not in links]
+    links.update(await adopt_marked(session, tx, strangers, besides=alive))
+    alive.update(links[person.remote_id].link_id for person in strangers if person.remote_id in links)
     context = context_for(session, Side.GOOGLE, began=session.run.listings[Side.GOOGLE].started_at)
     changed: list[Link] = []
     outsiders: list[Outsider] = []
@@ -52,6 +55,8 @@ async def absorb_people(session: Session, tx: Transaction, people: Sequence[Obse
     left = 0
     for person in people:
         known = next((links[name] for name in (person.remote_id, *person.previous_ids) if name in links), None)
+        if known is not None and person.deleted and known.link_id in alive:
+            continue  # he lives on under another name of this page
         link = absorb(known, person, Side.GOOGLE, context)
         left += has_left(known, link, Side.GOOGLE)
         if link is not None and link != known:
