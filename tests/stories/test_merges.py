@@ -312,6 +312,45 @@ async def test_whoever_hands_our_mark_on_is_of_one_pair_when_a_page_shows_both(
         assert await book_sizes(world) == (3, 3)
 
 
+@pytest.mark.parametrize("mode", [RunMode.SYNC, RunMode.FULL])
+async def test_a_pair_outside_the_group_whose_person_is_renamed_goes_on_when_he_is_back(
+    open_world: OpenWorld, mode: RunMode
+) -> None:
+    """A full listing tells no former names: whoever it lacks is asked for by name, outside the group as well."""
+    async with open_world() as world:
+        records, people = await settled(world, 2)
+        group = world.vendors.google.group
+        await world.vendors.google.move(people[0], remove=[group])
+        await world.sync()
+        assert (await world.pair(records[0])).state is PairState.DORMANT
+        renamed = await world.vendors.google.rename(people[0])
+        await world.vendors.google.move(renamed, add=[group])
+
+        await world.sync(mode=mode)
+
+        pair = await world.pair(records[0])
+        assert (pair.google_id, pair.state) == (renamed, PairState.LINKED)
+        await quiet(world)
+        assert await book_sizes(world) == (2, 2)
+
+
+async def test_a_dormant_pair_whose_person_is_gone_untold_is_released(open_world: OpenWorld) -> None:
+    """Of a full reading, as after an expired token, only that he is not there tells of it."""
+    async with open_world(deletions=DeletePolicy.PROPAGATE) as world:
+        records, people = await settled(world, 2)
+        await world.vendors.google.move(people[0], remove=[world.vendors.google.group])
+        await world.sync()
+        await world.pass_time(minutes=20)
+        await world.vendors.google.delete(people[0])
+
+        run = await world.sync(mode=RunMode.FULL)
+
+        assert not writes(run)
+        assert (await world.pair(records[0])).state is PairState.RELEASED
+        await quiet(world)
+        assert await book_sizes(world) == (2, 1)
+
+
 async def test_a_dozen_released_pairs_whose_records_are_made_again_with_edits_go_on_in_one_run(
     open_world: OpenWorld,
 ) -> None:

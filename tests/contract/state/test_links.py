@@ -371,15 +371,28 @@ class LinkContract:
 
     # --- what a listing did not show ---
 
-    async def test_only_pairs_in_scope_that_the_listing_did_not_show_are_unseen(self, world: World) -> None:
+    async def test_of_the_account_whoever_a_listing_did_not_show_is_unseen_and_of_the_view_whoever_is_in_it(
+        self, world: World
+    ) -> None:
+        inside, outside = (
+            a_link(a_side("1"), a_side("people/c1")),
+            a_link(a_side("2", in_scope=False), a_side("people/c2", in_scope=False)),
+        )
+        async with working(world) as worker:
+            await save(worker, inside, outside)
+            async with worker.begin() as tx:
+                assert ids(await tx.links.unseen(Side.CRM, 3, None, 10)) == [inside.link_id]
+                found = await tx.links.unseen(Side.GOOGLE, 3, None, 10)
+                assert ids(found) == sorted([inside.link_id, outside.link_id])
+
+    async def test_pairs_that_the_listing_did_not_show_are_unseen(self, world: World) -> None:
         shown = a_link(google=a_side("people/c1", listing=3))
         missing = a_link(google=a_side("people/c2", listing=2))
         never_shown = a_link(google=a_side("people/c3"))
-        outside = a_link(google=a_side("people/c4", in_scope=False, listing=2))
         deleted = a_link(google=a_side("people/c5", presence=Presence.DELETED, listing=2))
         gone = a_link(google=a_side("people/c6", listing=2), state=PairState.GONE)
         async with working(world) as worker:
-            await save(worker, shown, missing, never_shown, outside, deleted, gone)
+            await save(worker, shown, missing, never_shown, deleted, gone)
             async with worker.begin() as tx:
                 found = await tx.links.unseen(Side.GOOGLE, 3, None, 10)
                 assert ids(found) == sorted([missing.link_id, never_shown.link_id])

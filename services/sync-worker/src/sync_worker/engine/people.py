@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from contactsync.domain.absorb import AbsorbContext, absorb
 from contactsync.domain.contact import Observation, Side
+from contactsync.domain.ids import LinkId
 from contactsync.domain.link import Link, PairState, Presence
 from contactsync.ports.state import Outsider, Transaction
 from sync_worker.engine.marked import adopt_marked
@@ -44,19 +45,18 @@ async def absorb_people(session: Session, tx: Transaction, people: Sequence[Obse
     """
     names = [name for person in people for name in (person.remote_id, *person.previous_ids)]
     links = dict(await tx.links.by_remote(Side.GOOGLE, names))
-    alive = {links[person.remote_id].link_id for person in people if person.remote_id in links and not person.deleted}
     strangers = [person for person in people if person.remote_id not in links]
-    links.update(await adopt_marked(session, tx, strangers, besides=alive))
-    alive.update(links[person.remote_id].link_id for person in strangers if person.remote_id in links)
+    links.update(await adopt_marked(session, tx, strangers, besides=_shown_alive(people, links)))
+    alive = _shown_alive(people, links)
     context = context_for(session, Side.GOOGLE, began=session.run.listings[Side.GOOGLE].started_at)
     changed: list[Link] = []
     outsiders: list[Outsider] = []
     forgotten: list[str] = []
     left = 0
     for person in people:
-        known = next((links[name] for name in (person.remote_id, *person.previous_ids) if name in links), None)
+        known = _known(person, links)
         if known is not None and person.deleted and known.link_id in alive:
-            continue  # he lives on under another name of this page
+            continue  # he lives on under another name, which the same page shows
         link = absorb(known, person, Side.GOOGLE, context)
         left += has_left(known, link, Side.GOOGLE)
         if link is not None and link != known:
@@ -72,3 +72,12 @@ async def absorb_people(session: Session, tx: Transaction, people: Sequence[Obse
     if forgotten and session.run.sync.google_full_at is not None:
         await tx.outsiders.remove(Side.GOOGLE, forgotten)
     return left
+
+
+def _known(person: Observation, links: Mapping[str, Link]) -> Link | None:
+    return next((links[name] for name in (person.remote_id, *person.previous_ids) if name in links), None)
+
+
+def _shown_alive(people: Sequence[Observation], links: Mapping[str, Link]) -> set[LinkId]:
+    """Pairs whose person the page shows, and not as deleted."""
+    return {link.link_id for person in people if not person.deleted and (link := _known(person, links)) is not None}

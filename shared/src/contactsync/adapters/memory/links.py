@@ -95,11 +95,12 @@ class MemoryLinks:
         return len(due)
 
     async def unseen(self, side: Side, listing: int, after: LinkId | None, limit: int) -> Sequence[Link]:
-        """Pairs in scope on that side which the full listing with this number did not show, by id."""
+        """Pairs that the full listing with this number should have shown on that side and did not, by id."""
         missing = [
             link
             for link in self._pairs()
-            if _is_in_scope(link, side)
+            if _is_there(link, side)
+            and (side is Side.GOOGLE or link.crm.in_scope)
             and link.side(side).listing != listing
             and (after is None or link.link_id > after)
         ]
@@ -392,9 +393,12 @@ def _is_held(link: Link, now: datetime) -> bool:
     return link.hold is not None and (link.hold.retry_at is None or link.hold.retry_at > now)
 
 
+def _is_there(link: Link, side: Side) -> bool:
+    return link.state is not PairState.GONE and link.side(side).presence is Presence.PRESENT
+
+
 def _is_in_scope(link: Link, side: Side) -> bool:
-    part = link.side(side)
-    return link.state is not PairState.GONE and part.in_scope and part.presence is Presence.PRESENT
+    return _is_there(link, side) and link.side(side).in_scope
 
 
 def _position(link: Link) -> tuple[datetime, datetime, LinkId]:

@@ -391,7 +391,7 @@ WHERE organisation_id = $1 AND config_id = $2 AND link_id IN (
 """
 _UNSEEN: Final = {
     side: _scoped(
-        f"s.{side}_in_scope AND s.{side}_listing <> $4 AND s.link_id > $5",
+        f"{'true' if side is Side.GOOGLE else 's.crm_in_scope'} AND s.{side}_listing <> $4 AND s.link_id > $5",
         f"l.state <> 'gone' AND l.{side}_presence = 'present'",
         "s.link_id LIMIT $6",
     )

@@ -96,7 +96,10 @@ class LinkStore(Protocol):
         ...
 
     async def unseen(self, side: Side, listing: int, after: LinkId | None, limit: int) -> Sequence[Link]:
-        """Pairs in scope on that side which the full listing with this number did not show, by id."""
+        """Pairs that the full listing with this number should have shown on that side and did not, by id.
+
+        Google's shows the whole account, the CRM's what is in scope.
+        """
         ...
 
     async def standing(self, run_id: RunId) -> Mapping[Outcome, int]:
