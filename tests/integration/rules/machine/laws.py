@@ -331,8 +331,17 @@ def _not_living_on(passage: Passage, side: Side, gone: str, victim: Json) -> Non
     for remote_id, other in before.contacts[side].items():
         if history.may_be_unseen(side, remote_id, before.at) or names_conflict(_name(other, side), name):
             continue
+        if side is Side.CRM and _is_out_of_sight(passage, remote_id):
+            continue
         mail = primary(victim, side.other)
         assert not mail & addresses(other, side) & history.deleted[side, gone], f"{gone} lives on in {remote_id}"
+
+
+def _is_out_of_sight(passage: Passage, record_id: str) -> bool:
+    """Whether no run since the last one could hear of a record: it is outside the view, and nobody touched it."""
+    touched, read_at = passage.history.touched.get((Side.CRM, record_id)), passage.sync_before.crm_read_at
+    linked = any(link.crm.remote_id == record_id for link in passage.before.links.values())
+    return not linked and touched is not None and read_at is not None and touched < read_at
 
 
 def _name(contact: Json, side: Side) -> str:
