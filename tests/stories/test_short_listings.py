@@ -11,7 +11,7 @@ from contactsync.domain.contact import Side
 from contactsync.domain.link import PairState
 from contactsync.domain.policy import DeletePolicy
 from contactsync.ports.state import RunMode
-from tests.stories.common import book_sizes, job, person, quiet, record, settled, titles, writes
+from tests.stories.common import CRITERIA, book_sizes, job, person, quiet, record, settled, titles, writes
 from tests.support.story import OpenWorld
 
 pytestmark = pytest.mark.timeout(300)  # from outside, on a machine that is busy
@@ -96,6 +96,41 @@ async def test_a_person_whom_one_listing_shows_under_a_new_name_and_the_next_not
         assert {pair.google_id for pair in await world.pairs() if pair.crm_id == records[0]} == {renamed}
         await quiet(world)
         assert await book_sizes(world) == (PAIRS, PAIRS)
+
+
+async def test_an_edit_that_the_crm_tells_of_while_the_person_is_asked_for_by_name_is_kept(
+    open_world: OpenWorld,
+) -> None:
+    """Both sides are read at the same time, and their pages meet in one pair."""
+    async with open_world() as world:
+        records, people = await settled(world, PAIRS, Title="Analyst")
+        await world.vendors.crm.edit(records[-1], Title="Countess")
+        await world.vendors.google.control.fault(LISTS[Side.GOOGLE], "short_listing", keep=0.95, times=1)
+        await world.vendors.google.control.fault("people.getBatchGet", "slow", delay_s=0.6, times=1)
+        await world.vendors.crm.control.fault(LISTS[Side.CRM], "slow", delay_s=0.3, times=1)
+
+        run = await world.sync(mode=RunMode.FULL)
+
+        assert writes(run) == {"google.update": 1}
+        assert await titles(world, records[-1], people[-1]) == ("Countess", "Countess")
+
+
+async def test_an_edit_that_google_tells_of_while_the_record_is_asked_for_by_its_id_is_kept(
+    open_world: OpenWorld,
+) -> None:
+    """A record that the sync made and that the view has not shown yet is asked for."""
+    async with open_world(view_criteria=CRITERIA) as world:
+        [name] = await world.vendors.google.add([person(0, organizations=job("Analyst"))])
+        await world.sync()
+        made = str((await world.pair(name)).crm_id)
+        await world.vendors.google.edit(name, organizations=job("Countess"))
+        await world.vendors.crm.control.fault("contacts.list.ids", "slow", delay_s=0.6, times=1)
+        await world.vendors.google.control.fault(LISTS[Side.GOOGLE], "slow", delay_s=0.3, times=1)
+
+        run = await world.sync(mode=RunMode.FULL)
+
+        assert writes(run) == {"crm.update": 1}
+        assert await titles(world, made, name) == ("Countess", "Countess")
 
 
 async def test_somebody_outside_the_group_who_was_renamed_twice_is_one_when_asked_for_by_both_names(

@@ -12,7 +12,7 @@ from contactsync.domain.absorb import absorb, absorb_absence
 from contactsync.domain.brake import is_believed
 from contactsync.domain.contact import Observation, Side
 from contactsync.domain.ids import GroupId, LinkId, PersonId, RecordId
-from contactsync.domain.link import Link, PairState
+from contactsync.domain.link import Link, PairState, Presence
 from contactsync.ports.state import Transaction
 from sync_worker.engine.listings import require_scope
 from sync_worker.engine.people import absorb_people, context_for, has_left
@@ -52,10 +52,11 @@ async def absences_left(session: Session, side: Side) -> bool:
         return False
     if after is None and len(missing) > session.settings.scope_check_above:
         await require_scope(session, side)
-    google = side is Side.GOOGLE
+    google, last = side is Side.GOOGLE, missing[-1].link_id
     shown = await (_still_shown(session, missing) if google else _unlisted(session, missing))
     context = context_for(session, side, began=listing.started_at)
     async with session.transaction() as tx:
+        missing = await _still_missing(tx, missing, side, listing.number)
         there = await _still_there(session, tx, missing, shown) if google else _read_by_id(session, missing, shown)
         steps = [
             (link, there.get(link.link_id) or absorb_absence(link, side, context, asked_for=google))
@@ -65,8 +66,22 @@ async def absences_left(session: Session, side: Side) -> bool:
         if changed := [new for old, new in steps if new != old]:
             await tx.links.save(changed)
         left = listing.left + sum(has_left(old, new, side) for old, new in steps)
-        session.set_listing(side, replace(listing, page=str(missing[-1].link_id), left=left))
+        session.set_listing(side, replace(listing, page=str(last), left=left))
     return True
+
+
+async def _still_missing(tx: Transaction, asked: Sequence[Link], side: Side, number: int) -> Sequence[Link]:
+    """The pairs as they are by now: while somebody was asked for by name, the other side's listing went on."""
+    now = await tx.links.by_ids([link.link_id for link in asked])
+    links = [(link, now[link.link_id]) for link in asked if link.link_id in now]
+    return [
+        link
+        for before, link in links
+        if link.state is not PairState.GONE
+        and link.side(side).presence is Presence.PRESENT
+        and link.side(side).remote_id == before.side(side).remote_id
+        and link.side(side).listing != number
+    ]
 
 
 async def outsiders_left(session: Session) -> bool:
