@@ -1,4 +1,4 @@
-"""Pairs that a complete full listing did not show: whether it is believed, and who is there all the same."""
+"""Whom a complete full listing did not show: whether it is believed, and who is there all the same."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from sync_worker.engine.values import held_fields
 
 log = structlog.get_logger(__name__)
 
-_ABSENT_CHUNK = 1000
+_CHUNK = 1000
 _OF_A_PAIR = frozenset({PairState.LINKED, PairState.DORMANT, PairState.RELEASED})
 
 
@@ -47,7 +47,7 @@ async def absences_left(session: Session, side: Side) -> bool:
     listing = session.run.listings[side]
     after = LinkId(UUID(listing.page)) if listing.page else None
     async with session.transaction() as tx:
-        missing = await tx.links.unseen(side, listing.number, after, _ABSENT_CHUNK)
+        missing = await tx.links.unseen(side, listing.number, after, _CHUNK)
     if not missing:
         return False
     if after is None and len(missing) > session.settings.scope_check_above:
@@ -90,7 +90,7 @@ async def outsiders_left(session: Session) -> bool:
     Google leaves out people who are there: forgotten are only those who are not found by their names either.
     """
     async with session.transaction() as tx:
-        missing = await tx.outsiders.unseen(Side.GOOGLE, session.run.listings[Side.GOOGLE].number, _ABSENT_CHUNK)
+        missing = await tx.outsiders.unseen(Side.GOOGLE, session.run.listings[Side.GOOGLE].number, _CHUNK)
     if not missing:
         return False
     people = await _read_by_name(session, missing)
@@ -110,7 +110,7 @@ async def members_left(session: Session) -> bool:
     names = sorted(name for name in names if name > (listing.page or ""))
     async with session.transaction() as tx:
         shown = await tx.links.by_remote(Side.GOOGLE, names) if names else {}
-    hidden = [name for name in names if name not in shown][:_ABSENT_CHUNK]
+    hidden = [name for name in names if name not in shown][:_CHUNK]
     if not hidden:
         return False
     people = await _read_by_name(session, hidden)
