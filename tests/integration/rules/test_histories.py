@@ -69,3 +69,12 @@ def test_a_pair_that_was_not_read_yet_stops_no_run_when_its_record_is_deleted(bo
     books.make_a_person_again_and_merge_the_first_into_it(in_group=True, pick=503)
     books.delete_records(edited="Analyst", many=7, pick=116, soon=False)
     books.sync_with_an_answer_lost(action="cut_partly", lost=("google", "people.batch*Contacts"), pick=200)
+
+
+def test_after_a_lost_database_an_edit_that_is_not_listed_yet_is_no_conflict_when_it_is(books: BothBooks) -> None:
+    ten = set(range(10))
+    books.begin(here=set(range(14)), there=ten, winner=Side.CRM, limits=AMPLE, shuffle=False, **TWO_WAY)
+    books.listings_lag(crm=0, google=120)
+    books.edit_a_person(edit=("Department", "Countess"), pick=346)
+    books.lose_the_database()
+    books.delete_people(edited="Analyst", many=1, pick=171, soon=True)

@@ -32,6 +32,8 @@ class History:
     """When somebody last changed or made a contact by hand."""
     edited: dict[tuple[Side, str, str], datetime] = field(default_factory=dict)
     """The same, field by field."""
+    replaced: dict[tuple[Side, str, str], Shown] = field(default_factory=dict)
+    """What stood in a field before somebody last edited it."""
     written: dict[tuple[Side, str], datetime] = field(default_factory=dict)
     """When a run last changed, made or deleted a contact."""
     removed: dict[tuple[Side, str], set[str]] = field(default_factory=dict)
@@ -64,6 +66,7 @@ class History:
                 for name, value in shown(new[remote_id], side).items():
                     if value != was.get(name):
                         self.edited[side, remote_id, name] = after.at
+                        self.replaced[side, remote_id, name] = was.get(name, frozenset())
 
     def renamed(self, old: str, new: str) -> None:
         """A person has another resource name: it was neither made nor deleted."""
@@ -97,13 +100,23 @@ class History:
             self.perhaps[pair_of(link)] = perhaps
             of_crm, of_google = shown(here, Side.CRM), shown(there, Side.GOOGLE)
             for name in FIELDS:
-                late = any(self.may_be_late(side, str(link.side(side).remote_id), name, after.at) for side in Side)
-                stood = agreed.pop(name, unseen.get(name))
+                late = [s for s in Side if self.may_be_late(s, str(link.side(s).remote_id), name, after.at)]
+                stood = agreed.pop(name, unseen.get(name, self._listed_still(link, late, name, of_crm, of_google)))
                 if of_crm[name] == of_google[name] and is_mapped(name, mapping):
                     (perhaps if late else agreed)[name] = of_crm[name]
                 elif late and stood is not None:  # the edit was not listed yet: agreed on is what stood before it
                     perhaps[name] = stood
         self.restored.clear()
+
+    def _listed_still(
+        self, link: Link, late: list[Side], name: str, of_crm: dict[str, Shown], of_google: dict[str, Shown]
+    ) -> Shown | None:
+        """What both sides' listings may show still, when one of them does not show somebody's edit yet."""
+        for side in late:
+            before = self.replaced.get((side, str(link.side(side).remote_id), name))
+            if before == (of_google if side is Side.CRM else of_crm)[name]:
+                return before
+        return None
 
     def _of_a_ghost(self, link: Link, before: Sight, after: Sight) -> None:
         """Somebody who was deleted and is listed still: a run may have agreed with him."""
