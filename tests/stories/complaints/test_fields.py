@@ -310,22 +310,45 @@ async def test_c36_a_blank_at_the_first_match_erases_nothing_and_an_emptied_fiel
         await quiet(world)
 
 
-async def test_c37_the_name_of_a_public_profile_never_takes_the_place_of_the_persons_own(open_world: OpenWorld) -> None:
+PUBLIC: dict[str, list[Json]] = {
+    "names": [{"familyName": "Public", "givenName": "Public", "displayName": "Public Public"}],
+    "nicknames": [{"value": "Public"}],
+    "emailAddresses": [{"value": "public@example.org", "type": "work"}, {"value": "public2@example.org"}],
+    "phoneNumbers": [{"value": "+44 113 496 0099", "type": kind} for kind in ("work", "mobile")],
+    "organizations": [{"title": "Public", "name": "Public Ltd", "department": "Public", "type": "work"}],
+    "addresses": [{"type": "work", "city": "Public", "streetAddress": "1 Public Street"}],
+    "birthdays": [{"date": {"year": 1900, "month": 1, "day": 1}}],
+    "biographies": [{"value": "Public"}],
+    "urls": [{"value": "https://public.example.org", "type": "work"}],
+}
+
+
+@pytest.mark.parametrize("unasked", [False, True])
+async def test_c37_what_a_public_profile_says_never_takes_the_place_of_the_users_own_values(
+    open_world: OpenWorld, *, unasked: bool
+) -> None:
+    """Whether or not Google keeps to what it was asked for; also where the user's own contact has nothing."""
     async with open_world() as world:
-        records, people = await settled(world, 2)
-        await world.vendors.google.control.settings(profile_name="Public Name")
+        await world.configure(mapping=with_more(world, "Date_of_Birth", "Description"))
+        records, people = await settled(world, 3, Title="Analyst", Phone="+44 113 496 0000")
+        await world.vendors.google.control.settings(profile=PUBLIC, profile_unasked=unasked)
         await world.vendors.google.edit(people[0], organizations=job("Countess"))
-        await world.vendors.google.add([person(7)])
-        await world.sync()
+        await world.vendors.crm.edit(records[1], Title="Baroness", Mobile="+44 113 496 0001", Description="a note")
+        [made] = await world.vendors.google.add([person(7)])
+        await world.vendors.crm.add([record(8)])
+        assert writes(await world.sync()) == {"crm.create": 1, "crm.update": 1, "google.create": 1, "google.update": 1}
+        await quiet(world)
         await world.pass_time(hours=25)
-        await world.vendors.crm.edit(records[1], Title="Analyst")
-        await world.sync(mode=RunMode.FULL)
-        assert {one["Last_Name"] for one in await world.vendors.crm.records()} == {"Byron0", "Byron1", "Byron7"}
-        assert {one["names"][0]["familyName"] for one in await world.vendors.google.people()} == {
-            "Byron0",
-            "Byron1",
-            "Byron7",
-        }
+        assert not writes(await world.sync(mode=RunMode.FULL))
+
+        everything = [*await world.vendors.crm.records(), *await world.vendors.google.people()]
+        assert not [one for one in everything if "public" in str(one).casefold() or "0099" in str(one)]
+        shown = {one["Last_Name"] for one in await world.vendors.crm.records()}
+        assert shown == {f"Byron{n}" for n in (0, 1, 2, 7, 8)}
+        assert await titles(world, records[0], people[0]) == ("Countess", "Countess")
+        assert await titles(world, records[1], people[1]) == ("Baroness", "Baroness")
+        here = await crm(world, str((await world.pair(made)).crm_id))
+        assert [here.get(name) for name in ("Title", "Phone", "Mobile", "Date_of_Birth", "Description")] == [None] * 5
 
 
 async def test_c38_contacts_with_hardly_anything_are_made_by_a_fallback_or_skipped_with_a_reason(

@@ -260,24 +260,32 @@ async def test_c20_one_refused_record_does_not_stop_the_rest(open_world: OpenWor
         assert sorted(shown, key=str) == ["Countess"] * 4 + [None]
 
 
+NO_SUCH_MASK = {"error": {"code": 400, "message": "Invalid updateMask.", "status": "INVALID_ARGUMENT"}}
+
+
 @pytest.mark.parametrize("side", Side)
-@pytest.mark.parametrize("action", ["html200", "rate_limit"])
+@pytest.mark.parametrize(
+    ("action", "times", "ends"),
+    [("html200", None, RunState.PARTIAL), ("rate_limit", 2, RunState.SUCCEEDED), ("status", None, RunState.FAILED)],
+)
 async def test_c20_a_direction_that_fails_does_not_stop_the_other(
-    open_world: OpenWorld, side: Side, action: str
+    open_world: OpenWorld, side: Side, action: str, times: int | None, ends: RunState
 ) -> None:
-    """Every write of one side fails, for good or for now; the other is written all the same, before the run ends."""
+    """Every write of one side fails, whatever that does to the run; the other is written before the run ends."""
     async with open_world() as world:
         records, people = await settled(world, 4, Title="Analyst")
         broken = world.vendors.crm if side is Side.CRM else world.vendors.google
         operation = "contacts.update" if side is Side.CRM else "people.batchUpdateContacts"
-        times = None if action == "html200" else 2
-        await broken.control.fault(operation, action, times=times)
+        refusal: Json = {"status": 400, "body": ZOHO_SAYS if side is Side.CRM else NO_SUCH_MASK}
+        await broken.control.fault(operation, action, times=times, **(refusal if action == "status" else {}))
         await world.vendors.crm.edit_many({one: {"Title": "here"} for one in records[:2]})
         await world.vendors.google.edit_many({one: {"organizations": job("there")} for one in people[2:]})
 
         run = await world.sync()
 
-        assert run.state is (RunState.PARTIAL if action == "html200" else RunState.SUCCEEDED)
+        assert run.state is ends
+        written = {f"{side.other}.update": 2}
+        assert writes(run) == (written if times is None else {**written, f"{side}.update": 2})
         # What was to go to the side that is well, by the pair's number and its new title.
         wanted = [(2, "there"), (3, "there")] if side is Side.GOOGLE else [(0, "here"), (1, "here")]
         for number, title in wanted:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from random import Random
+from types import MappingProxyType
 
 from simulators.clock import isoformat
 from simulators.google.addressbook import AddressBook, Group, Owner
@@ -27,13 +28,13 @@ class PersonView:
         sources: tuple[str, ...],
         *,
         shuffle: Random | None = None,
-        profile_name: str | None = None,
+        profile: Mapping[str, Sequence[Json]] = MappingProxyType({}),
     ) -> None:
         self._mask = mask
         self._sources = sources
         self._stored = [name for name in mask if name in STORED]
         self._shuffle = shuffle
-        self._profile_name = profile_name if PROFILE_SOURCE in sources else None
+        self._profile = {name: entries for name, entries in profile.items() if name in mask}
 
     def person(self, version: Version, *, listed: bool = False, delta: bool = False) -> Json:
         """One contact; in a listing with at most 100 e-mails and phones, in a delta with its former names."""
@@ -47,8 +48,7 @@ class PersonView:
             return shown
         fields = version.fields
         shown |= {name: fields[name] for name in self._stored if fields.get(name) is not None}
-        if self._profile_name is not None and "names" in self._mask:
-            shown["names"] = _named_by_profile(self._profile_name, shown.get("names", []))
+        shown |= {name: _before(entries, shown.get(name, ())) for name, entries in self._profile.items()}
         for name, limit in (("emailAddresses", _MAX_LISTED), ("phoneNumbers", _MAX_LISTED)):
             if listed and len(shown.get(name, ())) > limit:
                 shown[name] = shown[name][:limit]
@@ -75,11 +75,11 @@ class PersonView:
         return shown
 
 
-def _named_by_profile(family_name: str, own: Sequence[Json]) -> list[Json]:
-    """Names with that of the public profile before them, which is then the primary one."""
-    metadata = {"primary": True, "source": {"type": "PROFILE", "id": "1"}}
-    others = [{**one, "metadata": {**one.get("metadata", {}), "primary": False}} for one in own]
-    return [{"familyName": family_name, "displayName": family_name, "metadata": metadata}, *others]
+def _before(profile: Sequence[Json], own: Sequence[Json]) -> list[Json]:
+    """Entries of the public profile, of which the first is the primary one of all, and the contact's own."""
+    source = {"type": "PROFILE", "id": "1"}
+    public = [{**one, "metadata": {"primary": not at, "source": source}} for at, one in enumerate(profile)]
+    return [*public, *({**one, "metadata": {**one.get("metadata", {}), "primary": False}} for one in own)]
 
 
 def memberships(version: Version) -> list[Json]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -67,8 +67,10 @@ class GoogleSettings(SimulatorSettings):
 
     # Shapes on which reports differ.
     page_size_over_limit: Literal["refuse", "clamp"] = "refuse"
-    profile_name: str | None = None
-    """Every contact has a public profile of this family name, which reads that ask for profiles show first."""
+    profile: dict[str, list[dict[str, Any]]] = Field(default_factory=dict)
+    """Fields of a public profile that every contact has, which reads that ask for profiles show first."""
+    profile_unasked: bool = False
+    """Show the profile to reads of contacts alone, too."""
     error_block: bool = False
     """Add the older `errors[]` block to error bodies."""
     shuffle_items: bool = False

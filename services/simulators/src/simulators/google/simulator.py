@@ -15,7 +15,7 @@ from simulators.google.authorization import Authorization
 from simulators.google.errors import ApiError, Code, account_full, account_quota_used_up
 from simulators.google.methods import METHODS
 from simulators.google.quota import READ, Quotas, exhausted
-from simulators.google.render import PersonView, group_json
+from simulators.google.render import PROFILE_SOURCE, PersonView, group_json
 from simulators.google.schema import READABLE, Json
 from simulators.google.settings import GoogleSettings
 from simulators.google.tokens import Listings, TokenMint
@@ -69,7 +69,8 @@ class GoogleSimulator:
 
     def view(self, mask: tuple[str, ...], sources: tuple[str, ...]) -> PersonView:
         """How contacts are shown through that mask, from those sources."""
-        return PersonView(mask, sources, shuffle=self.item_shuffle, profile_name=self.settings.profile_name)
+        shown = PROFILE_SOURCE in sources or self.settings.profile_unasked
+        return PersonView(mask, sources, shuffle=self.item_shuffle, profile=self.settings.profile if shown else {})
 
     def shuffled(self, items: Sequence[Item]) -> list[Item]:
         """The items of a batch answer, in another order where the setting asks for it."""

@@ -163,8 +163,6 @@ def error_of(answer: Answer) -> ContactSyncError:
             return _forbidden(failure, answer)
         case 429:
             return _exhausted(failure, answer)
-        case 410:
-            return SyncTokenExpiredError("Google says Gone")
         case _:
             return _bad_request(failure, answer)
 
