@@ -38,7 +38,7 @@ from tests.support.clock import MovingClock
 from tests.support.connected import vendor_settings
 from tests.support.postgres import Database, Databases
 from tests.support.story import PairView, RowView, RunChecks, RunView
-from tests.support.vendors import CrmBook, GoogleBook, Json, Vendors, vendors
+from tests.support.vendors import CrmBook, GoogleBook, Json, Vendors, crm_book, google_book, vendors
 from tests.support.waiting import wait_until
 
 _QUICK: Final = {
@@ -92,9 +92,9 @@ class Installation:
         """Both services ended in good order; nobody is connected to the database any more."""
         await self.running.aclose()
 
-    def caller(self, user: str, *, role: str = "user") -> Caller:
-        """A user of the CRM's organisation."""
-        organisation = self.both.crm.zgid
+    def caller(self, user: str, *, role: str = "user", organisation: str = "") -> Caller:
+        """A user of an organisation, by default of the first."""
+        organisation = organisation or self.both.crm.zgid
         return Caller(self.client, self.address, self.issuer, organisation=organisation, user=user, role=role)
 
     @asynccontextmanager
@@ -209,6 +209,15 @@ class OutsideWorld:
         await self.product.connect(caller, theirs, colleague)
         settings = {**self._settings, "google_group": group or colleague.group}
         return OutsideWorld(self.product, caller, Vendors(colleague, theirs), settings)
+
+    async def elsewhere(self) -> OutsideWorld:
+        """A user of another organisation, with a CRM and a Google account of his own."""
+        crm = await crm_book(self.vendors.crm.control)
+        google = await google_book(self.vendors.google.control, "grace@example.com")
+        caller = self.product.caller("grace", organisation=crm.zgid)
+        await self.product.connect(caller, crm, google)
+        settings = {**self._settings, "crm_view_id": crm.view, "google_group": google.group}
+        return OutsideWorld(self.product, caller, Vendors(google, crm), settings)
 
     async def switch_off(self) -> None:
         """Deactivate the configuration."""

@@ -255,7 +255,7 @@ async def furnish(
 ) -> Vendors:
     """One account and one organisation, with tokens, in simulators that run already."""
     return Vendors(
-        await google_book(Control(google_url, client)), await _crm_book(Control(zoho_url, client), view_criteria)
+        await google_book(Control(google_url, client)), await crm_book(Control(zoho_url, client), view_criteria)
     )
 
 
@@ -268,7 +268,8 @@ async def google_book(control: Control, email: str = "ada@example.com") -> Googl
     return book
 
 
-async def _crm_book(control: Control, criteria: Json | None) -> CrmBook:
+async def crm_book(control: Control, criteria: Json | None = None) -> CrmBook:
+    """A new organisation with one user, who has a list view."""
     org = await control.call("POST", "/organisations", {"name": "Analytical Ltd", "country": "GB"})
     user = org["users"][0]["id"]
     view = await control.call(

@@ -23,7 +23,7 @@ from tests.stories.common import (
 from tests.stories.conftest import OpenOutside, outside
 from tests.support.callers import RefusedError
 from tests.support.story import OpenWorld, StoryWorld
-from tests.support.vendors import Json
+from tests.support.vendors import Json, google_book
 
 
 async def test_c21_made_contacts_are_members_and_membership_follows_the_policy(open_world: OpenWorld) -> None:
@@ -100,6 +100,26 @@ async def test_c23_a_renamed_group_goes_on_and_a_deleted_one_pauses_and_deletes_
 
         assert (run.state, run.reason) == (RunState.FAILED, Reason.GROUP_GONE)
         assert await book_sizes(world) == (20, 20)
+
+
+@outside
+async def test_c23_a_group_is_one_of_the_account_that_it_belongs_to(open_outside: OpenOutside) -> None:
+    """Both accounts have a group of the same name; the id of one is none of the other's."""
+    async with open_outside() as world:
+        theirs = await google_book(world.vendors.google.control, "charles@example.com")
+        colleague = await world.beside(group=world.vendors.google.group, colleague=theirs)
+        await settled(world, 2)
+
+        with pytest.raises(RefusedError) as refused:
+            await colleague.save()
+
+        assert [one["field"] for one in refused.value.problem["errors"]] == ["google_group"]
+        assert await theirs.people() == []
+        await colleague.configure(google_group=theirs.group)
+        assert writes(await colleague.sync()) == {"google.create": 2}
+        for book in (world.vendors.google, theirs):
+            people = await book.people()
+            assert [groups_of(one) for one in people] == [{"contactGroups/myContacts", book.group}] * 2
 
 
 async def test_a_group_of_three_that_is_deleted_pauses_too(open_world: OpenWorld) -> None:

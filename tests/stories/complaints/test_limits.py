@@ -32,6 +32,7 @@ from tests.stories.common import (
     writes,
 )
 from tests.stories.conftest import OpenOutside, outside
+from tests.support.outside import OutsideWorld
 from tests.support.story import OpenWorld, StoryWorld
 from tests.support.vendors import Json, google_book
 from tests.support.waiting import wait_until
@@ -143,8 +144,11 @@ async def test_c14_an_expired_consent_stops_its_own_configuration_alone(open_out
 
 @outside
 async def test_c14_a_failing_configuration_delays_nobody_else(open_outside: OpenOutside) -> None:
-    """Delayed is who waits for a date; how long a slice takes is the machine's affair."""
-    async with open_outside() as world:
+    """Delayed is who waits for a date; how long a slice takes is the machine's affair.
+
+    One slice of the organisation is worked at once, and a run that waits is none.
+    """
+    async with open_outside(product={"slices_per_organisation": 1}) as world:
         other = await google_book(world.vendors.google.control, "charles@example.com")
         colleague = await world.beside(colleague=other)
         await settled(world, 2)
@@ -154,6 +158,7 @@ async def test_c14_a_failing_configuration_delays_nobody_else(open_outside: Open
         await world.vendors.crm.add([record(10)])
 
         troubled = await colleague.ask()
+        await wait_until(lambda: is_in(colleague, troubled, RunState.WAITING))
         told: list[Json] = []
         mine = await world.ended(await world.ask(), told=told.append)
 
@@ -162,6 +167,46 @@ async def test_c14_a_failing_configuration_delays_nobody_else(open_outside: Open
         assert RunState((await colleague.api.get(f"/v1/runs/{troubled}"))["state"]).open
         await world.vendors.google.control.clear_faults()
         assert writes(await colleague.ended(troubled)) == {"google.create": 1}
+
+
+async def is_in(world: OutsideWorld, run_id: str, *states: RunState) -> bool:
+    """Whether the run is in one of these states."""
+    return (await world.api.get(f"/v1/runs/{run_id}"))["state"] in states
+
+
+@outside
+@pytest.mark.parametrize(
+    ("fault", "state"),
+    [
+        ({"action": "status", "status": 503}, RunState.WAITING),
+        ({"action": "slow", "delay_s": 8}, RunState.RUNNING),
+    ],
+)
+async def test_c14_another_tenants_failing_provider_delays_nobody_here(
+    open_outside: OpenOutside, fault: Json, state: RunState
+) -> None:
+    """It refuses to answer, or does not come to an end of answering."""
+    async with open_outside() as world:
+        tenant = await world.elsewhere()
+        await settled(world, 2)
+        await tenant.sync()
+        control = world.vendors.google.control
+        await control.fault("people.connections.list", account=tenant.vendors.google.sub, **fault)
+        for one in (world, tenant):
+            await one.vendors.crm.add([record(10)])
+
+        troubled = await tenant.ask()
+        await wait_until(lambda: is_in(tenant, troubled, state))
+        mine = await world.ask()
+        await wait_until(lambda: is_in(world, mine, RunState.SUCCEEDED, RunState.WAITING), within_s=7)
+
+        assert await is_in(world, mine, RunState.SUCCEEDED)
+        assert await is_in(tenant, troubled, state)
+        await control.clear_faults()
+        assert writes(await tenant.ended(troubled)) == {"google.create": 1}
+        assert writes(await world.ended(mine)) == {"google.create": 1}
+        assert await book_sizes(tenant) == (1, 1)
+        assert await book_sizes(world) == (3, 3)
 
 
 @outside
