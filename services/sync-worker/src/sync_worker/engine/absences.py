@@ -17,7 +17,7 @@ from contactsync.ports.state import Transaction
 from sync_worker.engine.listings import require_scope
 from sync_worker.engine.people import absorb_people, context_for, has_left
 from sync_worker.engine.session import Session
-from sync_worker.engine.values import held_fields
+from sync_worker.engine.values import gone_before, held_fields, is_unmet
 
 log = structlog.get_logger(__name__)
 
@@ -59,7 +59,15 @@ async def absences_left(session: Session, side: Side) -> bool:
         missing = await _still_missing(tx, missing, side, listing.number)
         there = await _still_there(session, tx, missing, shown) if google else _read_by_id(session, missing, shown)
         steps = [
-            (link, there.get(link.link_id) or absorb_absence(link, side, context, asked_for=google))
+            (
+                link,
+                there.get(link.link_id)
+                or (
+                    gone_before(session, link, side)
+                    if google and is_unmet(link, side) and not link.foreign
+                    else absorb_absence(link, side, context, asked_for=google)
+                ),
+            )
             for link in missing
             if there.get(link.link_id, link) is not None
         ]

@@ -26,7 +26,7 @@ def wants_values(link: Link, side: Side, mapping: Mapping) -> bool:
     here = link.side(side)
     if here.presence is not Presence.PRESENT or here.remote_id is None or here.values is not None:
         return False
-    if link.restoring is not None or _is_unmet(link, side) or _may_lose(link, side, mapping):
+    if link.restoring is not None or is_unmet(link, side) or _may_lose(link, side, mapping):
         return True
     return not is_known_by_digests(here, mapping)
 
@@ -38,14 +38,14 @@ def _may_lose(link: Link, side: Side, mapping: Mapping) -> bool:
     return any(other.seen.index.get(row.hash) != other.base.index.get(row.hash) for row in rows)
 
 
-def _is_unmet(link: Link, side: Side) -> bool:
+def is_unmet(link: Link, side: Side) -> bool:
     """Whether an earlier configuration left the pair, and this one's listings have never shown this side of it."""
     here = link.side(side)
     inherited = link.state is PairState.LINKED and link.taken_by is None and bool(here.base)
     return inherited and not here.in_scope and not here.seen_in_scope
 
 
-def _gone_before(session: Session, link: Link, side: Side) -> Link:
+def gone_before(session: Session, link: Link, side: Side) -> Link:
     """The pair without a contact that was deleted before this configuration had it: nothing is deleted for that."""
     context = context_for(session, side, began=session.now())
     return absorb_deletion(replace(link, state=PairState.DORMANT), side, session.now(), context)
@@ -83,8 +83,8 @@ async def with_values(
             observation = fresh[side].get(str(link.side(side).remote_id))
             if observation is not None:
                 current[link.link_id] = seen_again(session, current[link.link_id], side, observation)
-            elif _is_unmet(link, side):
-                current[link.link_id] = _gone_before(session, current[link.link_id], side)
+            elif is_unmet(link, side):
+                current[link.link_id] = gone_before(session, current[link.link_id], side)
             elif side is Side.CRM and session.has_read(side):
                 current[link.link_id] = not_shown(session, current[link.link_id])
     changed = [
