@@ -12,7 +12,6 @@ from contactsync.ports.state import RunState
 from tests.stories.common import DAYS_AGO, record
 from tests.stories.conftest import OpenOutside
 from tests.support.outside import OutsideWorld
-from tests.support.vendors import Json
 from tests.support.waiting import wait_until
 
 pytestmark = [pytest.mark.postgres, pytest.mark.rabbitmq, pytest.mark.timeout(300)]
@@ -24,17 +23,6 @@ _OURS: dict[str, object] = {
 }
 _THEIRS = {"critical_read_requests": 600, "critical_write_requests": 12, "read_requests": 600, "write_requests": 12}
 """Of the writes that we count on, Google grants half: two batches a minute."""
-
-
-async def _waiting(world: OutsideWorld, run_id: str, reason: str) -> Json:
-    """The run, once it waits for this reason."""
-
-    async def waits() -> bool:
-        run = await world.api.get(f"/v1/runs/{run_id}")
-        return bool(run["state"] == RunState.WAITING and run["reason"] == reason)
-
-    await wait_until(waits, within_s=60, every_s=0.1)
-    return await world.api.get(f"/v1/runs/{run_id}")
 
 
 async def _refused(world: OutsideWorld) -> int:
@@ -54,7 +42,7 @@ async def test_c15_what_google_refuses_is_waited_for_asked_more_slowly_and_done_
         ]
 
         begun = await world.ask()
-        waiting = await _waiting(world, begun, "google_quota")
+        waiting = await world.waiting(begun, "google_quota")
         assert datetime.fromisoformat(waiting["wait_until"]) - world.clock.now() > timedelta(seconds=50)
         assert waiting["reason_text"]
         beside = await world.beside(group=other)
@@ -83,7 +71,7 @@ async def test_the_quota_of_the_account_itself_is_waited_for_longer_each_time(op
         begun = await world.ask()
         waits = []
         for _ in range(3):
-            run = await _waiting(world, begun, "google_account_quota")
+            run = await world.waiting(begun, "google_account_quota")
             until = datetime.fromisoformat(run["wait_until"])
             waits.append(round((until - world.clock.now()) / timedelta(minutes=5)))
             await world.product.move_to(until)

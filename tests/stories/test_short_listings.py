@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 import pytest
@@ -12,6 +12,7 @@ from contactsync.domain.link import PairState
 from contactsync.domain.policy import DeletePolicy
 from contactsync.ports.state import RunMode
 from tests.stories.common import CRITERIA, book_sizes, job, person, quiet, record, settled, titles, writes
+from tests.stories.conftest import OpenOutside
 from tests.support.story import OpenWorld
 
 pytestmark = pytest.mark.timeout(300)  # from outside, on a machine that is busy
@@ -188,6 +189,26 @@ async def test_a_first_listing_that_shows_fewer_than_it_says_it_has_is_read_agai
         assert writes(run) == {"google.join_group": PAIRS}
         assert await book_sizes(world) == (PAIRS, PAIRS)
         await quiet(world)
+
+
+@pytest.mark.postgres
+@pytest.mark.rabbitmq
+async def test_a_run_that_is_shown_fewer_than_there_are_waits_says_why_and_ends_when_all_are_shown(
+    open_outside: OpenOutside,
+) -> None:
+    async with open_outside() as world:
+        await world.vendors.crm.add([record(n) for n in range(PAIRS)])
+        await world.vendors.google.add([person(n) for n in range(PAIRS)], in_group=False)
+        await world.vendors.google.control.fault(LISTS[Side.GOOGLE], "cut_listing", keep=0.7)
+
+        begun = await world.ask()
+
+        waiting = await world.waiting(begun, "listing_cut_short")
+        assert waiting["reason_text"]
+        assert datetime.fromisoformat(waiting["wait_until"]) > world.clock.now()
+        assert not await world.vendors.google.people(in_group=True)
+        await world.vendors.google.control.clear_faults()
+        assert writes(await world.ended(begun)) == {"google.join_group": PAIRS}
 
 
 async def test_a_book_that_truly_shrank_is_read_again_by_itself_and_its_deletes_are_carried_over(

@@ -257,6 +257,16 @@ class OutsideWorld:
         await self.product.checks.check(run, Direction(self._settings["direction"]), self)
         return run
 
+    async def waiting(self, run_id: str, reason: str) -> Json:
+        """The run as the API shows it, once it waits for this reason."""
+
+        async def waits() -> bool:
+            run = await self.api.get(f"/v1/runs/{run_id}")
+            return bool(run["state"] == RunState.WAITING and run["reason"] == reason)
+
+        await self._seen(waits)
+        return await self.api.get(f"/v1/runs/{run_id}")
+
     async def _seen(self, condition: Callable[[], Awaitable[bool]]) -> None:
         await wait_until(condition, within_s=self.product.within_s, every_s=self.product.poll_s)
 
