@@ -70,6 +70,9 @@ class GoogleField:
         return f"{self.field}{typed}" + (f".{self.part}" if self.part else "")
 
 
+DISTINCT_LISTS: Final = frozenset({"email_addresses", "phone_numbers", "urls", "im_clients", "sip_addresses"})
+"""Lists of a person in which one value under two types is a double: a number, but not a day of two anniversaries."""
+
 NOTE_LENGTH: Final = 65_536
 """Characters of a note: Google publishes no number, a whole contact has 128 KB."""
 

@@ -18,6 +18,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from contactsync.domain.catalogue import (
+    DISTINCT_LISTS,
     STANDARD_CRM_FIELDS,
     CrmField,
     GoogleField,
@@ -100,6 +101,11 @@ class GooglePath:
 
     def __str__(self) -> str:
         return self.text
+
+    @property
+    def distinct(self) -> bool:
+        """Whether a value stands in this list once, whatever its type."""
+        return self.field in DISTINCT_LISTS
 
     @property
     def catalogued(self) -> GoogleField:

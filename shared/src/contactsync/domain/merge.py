@@ -210,7 +210,7 @@ def _keep_shared_values(found: FieldMerge, link: Link, policy: Policy, digester:
     Known when both sides' values are: a Google update is decided once more from the person as read just before.
     """
     changes = found.changes[Side.GOOGLE]
-    leaving = [row for row in policy.mapping.rows if row.key in changes and row.google_field.type is not None]
+    leaving = [row for row in policy.mapping.rows if row.key in changes and row.google_field.distinct]
     if not leaving:
         return
     settled = changes.keys() | found.changes[Side.CRM].keys() | link.diverged

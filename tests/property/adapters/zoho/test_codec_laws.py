@@ -49,7 +49,11 @@ values_by_kind: dict[ValueKind, st.SearchStrategy[str]] = {
     ValueKind.BOOLEAN: st.sampled_from(["true", "false"]),
     ValueKind.NUMBER: st.integers(-(10**17), 10**17).map(str) | st.decimals(-1000, 1000, places=2).map(str),
 }
-contacts = st.fixed_dictionaries({}, optional={kind: values_by_kind.get(kind, texts) for kind in KINDS})
+STRIPPED = (ValueKind.EMAIL, ValueKind.PHONE, ValueKind.URL)
+trimmed = texts.map(str.strip).filter(bool)
+contacts = st.fixed_dictionaries(
+    {}, optional={kind: trimmed if kind in STRIPPED else values_by_kind.get(kind, texts) for kind in KINDS}
+)
 
 
 def stored(sent: dict[str, Any]) -> dict[str, Any]:
@@ -74,6 +78,17 @@ def test_what_is_sent_is_what_is_read(contact: dict[ValueKind, str]) -> None:
     }
     kept_as_typed = {key for key in values if KEY_KINDS[key] not in values_by_kind}
     assert {key: read[key] for key in kept_as_typed} == {key: values[key] for key in kept_as_typed}
+
+
+@settings(max_examples=CASES, deadline=None)
+@given(st.dictionaries(st.sampled_from(STRIPPED), texts))
+def test_addresses_numbers_and_links_are_sent_without_the_white_space_around_them(
+    contact: dict[ValueKind, str],
+) -> None:
+    encoded = CODEC.encode({ROWS[kind].key: text for kind, text in contact.items()}, COMPANIES)
+    read = CODEC.decode(stored(dict(encoded.fields)), in_scope=None).values
+    assert encoded.left_out == {}
+    assert read == {ROWS[kind].key: text.strip() for kind, text in contact.items() if text.strip()}
 
 
 @settings(max_examples=CASES, deadline=None)

@@ -188,7 +188,7 @@ def _holds_elsewhere(shown: Mapping[str, Any], key: RowKey, text: str) -> bool:
     row = MAPPING.by_key[key]
     shape = SHAPES_BY_JSON[_json_name(row.google_field.field)]
     wanted = canonical(row.kind, text, "GB")
-    return shape.distinct and any(
+    return row.google_field.distinct and any(
         canonical(row.kind, item.get(shape.value, ""), "GB") == wanted for item in shown.get(shape.json_name, ())
     )
 

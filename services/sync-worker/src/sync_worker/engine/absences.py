@@ -8,7 +8,7 @@ from uuid import UUID
 
 import structlog
 
-from contactsync.domain.absorb import absorb, absorb_absence
+from contactsync.domain.absorb import AbsorbContext, absorb, absorb_absence
 from contactsync.domain.brake import is_believed
 from contactsync.domain.contact import Observation, Side
 from contactsync.domain.ids import GroupId, LinkId, PersonId, RecordId
@@ -59,15 +59,7 @@ async def absences_left(session: Session, side: Side) -> bool:
         missing = await _still_missing(tx, missing, side, listing.number)
         there = await _still_there(session, tx, missing, shown) if google else _read_by_id(session, missing, shown)
         steps = [
-            (
-                link,
-                there.get(link.link_id)
-                or (
-                    gone_before(session, link, side)
-                    if google and is_unmet(link, side) and not link.foreign
-                    else absorb_absence(link, side, context, asked_for=google)
-                ),
-            )
+            (link, there.get(link.link_id) or _without(session, link, side, context))
             for link in missing
             if there.get(link.link_id, link) is not None
         ]
@@ -76,6 +68,13 @@ async def absences_left(session: Session, side: Side) -> bool:
         left = listing.left + sum(has_left(old, new, side) for old, new in steps)
         session.set_listing(side, replace(listing, page=str(last), left=left))
     return True
+
+
+def _without(session: Session, link: Link, side: Side, context: AbsorbContext) -> Link:
+    """The pair whose contact is not there; on Google, where he was asked for by name, perhaps since before our time."""
+    if side is Side.GOOGLE and is_unmet(link, side) and not link.foreign:
+        return gone_before(session, link, side)
+    return absorb_absence(link, side, context, asked_for=side is Side.GOOGLE)
 
 
 async def _still_missing(tx: Transaction, asked: Sequence[Link], side: Side, number: int) -> Sequence[Link]:

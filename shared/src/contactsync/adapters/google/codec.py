@@ -227,9 +227,9 @@ class _Edit:
 
     def _holds(self, texts: Texts, entries: Iterable[Entry]) -> bool:
         """Whether one of `entries` has the one value already: it is not written a second time."""
-        if not self._shape.distinct:
+        key, (row, text) = next(iter(texts.items()))
+        if not row.google_field.distinct:
             return False
-        ((key, (row, text)),) = texts.items()
         wanted = self._canonical(row, text or "")
         return bool(wanted) and any(self._canonical(row, text_of(entry, key)) == wanted for entry in entries)
 

@@ -32,8 +32,6 @@ class Shape:
     derived: Mapping[str, tuple[str, ...]] | None = None
     fixed: Mapping[str, str] | None = None
     """Keys that an entry gets beside a value that is written."""
-    distinct: bool = False
-    """Whether one value under two types is a double: a number twice, but not a day that is two anniversaries."""
     without_value: frozenset[str] = frozenset({_METADATA, "type", "formattedType"})
     """Keys that make no value by themselves."""
     unlimited: bool = False
@@ -81,14 +79,11 @@ SHAPES: Final[Mapping[str, Shape]] = {
         derived={"*": ("unstructuredName",)},
     ),
     "nicknames": Shape(json_name="nicknames", value="value"),
-    "email_addresses": Shape(
-        json_name="emailAddresses", value="value", selector="type", distinct=True, output_only=_FORMATTED
-    ),
+    "email_addresses": Shape(json_name="emailAddresses", value="value", selector="type", output_only=_FORMATTED),
     "phone_numbers": Shape(
         json_name="phoneNumbers",
         value="value",
         selector="type",
-        distinct=True,
         output_only=frozenset({"canonicalForm", "formattedType"}),
     ),
     "addresses": Shape(
@@ -112,18 +107,15 @@ SHAPES: Final[Mapping[str, Shape]] = {
         unlimited=True,
     ),
     "events": Shape(json_name="events", value="date", selector="type", output_only=_FORMATTED),
-    "urls": Shape(json_name="urls", value="value", selector="type", distinct=True, output_only=_FORMATTED),
+    "urls": Shape(json_name="urls", value="value", selector="type", output_only=_FORMATTED),
     "relations": Shape(json_name="relations", value="person", selector="type", output_only=_FORMATTED),
     "im_clients": Shape(
         json_name="imClients",
         value="username",
         selector="protocol",
-        distinct=True,
         output_only=frozenset({"formattedType", "formattedProtocol"}),
     ),
-    "sip_addresses": Shape(
-        json_name="sipAddresses", value="value", selector="type", distinct=True, output_only=_FORMATTED
-    ),
+    "sip_addresses": Shape(json_name="sipAddresses", value="value", selector="type", output_only=_FORMATTED),
     "external_ids": Shape(json_name="externalIds", value="value", selector="type", output_only=_FORMATTED),
     "occupations": Shape(json_name="occupations", value="value"),
     "user_defined": Shape(json_name="userDefined", value="value", selector="key"),
