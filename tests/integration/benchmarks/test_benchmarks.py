@@ -45,7 +45,9 @@ def test_a_flood_of_calls_loses_nothing(postgres_server: Database, tmp_path: Pat
     """It fails by itself when a configuration has another number of runs than it must."""
     results = _played(postgres_server, tmp_path, "benchmarks.webhooks", "--count", "200", "--configurations", "5")
     assert [one["served"] for one in results] == ["bare", "config_api"] * 2
-    assert all(one["not_accepted"] == 0 and one["cpu_ms_per_call"] > 0 for one in results)
+    assert [one["not_accepted"] for one in results] == [0] * 4
+    # The bare server answers so few calls within one tick of the system's account of processor time.
+    assert all(one["cpu_ms_per_call"] > 0 for one in results if one["served"] == "config_api")
 
 
 def _played(server: Database, folder: Path, module: str, *options: str) -> list[dict[str, Any]]:
