@@ -89,7 +89,9 @@ class _Transaction(AbstractAsyncContextManager[Connection]):
             with suppress(asyncpg.InterfaceError):  # a connection that is lost has nothing to roll back
                 await self._connection.execute("ROLLBACK")
         finally:
-            await self._pool.release(self._connection)
+            # One that is lost at this moment has left the pool by itself; what went wrong before is what counts.
+            with suppress(asyncpg.InternalClientError):
+                await self._pool.release(self._connection)
 
 
 @asynccontextmanager
